@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The words of Holdfast as types: ids, the network map, what was observed, what was captured, evidence, the wire
+//! documents of every function and the names of every fault.
+//!
+//! Owns no decision and no effect: no clock, no environment, no network. Route decisions are in `holdfast-plan`.
+
+mod evidence;
+mod fault;
+mod ids;
+mod inventory;
+mod lines;
+mod machines;
+mod map;
+mod map_check;
+mod observed;
+mod prefix;
+pub mod wire;
+
+pub use evidence::{Evidence, EvidenceId, Power, SightedNic, Sighting};
+pub use fault::{Fault, FaultName, Function};
+pub use ids::*;
+pub use inventory::{
+    Addressing, GuestNic, GuestReport, GuestRoute, HostRecord, InventoryVersion, NicAddress, NicRecord, Platform,
+};
+pub use machines::{Eni, EniStatus, Instance, InstanceState, Machines};
+pub use map::*;
+pub use map_check::MapError;
+pub use observed::*;
+pub use prefix::{Prefix, PrefixError};

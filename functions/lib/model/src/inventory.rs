@@ -1,0 +1,142 @@
+//! What is kept of a host before it moves.
+
+use crate::{EniId, HostName, InstanceId, MacAddress, NetworkName, Prefix, SubnetId, WaveName};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+/// Version of a wave's inventory: starts at 1; a version is never changed once written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct InventoryVersion(pub u32);
+
+/// Operating system of a host, as far as it decides which script runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Platform {
+    /// Windows: PowerShell.
+    Windows,
+    /// Linux: POSIX sh.
+    Linux,
+}
+
+/// One captured host: what the EC2 API and the guest said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostRecord {
+    /// Name tag of the instance, which Move gives to the VM.
+    pub name: HostName,
+    /// Wave that it was captured with.
+    pub wave: WaveName,
+    /// The instance.
+    pub instance: InstanceId,
+    /// Windows or Linux.
+    pub platform: Platform,
+    /// When it was captured.
+    pub captured_at: Timestamp,
+    /// What the guest said of itself; none for a stopped instance, which is captured from the EC2 API alone.
+    pub guest: Option<GuestReport>,
+    /// Network interfaces in device order.
+    pub nics: Vec<NicRecord>,
+}
+
+impl HostRecord {
+    /// All addresses that must hold.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.nics.iter().flat_map(|nic| std::iter::once(nic.primary).chain(nic.secondary.iter().copied()))
+    }
+}
+
+/// One captured network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NicRecord {
+    /// Position on the instance, from 0.
+    pub device_index: u32,
+    /// The interface.
+    pub eni: EniId,
+    /// MAC address in EC2.
+    pub mac: MacAddress,
+    /// Primary address.
+    pub primary: Ipv4Addr,
+    /// Secondary addresses.
+    pub secondary: Vec<Ipv4Addr>,
+    /// Subnet in EC2.
+    pub subnet: SubnetId,
+    /// Prefix of that subnet.
+    pub prefix: Prefix,
+    /// Network of the map that holds the primary address.
+    pub network: NetworkName,
+}
+
+/// What a guest says of itself: the document that the capture script prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GuestReport {
+    /// Version of this document: 1.
+    pub schema_version: u32,
+    /// Host name.
+    pub host_name: String,
+    /// Operating system in its own words.
+    pub os: String,
+    /// Network adapters.
+    pub nics: Vec<GuestNic>,
+    /// Always true, and last: a document without it was cut off.
+    pub end: bool,
+}
+
+/// A network adapter as the guest sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GuestNic {
+    /// Name in the guest, as `eth0` or `Ethernet 2`.
+    pub name: String,
+    /// MAC address.
+    pub mac: MacAddress,
+    /// IPv4 addresses, link-local ones left out.
+    pub addresses: Vec<NicAddress>,
+    /// DHCP, static, or not known.
+    pub addressing: Addressing,
+    /// Default gateway.
+    pub gateway: Option<Ipv4Addr>,
+    /// DNS servers.
+    pub dns: Vec<Ipv4Addr>,
+    /// DNS suffixes.
+    pub dns_suffixes: Vec<String>,
+    /// Static routes besides the default one.
+    pub routes: Vec<GuestRoute>,
+    /// Largest packet in bytes.
+    pub mtu: Option<u32>,
+}
+
+/// An address with its prefix length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NicAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Prefix length, 0 to 32.
+    pub prefix_length: u8,
+}
+
+/// How an adapter gets its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Addressing {
+    /// By DHCP.
+    Dhcp,
+    /// Configured in the guest.
+    Static,
+    /// The guest's tools do not tell.
+    Unknown,
+}
+
+/// A route of the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GuestRoute {
+    /// Destination.
+    pub prefix: Prefix,
+    /// Next hop; none when on-link.
+    pub gateway: Option<Ipv4Addr>,
+}
