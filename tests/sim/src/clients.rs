@@ -1,0 +1,1 @@
+//! The official Python clients that judge the simulators: a private virtual environment with pinned versions.

@@ -1,0 +1,18 @@
+//! EC2 networking and instances, in any number of accounts and Regions.
+//!
+//! [`state`] holds what exists; [`lookup`] answers the data plane's questions about it.
+
+pub mod file;
+pub mod id;
+mod load;
+pub mod lookup;
+pub mod machines;
+pub mod state;
+pub mod throttle;
+
+pub use load::load;
+pub use lookup::{RouteOrigin, RouteState, TgwRoute, VpcHop};
+pub use state::{
+    Attachment, AttachmentKind, Ec2, Eni, Home, Instance, InstanceState, Platform, Progress, RouteTable, StaticRoute,
+    Subnet, Switches, TgwRouteTable, TransitGateway, Vpc, VpcRoute, VpcTarget,
+};

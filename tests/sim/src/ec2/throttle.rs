@@ -1,0 +1,72 @@
+//! Token buckets per account, Region and action, refilled once a second.
+//!
+//! Source: Amazon EC2 developer guide, "Request throttling for the Amazon EC2 API".
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+/// Size and refill of an action's bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Most tokens that it holds.
+    pub bucket: i64,
+    /// Tokens added each second.
+    pub refill: i64,
+}
+
+/// Describe and search calls that name what they want.
+pub const READING: Rate = Rate { bucket: 100, refill: 20 };
+/// `DescribeInstances` and `DescribeNetworkInterfaces` with neither a filter nor a page size.
+pub const UNFILTERED: Rate = Rate { bucket: 50, refill: 10 };
+/// Calls that change something.
+pub const MUTATING: Rate = Rate { bucket: 50, refill: 5 };
+
+/// All buckets.
+#[derive(Debug, Default)]
+pub struct Buckets(BTreeMap<(String, String, String), Bucket>);
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: i64,
+    refilled: i64,
+}
+
+impl Buckets {
+    /// Takes a token for a call; false if there is none.
+    pub fn take(&mut self, account: &str, region: &str, action: &str, rate: Rate, now: Timestamp) -> bool {
+        let second = now.as_second();
+        let key = (account.to_owned(), region.to_owned(), action.to_owned());
+        let bucket = self.0.entry(key).or_insert(Bucket { tokens: rate.bucket, refilled: second });
+        let elapsed = second.saturating_sub(bucket.refilled).max(0);
+        bucket.tokens = bucket.tokens.saturating_add(elapsed.saturating_mul(rate.refill)).min(rate.bucket);
+        bucket.refilled = bucket.refilled.max(second);
+        if bucket.tokens < 1 {
+            return false;
+        }
+        bucket.tokens -= 1;
+        true
+    }
+
+    /// Fills every bucket.
+    pub fn reset(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_bucket_empties_and_gains_five_tokens_a_second() {
+        let mut buckets = Buckets::default();
+        let start = Timestamp::from_second(1_000).unwrap();
+        let mut take = |at: i64| {
+            let now = Timestamp::from_second(1_000 + at).unwrap();
+            (0..).take_while(|_| buckets.take("1", "r", "ReplaceRoute", MUTATING, now)).count()
+        };
+        assert_eq!(start.as_second(), 1_000);
+        assert_eq!((take(0), take(0), take(1), take(3), take(1_000)), (50, 0, 5, 10, 50));
+    }
+}

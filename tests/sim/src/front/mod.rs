@@ -1,0 +1,82 @@
+//! The one AWS endpoint: finds the service, Region and account of a request, and answers it or passes it on.
+
+pub mod accounts;
+pub mod json;
+mod pass;
+mod request;
+
+use axum::{
+    Extension, Router,
+    body::{Body, to_bytes},
+    extract::State,
+    http::Request,
+    response::Response,
+};
+
+pub use pass::Upstream;
+pub use request::Caller;
+
+use crate::{
+    connection::Connection,
+    faults::{Answer, CallInfo, Injected, Source, intercept},
+    shared::Shared,
+    ssm,
+};
+use request::AwsRequest;
+
+/// The largest body that the front takes: a Lambda package, and room.
+const LARGEST_BODY: usize = 256 * 1024 * 1024;
+
+#[derive(Clone)]
+struct Front {
+    shared: Shared,
+    upstream: Upstream,
+}
+
+/// The HTTP interface of AWS.
+pub fn router(shared: Shared, upstream: Upstream) -> Router {
+    Router::new().fallback(answer).with_state(Front { shared, upstream })
+}
+
+async fn answer(
+    State(front): State<Front>,
+    Extension(connection): Extension<Connection>,
+    request: Request<Body>,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let body = match to_bytes(body, LARGEST_BODY).await {
+        Ok(body) => body,
+        Err(error) => return json::error(413, "RequestEntityTooLarge", &error.to_string()).response,
+    };
+    let request = AwsRequest::read(&front.shared.world(), head, body);
+    let call = CallInfo {
+        source: Source::Aws,
+        account: request.caller.account.clone(),
+        region: request.caller.region.clone(),
+        service: request.caller.service.clone(),
+        action: request.action.clone(),
+        params: request.summary(),
+        mutating: request.is_mutating(),
+    };
+    let render = |injected| match injected {
+        Injected::Error { status, code, message } => request.error(status, &code, &message),
+        Injected::Throttle => request.throttled(),
+    };
+    if front.shared.world().lost_regions.contains(&request.caller.region) {
+        front.shared.gate().log().lost(front.shared.now(), call);
+        connection.cut();
+        return Response::new(Body::empty());
+    }
+    intercept(&front.shared, &connection, call, render, || dispatch(&front, &request)).await
+}
+
+async fn dispatch(front: &Front, request: &AwsRequest) -> Answer {
+    match request.caller.service.as_str() {
+        "ssm" if ssm::ACTIONS.contains(&request.action.as_str()) => match request.json() {
+            Ok(body) => ssm::handle(&front.shared, &request.caller, &request.action, &body).await,
+            Err(reason) => json::error(400, "SerializationException", &reason),
+        },
+        "directconnect" => request.error(400, "UnsupportedOperation", "Direct Connect is not simulated"),
+        _ => front.upstream.pass(request).await,
+    }
+}
