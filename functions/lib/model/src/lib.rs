@@ -3,6 +3,7 @@
 //!
 //! Owns no decision and no effect: no clock, no environment, no network. Route decisions are in `holdfast-plan`.
 
+mod clock;
 mod evidence;
 mod fault;
 mod ids;
@@ -15,6 +16,7 @@ mod observed;
 mod prefix;
 pub mod wire;
 
+pub use clock::Clock;
 pub use evidence::{Evidence, EvidenceId, Power, SightedNic, Sighting};
 pub use fault::{Fault, FaultName, Function};
 pub use ids::*;
