@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::state::{Attachment, AttachmentKind, Ec2, Eni, Home, Progress, RouteTable, Subnet, VpcTarget};
+use super::state::{Attachment, AttachmentKind, Ec2, Eni, Home, Kind, Progress, RouteTable, Subnet, VpcTarget};
 
 /// Where a TGW route comes from. The order is EC2's precedence for one prefix, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,21 +56,21 @@ pub struct VpcHop {
 
 impl Ec2 {
     /// The id that a name or an id of the world file stands for in a Region.
-    pub fn find(&self, region: &str, name_or_id: &str) -> Option<&str> {
-        let known = self.names.get(&(region.to_owned(), name_or_id.to_owned()));
-        known.map(String::as_str).or_else(|| {
-            let id = [
-                self.vpcs.get_key_value(name_or_id).map(|(id, _)| id),
-                self.subnets.get_key_value(name_or_id).map(|(id, _)| id),
-                self.route_tables.get_key_value(name_or_id).map(|(id, _)| id),
-                self.instances.get_key_value(name_or_id).map(|(id, _)| id),
-                self.enis.get_key_value(name_or_id).map(|(id, _)| id),
-                self.tgws.get_key_value(name_or_id).map(|(id, _)| id),
-                self.attachments.get_key_value(name_or_id).map(|(id, _)| id),
-                self.tgw_route_tables.get_key_value(name_or_id).map(|(id, _)| id),
-            ];
-            id.into_iter().flatten().next().map(String::as_str)
-        })
+    pub fn find(&self, kind: Kind, region: &str, name_or_id: &str) -> Option<&str> {
+        if let Some(id) = self.names.get(&(kind, region.to_owned(), name_or_id.to_owned())) {
+            return Some(id);
+        }
+        let id = match kind {
+            Kind::Vpc => self.vpcs.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::Subnet => self.subnets.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::RouteTable => self.route_tables.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::Instance => self.instances.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::Eni => self.enis.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::Tgw => self.tgws.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::Attachment => self.attachments.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::TgwRouteTable => self.tgw_route_tables.get_key_value(name_or_id).map(|(id, _)| id),
+        };
+        id.map(String::as_str)
     }
 
     /// The route table that a subnet uses: its own, else the VPC's main one.

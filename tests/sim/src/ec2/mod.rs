@@ -2,6 +2,7 @@
 //!
 //! [`state`] holds what exists; [`lookup`] answers the data plane's questions about it.
 
+mod addresses;
 pub mod file;
 pub mod id;
 mod load;
@@ -13,6 +14,6 @@ pub mod throttle;
 pub use load::load;
 pub use lookup::{RouteOrigin, RouteState, TgwRoute, VpcHop};
 pub use state::{
-    Attachment, AttachmentKind, Ec2, Eni, Home, Instance, InstanceState, Platform, Progress, RouteTable, StaticRoute,
-    Subnet, Switches, TgwRouteTable, TransitGateway, Vpc, VpcRoute, VpcTarget,
+    Attachment, AttachmentKind, Ec2, Eni, Home, Instance, InstanceState, Kind, Platform, Progress, RouteTable,
+    StaticRoute, Subnet, Switches, TgwRouteTable, TransitGateway, Vpc, VpcRoute, VpcTarget,
 };

@@ -43,6 +43,57 @@ pub struct Home {
     pub account: String,
 }
 
+/// The kinds of resources that a world file names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A VPC.
+    Vpc,
+    /// A subnet.
+    Subnet,
+    /// A VPC route table.
+    RouteTable,
+    /// An instance.
+    Instance,
+    /// A network interface.
+    Eni,
+    /// A transit gateway.
+    Tgw,
+    /// An attachment of a transit gateway.
+    Attachment,
+    /// A TGW route table.
+    TgwRouteTable,
+}
+
+impl Kind {
+    /// How ids of this kind start.
+    pub fn id_prefix(self) -> &'static str {
+        match self {
+            Self::Vpc => "vpc",
+            Self::Subnet => "subnet",
+            Self::RouteTable => "rtb",
+            Self::Instance => "i",
+            Self::Eni => "eni",
+            Self::Tgw => "tgw",
+            Self::Attachment => "tgw-attach",
+            Self::TgwRouteTable => "tgw-rtb",
+        }
+    }
+
+    /// What a person calls it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Vpc => "VPC",
+            Self::Subnet => "subnet",
+            Self::RouteTable => "route table",
+            Self::Instance => "instance",
+            Self::Eni => "network interface",
+            Self::Tgw => "transit gateway",
+            Self::Attachment => "attachment",
+            Self::TgwRouteTable => "transit gateway route table",
+        }
+    }
+}
+
 /// EC2 in all Regions.
 #[derive(Debug, Default, Serialize)]
 pub struct Ec2 {
@@ -64,9 +115,9 @@ pub struct Ec2 {
     pub attachments: BTreeMap<String, Attachment>,
     /// TGW route tables.
     pub tgw_route_tables: BTreeMap<String, TgwRouteTable>,
-    /// Names given by the world file, per Region, to ids.
+    /// Names given by the world file, per kind and Region, to ids.
     #[serde(skip)]
-    pub names: BTreeMap<(String, String), String>,
+    pub names: BTreeMap<(Kind, String, String), String>,
     /// Counts what was created through the API, for ids.
     #[serde(skip)]
     pub created: u64,

@@ -1,0 +1,213 @@
+//! Transit gateways, their attachments, peerings and route tables of the world file.
+
+use std::collections::BTreeMap;
+
+use super::{BEGINNING, Loader, tags};
+use crate::{
+    ec2::{
+        file::{AttachmentFile, AttachmentKindFile, PeeringFile, TgwRouteFile, TransitGatewayFile},
+        id,
+        state::{Attachment, AttachmentKind, Home, Kind, Progress, StaticRoute, TgwRouteTable, TransitGateway},
+    },
+    world_file::WorldError,
+};
+
+/// Amazon-side ASN unless another is asked for.
+pub(in crate::ec2) const DEFAULT_ASN: u64 = 64_512;
+
+impl Loader<'_> {
+    pub(super) fn gateways(
+        &mut self,
+        region: &str,
+        place: &str,
+        gateways: &[TransitGatewayFile],
+    ) -> Result<(), WorldError> {
+        for file in gateways {
+            let place = format!("{place}.transit_gateways[{}]", file.name);
+            let tgw = self.name(Kind::Tgw, region, &place, &file.name, file.id.as_ref())?;
+            let home = self.home(region, file.account.as_ref());
+            for attachment in &file.attachments {
+                self.attachment(&home, &place, &tgw, attachment)?;
+            }
+            for table in &file.route_tables {
+                let place = format!("{place}.route_tables[{}]", table.name);
+                let id = self.name(Kind::TgwRouteTable, region, &place, &table.name, table.id.as_ref())?;
+                let table = TgwRouteTable {
+                    home: home.clone(),
+                    tgw: tgw.clone(),
+                    state: Progress::Available,
+                    associations: BTreeMap::new(),
+                    propagations: BTreeMap::new(),
+                    routes: BTreeMap::new(),
+                    created: BEGINNING,
+                    tags: tags(&table.name, &table.tags),
+                };
+                self.ec2.tgw_route_tables.insert(id, table);
+            }
+            let gateway = TransitGateway {
+                home,
+                state: Progress::Available,
+                description: String::new(),
+                asn: DEFAULT_ASN,
+                default_association_table: None,
+                default_propagation_table: None,
+                created: BEGINNING,
+                tags: tags(&file.name, &file.tags),
+            };
+            self.ec2.tgws.insert(tgw, gateway);
+        }
+        Ok(())
+    }
+
+    fn attachment(&mut self, home: &Home, place: &str, tgw: &str, file: &AttachmentFile) -> Result<(), WorldError> {
+        let place = format!("{place}.attachments[{}]", file.name);
+        let id = self.name(Kind::Attachment, &home.region, &place, &file.name, file.id.as_ref())?;
+        let is_vpc = file.kind == AttachmentKindFile::Vpc;
+        if is_vpc != file.vpc.is_some() || is_vpc == file.subnets.is_empty() || (is_vpc && !file.prefixes.is_empty()) {
+            let problem = "kind `vpc` takes `vpc` and `subnets`, the other kinds take `prefixes`";
+            return Err(WorldError::at(place, problem));
+        }
+        let prefixes = file.prefixes.iter().map(ipnet::Ipv4Net::trunc).collect();
+        let kind = match (file.kind, &file.vpc) {
+            (AttachmentKindFile::Vpc, Some(vpc)) => {
+                let vpc = self.resolve(Kind::Vpc, &home.region, &format!("{place}.vpc"), vpc)?;
+                let place = format!("{place}.subnets");
+                let mut subnets = std::collections::BTreeSet::new();
+                for name in &file.subnets {
+                    let subnet = self.resolve(Kind::Subnet, &home.region, &place, name)?;
+                    if self.ec2.subnets.get(&subnet).is_none_or(|subnet| subnet.vpc != vpc) {
+                        return Err(WorldError::at(place, format!("subnet `{name}` is in another VPC")));
+                    }
+                    subnets.insert(subnet);
+                }
+                AttachmentKind::Vpc { vpc, subnets, appliance_mode: false }
+            }
+            (AttachmentKindFile::DirectConnectGateway, _) => {
+                let resource = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, id.as_bytes()).to_string();
+                AttachmentKind::DirectConnectGateway { resource, prefixes }
+            }
+            (AttachmentKindFile::Vpn | AttachmentKindFile::Vpc, _) => {
+                AttachmentKind::Vpn { resource: id::id("vpn", &id), prefixes }
+            }
+        };
+        let home = match &kind {
+            AttachmentKind::Vpc { vpc, .. } => {
+                self.ec2.vpcs.get(vpc).map_or_else(|| home.clone(), |vpc| vpc.home.clone())
+            }
+            _ => home.clone(),
+        };
+        let attachment = Attachment {
+            home,
+            tgw: tgw.to_owned(),
+            kind,
+            state: Progress::Available,
+            created: BEGINNING,
+            tags: tags(&file.name, &file.tags),
+        };
+        self.ec2.attachments.insert(id, attachment);
+        Ok(())
+    }
+
+    pub(super) fn peerings(&mut self, peerings: &[PeeringFile]) -> Result<(), WorldError> {
+        for file in peerings {
+            let place = format!("transit_gateway_peerings[{}]", file.name);
+            let (from, to) = (&file.requester, &file.accepter);
+            let tgw = self.resolve(Kind::Tgw, &from.region, &format!("{place}.requester"), &from.transit_gateway)?;
+            let peer_tgw = self.resolve(Kind::Tgw, &to.region, &format!("{place}.accepter"), &to.transit_gateway)?;
+            let (Some(near), Some(far)) = (self.ec2.tgws.get(&tgw), self.ec2.tgws.get(&peer_tgw)) else { continue };
+            let (home, peer) = (near.home.clone(), far.home.clone());
+            let id = self.name(Kind::Attachment, &from.region, &place, &file.name, file.id.as_ref())?;
+            if from.region != to.region {
+                // A peering has one id at both sides.
+                let name = (Kind::Attachment, to.region.clone(), file.name.clone());
+                if self.ec2.names.insert(name, id.clone()).is_some() {
+                    let problem = format!("`{}` is the name of an attachment in {} already", file.name, to.region);
+                    return Err(WorldError::at(place, problem));
+                }
+            }
+            let attachment = Attachment {
+                home,
+                tgw,
+                kind: AttachmentKind::Peering { peer_tgw, peer },
+                state: Progress::Available,
+                created: BEGINNING,
+                tags: tags(&file.name, &BTreeMap::new()),
+            };
+            self.ec2.attachments.insert(id, attachment);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tgw_tables(
+        &mut self,
+        region: &str,
+        place: &str,
+        gateways: &[TransitGatewayFile],
+    ) -> Result<(), WorldError> {
+        for gateway in gateways {
+            let tgw = self.resolve(Kind::Tgw, region, place, &gateway.name)?;
+            for file in &gateway.route_tables {
+                let place = format!("{place}.transit_gateways[{}].route_tables[{}]", gateway.name, file.name);
+                let id = self.resolve(Kind::TgwRouteTable, region, &place, &file.name)?;
+                let (mut associations, mut propagations, mut routes) =
+                    (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+                for name in &file.associations {
+                    let place = format!("{place}.associations");
+                    let attachment = self.own_attachment(region, &place, &tgw, name)?;
+                    if self.ec2.association(&tgw, &attachment).is_some() {
+                        return Err(WorldError::at(place, format!("attachment `{name}` is associated twice")));
+                    }
+                    associations.insert(attachment, Progress::Available);
+                }
+                for name in &file.propagations {
+                    let place = format!("{place}.propagations");
+                    let attachment = self.own_attachment(region, &place, &tgw, name)?;
+                    if let Some(Attachment { kind: AttachmentKind::Peering { .. }, .. }) =
+                        self.ec2.attachments.get(&attachment)
+                    {
+                        let problem = format!("nothing propagates over peering `{name}`: write static routes");
+                        return Err(WorldError::at(place, problem));
+                    }
+                    propagations.insert(attachment, Progress::Available);
+                }
+                for route in &file.routes {
+                    let place = format!("{place}.routes[{}]", route.prefix);
+                    let attachment = self.static_target(region, &place, &tgw, route)?;
+                    if routes.insert(route.prefix.trunc(), StaticRoute { attachment, pending_reads: 0 }).is_some() {
+                        return Err(WorldError::at(place, "the table has two routes of this prefix"));
+                    }
+                }
+                if let Some(table) = self.ec2.tgw_route_tables.get_mut(&id) {
+                    table.associations = associations;
+                    table.propagations = propagations;
+                    table.routes = routes;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn static_target(
+        &self,
+        region: &str,
+        place: &str,
+        tgw: &str,
+        route: &TgwRouteFile,
+    ) -> Result<Option<String>, WorldError> {
+        match (&route.attachment, route.blackhole) {
+            (Some(name), false) => self.own_attachment(region, place, tgw, name).map(Some),
+            (None, true) => Ok(None),
+            _ => Err(WorldError::at(place, "write either `attachment` or `blackhole: true`")),
+        }
+    }
+
+    fn own_attachment(&self, region: &str, place: &str, tgw: &str, name: &str) -> Result<String, WorldError> {
+        let id = self.resolve(Kind::Attachment, region, place, name)?;
+        let own = self.ec2.attachments.get(&id).is_some_and(|it| it.sides().iter().any(|(side, _)| *side == tgw));
+        if own {
+            Ok(id)
+        } else {
+            Err(WorldError::at(place, format!("attachment `{name}` belongs to another transit gateway")))
+        }
+    }
+}
