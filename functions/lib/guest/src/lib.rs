@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Asks machines about themselves by SSM Run Command.
+//!
+//! Owns the committed scripts (`scripts/`), the reports that they print and the client that runs them. Compares
+//! nothing and decides nothing: `capture` compares a report with the EC2 API, `verify` judges a probe. An error here is
+//! never read as "down": a machine that could not be asked has a [`GuestError`], not a report of silence.
+
+mod call;
+mod command;
+mod error;
+mod managed;
+mod probe;
+mod report;
+mod scripts;
+
+pub use command::{Guest, Timing};
+pub use error::GuestError;
+pub use managed::{Managed, Ping};
+pub use probe::{ProbeAnswer, ProbeRequest, ProbeResult, TcpAnswer};
+pub use report::{Addressing, GuestAddress, GuestNic, GuestReport, GuestRoute, Platform, Unreadable};
+pub use scripts::{CAPTURE_PS1, CAPTURE_SH, PROBE_PS1, PROBE_SH};
+
+/// The IAM actions that this crate's calls need.
+pub const ACTIONS: &[&str] = &[
+    "ssm:CancelCommand",
+    "ssm:DescribeInstanceInformation",
+    "ssm:GetCommandInvocation",
+    "ssm:ListCommandInvocations",
+    "ssm:SendCommand",
+];

@@ -1,0 +1,301 @@
+# Holdfast capture, Linux: prints what this machine says about its own network, as one line of JSON on stdout.
+# Changes nothing and needs nothing installed: a POSIX sh, with `ip` where there is one, else /proc and /sys.
+# The last field is "end":true, so that a reader can tell whole output from output that was cut off.
+set -uf
+LC_ALL=C
+export LC_ALL
+
+# Prints $1 as a JSON string: quotes and backslashes escaped, control characters dropped.
+string() {
+    rest=$(printf '%s' "$1" | tr -d '\000-\037\177')
+    out=
+    while [ -n "$rest" ]; do
+        tail=${rest#?}
+        head=${rest%"$tail"}
+        case $head in
+            '"' | \\) out=$out\\$head ;;
+            *) out=$out$head ;;
+        esac
+        rest=$tail
+    done
+    printf '"%s"' "$out"
+}
+
+# Prints the words of $1 as a JSON array of strings.
+strings() {
+    sep=
+    printf '['
+    for word in $1; do
+        printf '%s' "$sep"
+        string "$word"
+        sep=,
+    done
+    printf ']'
+}
+
+# Prints the number in file $1, or null.
+number_in() {
+    value=
+    [ -r "$1" ] && read -r value <"$1"
+    case $value in
+        '' | *[!0-9]*) printf null ;;
+        *) printf '%s' "$value" ;;
+    esac
+}
+
+# /proc/net/route writes an address as the hexadecimal of its bytes in reverse (little-endian machines).
+dotted() {
+    n=$((0x$1))
+    printf '%d.%d.%d.%d' $((n & 255)) $((n >> 8 & 255)) $((n >> 16 & 255)) $((n >> 24 & 255))
+}
+
+# The number of set bits in hexadecimal mask $1.
+mask_length() {
+    n=$((0x$1))
+    bits=0
+    while [ "$n" -gt 0 ]; do
+        bits=$((bits + (n & 1)))
+        n=$((n >> 1))
+    done
+    printf '%d' "$bits"
+}
+
+# The value of dotted address $1, as /proc/net/route would have it.
+reversed() {
+    old_ifs=$IFS
+    IFS=.
+    # shellcheck disable=SC2086
+    set -- $1
+    IFS=$old_ifs
+    printf '%d' $(($1 | $2 << 8 | $3 << 16 | $4 << 24))
+}
+
+have_ip=no
+command -v ip >/dev/null 2>&1 && ip -o -4 addr show >/dev/null 2>&1 && have_ip=yes
+
+# The machine's own addresses, from the kernel's table, each once.
+local_addresses() {
+    seen=' '
+    candidate=
+    while read -r first second third _; do
+        case "$first $second" in
+            '|-- '*) candidate=$second ;;
+            '/32 host')
+                if [ "$third" = LOCAL ]; then
+                    case $seen in
+                        *" $candidate "*) ;;
+                        *)
+                            seen="$seen$candidate "
+                            printf '%s\n' "$candidate"
+                            ;;
+                    esac
+                fi
+                ;;
+        esac
+    done </proc/net/fib_trie
+}
+
+# Lines `address prefix-length flag` of NIC $1; flag is `dynamic` where the kernel counts the address's lifetime.
+addresses_of() {
+    if [ "$have_ip" = yes ]; then
+        ip -o -4 addr show dev "$1" 2>/dev/null | while read -r line; do
+            # shellcheck disable=SC2086
+            set -- $line
+            [ "${3-}" = inet ] || continue
+            flag=-
+            case " $line " in *' dynamic '*) flag=dynamic ;; esac
+            case $4 in
+                */*) printf '%s %s %s\n' "${4%/*}" "${4#*/}" "$flag" ;;
+                *) printf '%s 32 %s\n' "$4" "$flag" ;;
+            esac
+        done
+        return
+    fi
+    [ -r /proc/net/fib_trie ] && [ -r /proc/net/route ] || return
+    local_addresses | while read -r address; do
+        value=$(reversed "$address")
+        # Connected routes only: the longest one that holds the address names its NIC and its prefix length.
+        best=-1
+        owner=
+        while read -r iface destination gateway _ _ _ _ mask _; do
+            [ "$iface" = Iface ] && continue
+            [ "$gateway" = 00000000 ] && [ "$mask" != 00000000 ] || continue
+            [ $((value & 0x$mask)) -eq $((0x$destination)) ] || continue
+            length=$(mask_length "$mask")
+            if [ "$length" -gt "$best" ]; then
+                best=$length
+                owner=$iface
+            fi
+        done </proc/net/route
+        if [ "$owner" = "$1" ]; then
+            printf '%s %s -\n' "$address" "$best"
+        fi
+    done
+}
+
+# Lines `destination next-hop` of the IPv4 routes of NIC $1 that go through a gateway; not what DHCP brought, but for `default`.
+routes_of() {
+    if [ "$have_ip" = yes ]; then
+        ip -4 route show dev "$1" 2>/dev/null | while read -r line; do
+            # shellcheck disable=SC2086
+            set -- $line
+            destination=${1-}
+            via=
+            proto=
+            while [ $# -gt 1 ]; do
+                case $1 in
+                    via) via=$2 ;;
+                    proto) proto=$2 ;;
+                esac
+                shift
+            done
+            [ -n "$via" ] || continue
+            case $destination in
+                default) ;;
+                *)
+                    case $proto in dhcp | kernel) continue ;; esac
+                    case $destination in */*) ;; *) destination=$destination/32 ;; esac
+                    ;;
+            esac
+            printf '%s %s\n' "$destination" "$via"
+        done
+        return
+    fi
+    [ -r /proc/net/route ] || return
+    while read -r iface destination gateway _ _ _ _ mask _; do
+        [ "$iface" = "$1" ] && [ "$gateway" != 00000000 ] || continue
+        if [ "$mask" = 00000000 ]; then
+            printf 'default %s\n' "$(dotted "$gateway")"
+        else
+            printf '%s/%s %s\n' "$(dotted "$destination")" "$(mask_length "$mask")" "$(dotted "$gateway")"
+        fi
+    done </proc/net/route
+}
+
+# Whether a DHCP client keeps a lease file for NIC $1.
+has_lease() {
+    set +f
+    found=no
+    index=
+    [ -r "/sys/class/net/$1/ifindex" ] && read -r index <"/sys/class/net/$1/ifindex"
+    for file in "/run/systemd/netif/leases/$index" /var/lib/NetworkManager/*-"$1".lease \
+        /var/lib/dhclient/*"$1"*.lease* /var/lib/dhcp/*"$1"*.lease* /run/dhclient*"$1"*.lease* /var/lib/dhcpcd/"$1"*.lease; do
+        [ -s "$file" ] && found=yes
+    done
+    set -f
+    [ "$found" = yes ]
+}
+
+resolv=/etc/resolv.conf
+# systemd-resolved puts its own stub into /etc/resolv.conf and the servers that it asks here.
+[ -r /run/systemd/resolve/resolv.conf ] && resolv=/run/systemd/resolve/resolv.conf
+servers=
+suffixes=
+if [ -r "$resolv" ]; then
+    while read -r key value; do
+        value=${value%%[#;]*}
+        case $key in
+            nameserver) case $value in *:*) ;; *) servers="$servers $value" ;; esac ;;
+            search | domain) suffixes=$value ;;
+        esac
+    done <"$resolv"
+    [ "$suffixes" = . ] && suffixes=
+fi
+
+# Prints NIC $1 as a JSON object. $2: `yes` where no NIC has a default gateway, so that the resolver belongs to all.
+nic() {
+    mac=
+    read -r mac <"/sys/class/net/$1/address"
+    printf '{"name":'
+    string "$1"
+    printf ',"mac":'
+    string "$mac"
+    printf ',"mtu":'
+    number_in "/sys/class/net/$1/mtu"
+    printf ',"addresses":['
+    addressing=static
+    [ "$have_ip" = yes ] || addressing=unknown
+    list=$(addresses_of "$1")
+    [ -n "$list" ] || addressing=unknown
+    sep=
+    while read -r address length flag; do
+        [ -n "$address" ] || continue
+        [ "$flag" = dynamic ] && addressing=dhcp
+        printf '%s{"address":"%s","prefix_length":%s}' "$sep" "$address" "$length"
+        sep=,
+    done <<LIST
+$list
+LIST
+    has_lease "$1" && addressing=dhcp
+    printf '],"addressing":"%s"' "$addressing"
+    routes=$(routes_of "$1")
+    gateway=
+    while read -r destination via; do
+        if [ "$destination" = default ] && [ -z "$gateway" ]; then
+            gateway=$via
+        fi
+    done <<LIST
+$routes
+LIST
+    if [ -n "$gateway" ]; then
+        printf ',"gateway":"%s"' "$gateway"
+    else
+        printf ',"gateway":null'
+    fi
+    if [ -n "$gateway" ] || [ "$2" = yes ]; then
+        printf ',"dns":'
+        strings "$servers"
+        printf ',"suffixes":'
+        strings "$suffixes"
+    else
+        printf ',"dns":[],"suffixes":[]'
+    fi
+    printf ',"routes":['
+    sep=
+    while read -r destination via; do
+        case $destination in '' | default) continue ;; esac
+        printf '%s{"destination":"%s","next_hop":"%s"}' "$sep" "$destination" "$via"
+        sep=,
+    done <<LIST
+$routes
+LIST
+    printf ']}'
+}
+
+host_name=
+[ -r /proc/sys/kernel/hostname ] && read -r host_name </proc/sys/kernel/hostname
+[ -n "$host_name" ] || host_name=$(uname -n)
+os=$( ( . /etc/os-release && printf '%s' "${PRETTY_NAME-}" ) 2>/dev/null)
+[ -n "$os" ] || os=$(uname -sr)
+
+# Ethernet only (type 1). An interface without hardware behind it (bridge, veth) counts where it has an address.
+names=
+gateways=
+set +f
+for path in /sys/class/net/*; do
+    name=${path##*/}
+    type=
+    [ -r "$path/type" ] && read -r type <"$path/type"
+    [ "$type" = 1 ] || continue
+    [ -e "$path/device" ] || [ -n "$(addresses_of "$name")" ] || continue
+    names="$names $name"
+    case "$(routes_of "$name")" in *default*) gateways=yes ;; esac
+done
+set -f
+alone=yes
+[ -n "$gateways" ] && alone=no
+
+{
+    printf '{"kind":"capture","platform":"linux","host_name":'
+    string "$host_name"
+    printf ',"os":'
+    string "$os"
+    printf ',"nics":['
+    comma=
+    for name in $names; do
+        printf '%s' "$comma"
+        nic "$name" "$alone"
+        comma=,
+    done
+    printf '],"end":true}\n'
+}
