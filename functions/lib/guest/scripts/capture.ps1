@@ -13,8 +13,8 @@ foreach ($adapter in @(Get-NetAdapter | Sort-Object -Property ifIndex)) {
 
     $addresses = New-Object System.Collections.ArrayList
     foreach ($ip in @(Get-NetIPAddress -InterfaceIndex $index -AddressFamily IPv4 -ErrorAction SilentlyContinue)) {
-        # Tentative and duplicate addresses are not in use.
-        if ($ip.AddressState -ne 'Preferred') { continue }
+        # Tentative and duplicate addresses are not in use; link-local ones are left out.
+        if ($ip.AddressState -ne 'Preferred' -or $ip.IPAddress -like '169.254.*') { continue }
         [void]$addresses.Add([ordered]@{ address = [string]$ip.IPAddress; prefix_length = [int]$ip.PrefixLength })
     }
 
@@ -35,7 +35,7 @@ foreach ($adapter in @(Get-NetAdapter | Sort-Object -Property ifIndex)) {
             if ($null -eq $gateway) { $gateway = [string]$route.NextHop }
         }
         elseif ([string]$route.Protocol -eq 'NetMgmt') {
-            [void]$routes.Add([ordered]@{ destination = [string]$route.DestinationPrefix; next_hop = [string]$route.NextHop })
+            [void]$routes.Add([ordered]@{ prefix = [string]$route.DestinationPrefix; gateway = [string]$route.NextHop })
         }
     }
 
@@ -52,12 +52,12 @@ foreach ($adapter in @(Get-NetAdapter | Sort-Object -Property ifIndex)) {
     [void]$nics.Add([ordered]@{
         name = [string]$adapter.Name; mac = $mac; mtu = $mtu
         addresses = $addresses.ToArray(); addressing = $addressing; gateway = $gateway
-        dns = $dns.ToArray(); suffixes = $suffixes.ToArray(); routes = $routes.ToArray()
+        dns = $dns.ToArray(); dns_suffixes = $suffixes.ToArray(); routes = $routes.ToArray()
     })
 }
 
 $report = [ordered]@{
-    kind = 'capture'; platform = 'windows'; host_name = [string][System.Net.Dns]::GetHostName()
+    schema_version = 1; host_name = [string][System.Net.Dns]::GetHostName()
     os = [string](Get-CimInstance -ClassName Win32_OperatingSystem).Caption
     nics = $nics.ToArray(); end = $true
 }

@@ -95,13 +95,14 @@ local_addresses() {
     done </proc/net/fib_trie
 }
 
-# Lines `address prefix-length flag` of NIC $1; flag is `dynamic` where the kernel counts the address's lifetime.
+# Lines `address prefix-length flag` of NIC $1, link-local ones left out; flag is `dynamic` where the kernel counts the address's lifetime.
 addresses_of() {
     if [ "$have_ip" = yes ]; then
         ip -o -4 addr show dev "$1" 2>/dev/null | while read -r line; do
             # shellcheck disable=SC2086
             set -- $line
             [ "${3-}" = inet ] || continue
+            case $4 in 169.254.*) continue ;; esac
             flag=-
             case " $line " in *' dynamic '*) flag=dynamic ;; esac
             case $4 in
@@ -113,6 +114,7 @@ addresses_of() {
     fi
     [ -r /proc/net/fib_trie ] && [ -r /proc/net/route ] || return
     local_addresses | while read -r address; do
+        case $address in 169.254.*) continue ;; esac
         value=$(reversed "$address")
         # Connected routes only: the longest one that holds the address names its NIC and its prefix length.
         best=-1
@@ -245,16 +247,16 @@ LIST
     if [ -n "$gateway" ] || [ "$2" = yes ]; then
         printf ',"dns":'
         strings "$servers"
-        printf ',"suffixes":'
+        printf ',"dns_suffixes":'
         strings "$suffixes"
     else
-        printf ',"dns":[],"suffixes":[]'
+        printf ',"dns":[],"dns_suffixes":[]'
     fi
     printf ',"routes":['
     sep=
     while read -r destination via; do
         case $destination in '' | default) continue ;; esac
-        printf '%s{"destination":"%s","next_hop":"%s"}' "$sep" "$destination" "$via"
+        printf '%s{"prefix":"%s","gateway":"%s"}' "$sep" "$destination" "$via"
         sep=,
     done <<LIST
 $routes
@@ -286,7 +288,7 @@ alone=yes
 [ -n "$gateways" ] && alone=no
 
 {
-    printf '{"kind":"capture","platform":"linux","host_name":'
+    printf '{"schema_version":1,"host_name":'
     string "$host_name"
     printf ',"os":'
     string "$os"

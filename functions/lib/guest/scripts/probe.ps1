@@ -59,7 +59,7 @@ if ($HoldfastPort -gt 0) {
 }
 
 $report = [ordered]@{
-    kind = 'probe'; host_name = [string][System.Net.Dns]::GetHostName(); results = $results.ToArray(); end = $true
+    schema_version = 1; host_name = [string][System.Net.Dns]::GetHostName(); results = $results.ToArray(); end = $true
 }
 $json = ConvertTo-Json -InputObject $report -Compress -Depth 6
 # ASCII only: messages may be in any language, and the console's code page is not ours to choose.

@@ -88,7 +88,7 @@ done
 wait
 host_name=
 [ -r /proc/sys/kernel/hostname ] && read -r host_name </proc/sys/kernel/hostname
-printf '{"kind":"probe","host_name":'
+printf '{"schema_version":1,"host_name":'
 string "$host_name"
 printf ',"results":['
 i=0

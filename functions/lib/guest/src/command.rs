@@ -8,12 +8,13 @@ use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::CommandInvocationStatus;
 use backon::{BackoffBuilder, ExponentialBuilder};
+use holdfast_model::{GuestReport, InstanceId, Platform};
 use tracing::{debug, warn};
 
 use crate::call::{Failure, unthrottled};
 use crate::error::GuestError;
 use crate::probe::{ProbeRequest, ProbeResult};
-use crate::report::{GuestReport, Platform, Unreadable};
+use crate::report::{Unreadable, read_capture};
 use crate::scripts::{CAPTURE_PS1, CAPTURE_SH};
 
 /// Instance ids per `SendCommand`: the API takes no more.
@@ -58,7 +59,7 @@ struct Output {
 }
 
 /// The outcome of a command for each machine that it was meant for.
-type Outputs = BTreeMap<String, Result<Output, GuestError>>;
+type Outputs = BTreeMap<InstanceId, Result<Output, GuestError>>;
 
 impl Guest {
     /// A client with the account, Region, endpoint, retries and time-outs of `config`.
@@ -75,13 +76,16 @@ impl Guest {
     ///
     /// # Guarantees
     /// The result has an entry for every machine: its report, or why there is none. Nothing is changed on the machines.
-    pub async fn run_capture(&self, machines: &BTreeSet<String>) -> BTreeMap<String, Result<GuestReport, GuestError>> {
+    pub async fn run_capture(
+        &self,
+        machines: &BTreeSet<InstanceId>,
+    ) -> BTreeMap<InstanceId, Result<GuestReport, GuestError>> {
         let mut reports = BTreeMap::new();
         let managed = match self.read_managed(machines).await {
             Ok(managed) => managed,
             Err(error) => return machines.iter().map(|id| (id.clone(), Err(error.clone()))).collect(),
         };
-        let mut ready: BTreeMap<Platform, Vec<String>> = BTreeMap::new();
+        let mut ready: BTreeMap<Platform, Vec<InstanceId>> = BTreeMap::new();
         for id in machines {
             let platform = match managed.get(id) {
                 Some(machine) => machine.ready(id),
@@ -101,7 +105,7 @@ impl Guest {
             };
             for (machine, output) in self.run(&ids, platform, &commands).await {
                 let report = output.and_then(|output| {
-                    GuestReport::read(&output.stdout).map_err(|e| unreadable(&machine, &output.command, e))
+                    read_capture(&output.stdout).map_err(|e| unreadable(&machine, &output.command, e))
                 });
                 reports.insert(machine, report);
             }
@@ -113,28 +117,31 @@ impl Guest {
     ///
     /// # Errors
     /// The machine could not be asked, or its output did not arrive whole: nothing is known of the targets.
-    pub async fn run_probe(&self, machine: &str, request: &ProbeRequest) -> Result<Vec<ProbeResult>, GuestError> {
-        let managed = self.read_managed(&BTreeSet::from([machine.to_owned()])).await?;
+    pub async fn run_probe(
+        &self,
+        machine: &InstanceId,
+        request: &ProbeRequest,
+    ) -> Result<Vec<ProbeResult>, GuestError> {
+        let managed = self.read_managed(&BTreeSet::from([machine.clone()])).await?;
         let platform = match managed.get(machine) {
             Some(found) => found.ready(machine)?,
-            None => return Err(GuestError::NotManaged { machine: machine.to_owned() }),
+            None => return Err(GuestError::NotManaged { machine: machine.clone() }),
         };
-        let ids = [machine.to_owned()];
+        let ids = [machine.clone()];
         let mut results = Vec::with_capacity(request.targets.len());
         for targets in request.targets.chunks(TARGETS_PER_PROBE) {
             let mut outputs = self.run(&ids, platform, &request.commands(targets, platform)).await;
-            let output = outputs
-                .remove(machine)
-                .unwrap_or_else(|| Err(GuestError::NotManaged { machine: machine.to_owned() }))?;
+            let output =
+                outputs.remove(machine).unwrap_or_else(|| Err(GuestError::NotManaged { machine: machine.clone() }))?;
             results.extend(ProbeResult::read_all(&output.stdout).map_err(|e| unreadable(machine, &output.command, e))?);
         }
         Ok(results)
     }
 
     /// Runs `commands` on `machines`, all of `platform`, and waits for each.
-    async fn run(&self, machines: &[String], platform: Platform, commands: &[String]) -> Outputs {
+    async fn run(&self, machines: &[InstanceId], platform: Platform, commands: &[String]) -> Outputs {
         let mut outputs = Outputs::new();
-        let mut batches: Vec<Vec<String>> = machines.chunks(IDS_PER_COMMAND).map(<[String]>::to_vec).collect();
+        let mut batches: Vec<Vec<InstanceId>> = machines.chunks(IDS_PER_COMMAND).map(<[InstanceId]>::to_vec).collect();
         let mut sent = Vec::new();
         while let Some(batch) = batches.pop() {
             match self.send(&batch, platform, commands).await {
@@ -161,7 +168,7 @@ impl Guest {
         outputs
     }
 
-    async fn send(&self, machines: &[String], platform: Platform, commands: &[String]) -> Result<String, Failure> {
+    async fn send(&self, machines: &[InstanceId], platform: Platform, commands: &[String]) -> Result<String, Failure> {
         let document = match platform {
             Platform::Windows => "AWS-RunPowerShellScript",
             Platform::Linux => "AWS-RunShellScript",
@@ -171,7 +178,7 @@ impl Guest {
             self.ssm
                 .send_command()
                 .document_name(document)
-                .set_instance_ids(Some(machines.to_vec()))
+                .set_instance_ids(Some(machines.iter().map(InstanceId::to_string).collect()))
                 .parameters("commands", commands.to_vec())
                 .parameters("executionTimeout", vec![seconds.clone()])
                 // The shortest that the API takes: a machine that does not fetch the command in time shall not run it later.
@@ -183,15 +190,16 @@ impl Guest {
         })
         .await?;
         let command = reply.command().and_then(|c| c.command_id()).unwrap_or_default().to_owned();
-        debug!(command.id = %command, machines = machines.len(), %platform, "sent command `{command}`");
+        debug!(command.id = %command, machines = machines.len(), platform = ?platform, "sent command `{command}`");
         Ok(command)
     }
 
     /// Waits until `command` has ended on each of `machines`; cancels it at the deadline.
     #[expect(clippy::disallowed_methods, reason = "the one polling loop of this crate, limited by the deadline")]
-    async fn await_outputs(&self, command: &str, machines: Vec<String>) -> Outputs {
+    async fn await_outputs(&self, command: &str, machines: Vec<InstanceId>) -> Outputs {
         let mut outputs = Outputs::new();
-        let mut pending: BTreeMap<String, String> = machines.into_iter().map(|m| (m, "Pending".to_owned())).collect();
+        let mut pending: BTreeMap<InstanceId, String> =
+            machines.into_iter().map(|m| (m, "Pending".to_owned())).collect();
         let pauses = ExponentialBuilder::default()
             .with_min_delay(self.timing.first_poll)
             .with_max_delay(self.timing.slowest_poll)
@@ -220,8 +228,8 @@ impl Guest {
     }
 
     /// One look at all pending machines: those that ended move from `pending` to `outputs`.
-    async fn read_round(&self, command: &str, pending: &mut BTreeMap<String, String>, outputs: &mut Outputs) {
-        let look: Vec<String> = if pending.len() == 1 {
+    async fn read_round(&self, command: &str, pending: &mut BTreeMap<InstanceId, String>, outputs: &mut Outputs) {
+        let look: Vec<InstanceId> = if pending.len() == 1 {
             pending.keys().cloned().collect()
         } else {
             // One call tells for all who has ended; only those are worth a call each.
@@ -237,7 +245,8 @@ impl Guest {
             }
         };
         for machine in look {
-            let reply = self.ssm.get_command_invocation().command_id(command).instance_id(&machine).send().await;
+            let reply =
+                self.ssm.get_command_invocation().command_id(command).instance_id(machine.as_str()).send().await;
             let invocation = match reply.map_err(Failure::from) {
                 Ok(invocation) => invocation,
                 // Invocations appear a moment after SendCommand has answered.
@@ -279,10 +288,10 @@ impl Guest {
         &self,
         failure: Failure,
         action: &'static str,
-        machines: &[String],
-        pending: &mut BTreeMap<String, String>,
+        machines: &[InstanceId],
+        pending: &mut BTreeMap<InstanceId, String>,
         outputs: &mut Outputs,
-    ) -> Vec<String> {
+    ) -> Vec<InstanceId> {
         if failure.throttled() {
             return Vec::new();
         }
@@ -295,7 +304,7 @@ impl Guest {
     }
 
     /// The machines on which `command` has ended.
-    async fn read_ended(&self, command: &str) -> Result<BTreeSet<String>, Failure> {
+    async fn read_ended(&self, command: &str) -> Result<BTreeSet<InstanceId>, Failure> {
         let mut ended = BTreeSet::new();
         let mut token: Option<String> = None;
         loop {
@@ -318,8 +327,8 @@ impl Guest {
                             | CommandInvocationStatus::Cancelled
                     )
                 );
-                if let (true, Some(machine)) = (over, invocation.instance_id()) {
-                    ended.insert(machine.to_owned());
+                if let (true, Some(Ok(machine))) = (over, invocation.instance_id().map(InstanceId::parse)) {
+                    ended.insert(machine);
                 }
             }
             token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
@@ -329,8 +338,8 @@ impl Guest {
         }
     }
 
-    async fn cancel(&self, command: &str, pending: &BTreeMap<String, String>) {
-        let machines = pending.keys().cloned().collect();
+    async fn cancel(&self, command: &str, pending: &BTreeMap<InstanceId, String>) {
+        let machines = pending.keys().map(InstanceId::to_string).collect();
         let reply = self.ssm.cancel_command().command_id(command).set_instance_ids(Some(machines)).send().await;
         if let Err(failure) = reply.map_err(Failure::from) {
             // The command ends by itself at its execution time-out, and it changes nothing on the machine.
@@ -339,10 +348,12 @@ impl Guest {
     }
 }
 
-fn unreadable(machine: &str, command: &str, error: Unreadable) -> GuestError {
-    let (machine, command) = (machine.to_owned(), command.to_owned());
+fn unreadable(machine: &InstanceId, command: &str, error: Unreadable) -> GuestError {
+    let (machine, command) = (machine.clone(), command.to_owned());
     match error {
         Unreadable::CutOff(length) => GuestError::CutOff { machine, command, length },
-        Unreadable::Form(source) => GuestError::Unreadable { machine, command, source: Arc::new(source) },
+        other @ (Unreadable::Form(_) | Unreadable::Version(_)) => {
+            GuestError::Unreadable { machine, command, source: Arc::new(other) }
+        }
     }
 }

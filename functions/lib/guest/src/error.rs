@@ -4,6 +4,10 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_model::InstanceId;
+
+use crate::report::Unreadable;
+
 /// Why there is no report of a machine.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -12,13 +16,13 @@ pub enum GuestError {
     #[error("machine `{machine}` is not managed by Systems Manager")]
     NotManaged {
         /// The machine's instance id or managed-instance id.
-        machine: String,
+        machine: InstanceId,
     },
     /// The agent does not answer Systems Manager at the moment.
     #[error("machine `{machine}` is managed by Systems Manager but its agent is not online (`{ping}`)")]
     Offline {
         /// The machine.
-        machine: String,
+        machine: InstanceId,
         /// The ping status that Systems Manager gave.
         ping: String,
     },
@@ -26,7 +30,7 @@ pub enum GuestError {
     #[error("machine `{machine}` runs platform `{platform}`, for which there is no script")]
     Platform {
         /// The machine.
-        machine: String,
+        machine: InstanceId,
         /// The platform that Systems Manager gave.
         platform: String,
     },
@@ -65,7 +69,7 @@ pub enum GuestError {
     )]
     TimedOut {
         /// The machine.
-        machine: String,
+        machine: InstanceId,
         /// The command id.
         command: String,
         /// The deadline.
@@ -77,7 +81,7 @@ pub enum GuestError {
     #[error("command `{command}` on machine `{machine}` ended with `{status}`: {stderr}")]
     Failed {
         /// The machine.
-        machine: String,
+        machine: InstanceId,
         /// The command id.
         command: String,
         /// The status: `Failed`, `TimedOut`, `Undeliverable`...
@@ -89,7 +93,7 @@ pub enum GuestError {
     #[error("output of command `{command}` on machine `{machine}` was cut off after {length} characters")]
     CutOff {
         /// The machine.
-        machine: String,
+        machine: InstanceId,
         /// The command id.
         command: String,
         /// What arrived.
@@ -99,12 +103,12 @@ pub enum GuestError {
     #[error("output of command `{command}` on machine `{machine}` is not a report")]
     Unreadable {
         /// The machine.
-        machine: String,
+        machine: InstanceId,
         /// The command id.
         command: String,
         /// What does not fit.
         #[source]
-        source: Arc<serde_json::Error>,
+        source: Arc<Unreadable>,
     },
 }
 

@@ -16,7 +16,7 @@ pub use command::{Guest, Timing};
 pub use error::GuestError;
 pub use managed::{Managed, Ping};
 pub use probe::{ProbeAnswer, ProbeRequest, ProbeResult, TcpAnswer};
-pub use report::{Addressing, GuestAddress, GuestNic, GuestReport, GuestRoute, Platform, Unreadable};
+pub use report::{Unreadable, read_capture};
 pub use scripts::{CAPTURE_PS1, CAPTURE_SH, PROBE_PS1, PROBE_SH};
 
 /// The IAM actions that this crate's calls need.

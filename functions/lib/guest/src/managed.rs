@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ssm::types::{InstanceInformationStringFilter, PingStatus, PlatformType};
+use holdfast_model::{InstanceId, Platform};
 
 use crate::call::{Failure, unthrottled};
 use crate::command::Guest;
 use crate::error::GuestError;
-use crate::report::Platform;
 
 /// Ids per `DescribeInstanceInformation`: one page, so that a batch is one call.
 const IDS_PER_READ: usize = 50;
@@ -38,11 +38,11 @@ impl Managed {
     }
 
     /// Returns the platform of a machine that can be asked now, else why not.
-    pub(crate) fn ready(&self, machine: &str) -> Result<Platform, GuestError> {
+    pub(crate) fn ready(&self, machine: &InstanceId) -> Result<Platform, GuestError> {
         match (&self.ping, self.family) {
-            (Ping::Offline(ping), _) => Err(GuestError::Offline { machine: machine.to_owned(), ping: ping.clone() }),
+            (Ping::Offline(ping), _) => Err(GuestError::Offline { machine: machine.clone(), ping: ping.clone() }),
             (Ping::Online, None) => {
-                Err(GuestError::Platform { machine: machine.to_owned(), platform: self.platform.clone() })
+                Err(GuestError::Platform { machine: machine.clone(), platform: self.platform.clone() })
             }
             (Ping::Online, Some(platform)) => Ok(platform),
         }
@@ -56,16 +56,19 @@ impl Guest {
     ///
     /// # Errors
     /// Any failed call, since half an answer would read as "not managed".
-    pub async fn read_managed(&self, machines: &BTreeSet<String>) -> Result<BTreeMap<String, Managed>, GuestError> {
+    pub async fn read_managed(
+        &self,
+        machines: &BTreeSet<InstanceId>,
+    ) -> Result<BTreeMap<InstanceId, Managed>, GuestError> {
         let mut found = BTreeMap::new();
-        let ids: Vec<&String> = machines.iter().collect();
+        let ids: Vec<&InstanceId> = machines.iter().collect();
         for batch in ids.chunks(IDS_PER_READ) {
             let mut token: Option<String> = None;
             loop {
                 let page = unthrottled(self.timing.deadline, || async {
                     let filter = InstanceInformationStringFilter::builder()
                         .key("InstanceIds")
-                        .set_values(Some(batch.iter().map(|id| (*id).clone()).collect()))
+                        .set_values(Some(batch.iter().map(|id| id.to_string()).collect()))
                         .build()
                         .map_err(|e| {
                             Failure::from(aws_sdk_ssm::error::SdkError::<aws_sdk_ssm::Error>::construction_failure(e))
@@ -82,8 +85,8 @@ impl Guest {
                 .await
                 .map_err(|failure| failure.into_error("ssm:DescribeInstanceInformation"))?;
                 for information in page.instance_information_list() {
-                    let Some(id) = information.instance_id() else { continue };
-                    found.insert(id.to_owned(), managed(information.ping_status(), information.platform_type()));
+                    let Some(Ok(id)) = information.instance_id().map(InstanceId::parse) else { continue };
+                    found.insert(id, managed(information.ping_status(), information.platform_type()));
                 }
                 token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
                 if token.is_none() {

@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use holdfast_model::Platform;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Platform, Unreadable, whole_line};
+use crate::report::{SCHEMA_VERSION, Unreadable, whole_line};
 use crate::scripts::{PROBE_PS1, PROBE_SH};
 
 /// What to probe from one machine.
@@ -97,18 +98,12 @@ impl ProbeRequest {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProbeOutput {
-    kind: ProbeKind,
+    schema_version: u32,
     #[serde(rename = "host_name")]
     _host_name: String,
     results: Vec<ProbeLine>,
     #[serde(rename = "end")]
     _end: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ProbeKind {
-    Probe,
 }
 
 #[derive(Deserialize)]
@@ -140,9 +135,11 @@ impl ProbeResult {
     /// Output without its end marker, which was cut off on the way, and output that is not a probe's.
     pub fn read_all(stdout: &str) -> Result<Vec<Self>, Unreadable> {
         let line = whole_line(stdout)?;
-        let ProbeOutput { kind: ProbeKind::Probe, results, .. } =
-            serde_json::from_str(line).map_err(Unreadable::Form)?;
-        Ok(results.into_iter().map(ProbeLine::result).collect())
+        let output: ProbeOutput = serde_json::from_str(line).map_err(Unreadable::Form)?;
+        if output.schema_version != SCHEMA_VERSION {
+            return Err(Unreadable::Version(output.schema_version));
+        }
+        Ok(output.results.into_iter().map(ProbeLine::result).collect())
     }
 }
 
@@ -152,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_target_that_could_not_be_asked_is_unknown_not_silent() {
-        let out = r#"{"kind":"probe","host_name":"p","results":[{"target":"10.0.0.1","sent":null,"received":null,"duplicates":null,"error":"no ping on this machine","tcp":null},{"target":"10.0.0.2","sent":3,"received":0,"duplicates":0,"error":null,"tcp":{"port":443,"connected":false}}],"end":true}"#;
+        let out = r#"{"schema_version":1,"host_name":"p","results":[{"target":"10.0.0.1","sent":null,"received":null,"duplicates":null,"error":"no ping on this machine","tcp":null},{"target":"10.0.0.2","sent":3,"received":0,"duplicates":0,"error":null,"tcp":{"port":443,"connected":false}}],"end":true}"#;
         let results = ProbeResult::read_all(out).unwrap();
         assert!(matches!(results[0].answer, ProbeAnswer::Unknown { .. }));
         assert_eq!(results[1].answer, ProbeAnswer::Asked { sent: 3, received: 0, duplicates: Some(0) });

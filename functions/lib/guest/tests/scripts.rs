@@ -1,12 +1,15 @@
 //! Runs the committed shell scripts with this machine's own `sh`, and reads what they print.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that is not as it says")]
+
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use holdfast_guest::{CAPTURE_PS1, CAPTURE_SH, GuestReport, PROBE_PS1, PROBE_SH, Platform, ProbeAnswer, ProbeResult};
+use holdfast_guest::{CAPTURE_PS1, CAPTURE_SH, PROBE_PS1, PROBE_SH, ProbeAnswer, ProbeResult, read_capture};
+use holdfast_model::GuestReport;
 
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -47,7 +50,7 @@ fn addresses(report: &GuestReport) -> Vec<(String, Ipv4Addr, u8)> {
     let mut all: Vec<_> = report
         .nics
         .iter()
-        .flat_map(|nic| nic.addresses.iter().map(|a| (nic.mac.clone(), a.address, a.prefix_length)))
+        .flat_map(|nic| nic.addresses.iter().map(|a| (nic.mac.to_string(), a.address, a.prefix_length)))
         .collect();
     all.sort();
     all
@@ -55,21 +58,20 @@ fn addresses(report: &GuestReport) -> Vec<(String, Ipv4Addr, u8)> {
 
 #[test]
 fn capture_reads_this_machine() {
-    let report = GuestReport::read(&sh(CAPTURE_SH, SYSTEM_PATH)).unwrap();
-    assert_eq!(report.platform, Platform::Linux);
+    let report = read_capture(&sh(CAPTURE_SH, SYSTEM_PATH)).unwrap();
     assert_eq!(report.host_name, fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim());
     assert!(!report.os.is_empty());
     for nic in &report.nics {
         let kernel = fs::read_to_string(format!("/sys/class/net/{}/address", nic.name)).unwrap();
-        assert_eq!(nic.mac, kernel.trim());
+        assert_eq!(nic.mac.as_str(), kernel.trim());
     }
 }
 
 #[test]
 fn capture_without_ip_reads_the_same_addresses_from_proc() {
-    let with = GuestReport::read(&sh(CAPTURE_SH, SYSTEM_PATH)).unwrap();
+    let with = read_capture(&sh(CAPTURE_SH, SYSTEM_PATH)).unwrap();
     let tools = only(&["tr", "uname"]);
-    let without = GuestReport::read(&sh(CAPTURE_SH, tools.path().to_str().unwrap())).unwrap();
+    let without = read_capture(&sh(CAPTURE_SH, tools.path().to_str().unwrap())).unwrap();
     assert_eq!(addresses(&with), addresses(&without));
     let gateways = |r: &GuestReport| r.nics.iter().map(|n| (n.name.clone(), n.gateway)).collect::<Vec<_>>();
     assert_eq!(gateways(&with), gateways(&without));
