@@ -1,0 +1,76 @@
+//! The operation as it is stored once and never changed, and who works at it.
+
+use holdfast_model::{EvidenceId, MapRef, NetworkName, OperationId, SiteName, wire::Force};
+use holdfast_plan::Plan;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What an operation is for. Starting again with an equal intent resumes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Intent {
+    /// Networks move to a site.
+    Move {
+        /// The networks.
+        networks: BTreeSet<NetworkName>,
+        /// The site.
+        to: SiteName,
+    },
+    /// An operation is taken back.
+    Undo {
+        /// The operation.
+        operation: OperationId,
+    },
+}
+
+impl fmt::Display for Intent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Intent::Move { networks, to } => {
+                let names: Vec<&str> = networks.iter().map(NetworkName::as_str).collect();
+                write!(f, "move {} to {to}", names.join(", "))
+            }
+            Intent::Undo { operation } => write!(f, "undo {operation}"),
+        }
+    }
+}
+
+/// One intent with its frozen plan. Written once, before any lock points to it; never changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// Version of this document's form: 1.
+    pub v: u32,
+    /// Its id.
+    pub id: OperationId,
+    /// What it is for.
+    pub intent: Intent,
+    /// Site of each network before, where the tables agreed on one.
+    pub from: BTreeMap<NetworkName, SiteName>,
+    /// Network map that it was planned with.
+    pub map: MapRef,
+    /// A person's word in place of evidence, when it was planned.
+    pub force: Option<Force>,
+    /// Evidence that it was planned with.
+    pub evidence: Option<EvidenceId>,
+    /// What the evidence said, in plain words.
+    pub verdict: Vec<String>,
+    /// When it was planned.
+    pub planned_at: Timestamp,
+    /// Execution and invocation that planned it.
+    pub planned_by: Holder,
+    /// The frozen plan. Large: a store may keep it in pieces.
+    pub plan: Plan,
+}
+
+/// One invocation of a function: who works at an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// Id of the Step Functions execution.
+    pub execution: String,
+    /// Id of the Lambda request, which no other invocation has.
+    pub invocation: String,
+}
