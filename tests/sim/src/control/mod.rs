@@ -1,26 +1,74 @@
-//! The control server: shapes the world while clients work with it. JSON over HTTP.
+//! The control server: shapes the world while clients work with it. JSON over HTTP, errors as `{"error": ".."}`.
+//!
+//! | Request | Effect |
+//! | --- | --- |
+//! | `GET /log?since=N`, `DELETE /log` | calls after number N, oldest first; forgets all (numbers go on) |
+//! | `POST /faults` | adds a rule, `{"match": {..}, "skip": n, "times": n, "effect": {..}}` -> `{"id"}` |
+//! | `GET /faults`, `DELETE /faults[/{id}]` | rules in force; takes them away |
+//! | `POST /holds` | holds one call, `{"match": {..}, "skip": n, "when": "before" or "after"}` -> `{"id"}` |
+//! | `GET /holds/{id}?wait_ms=N` | state; waits up to N ms for a call to be held |
+//! | `POST /holds/{id}/release`, `POST /holds/{id}/kill` | lets the call go on; kills the process that made it |
+//! | `POST /regions/{region}` `{"lost": bool}` | cuts a Region off, or brings it back |
+//! | `POST /prism/{name}` `{"lost": bool}` | the same for a Prism Central |
+//! | `GET /switches`, `PUT /switches` | settings of the platforms; only the given ones change |
+//! | `POST /move/{name}/cutover` `{"plan"}` | Nutanix Move cuts a migration plan over |
+//! | `POST /recovery-plans/{name}/failover` `{"kind": "planned" or "unplanned"}` | Nutanix fails the plan's VMs over |
+//! | `POST /probes` `{"from", "to", "count"}` | sends probes through the data plane |
+//! | `GET /world` | all state |
+//!
+//! A `match` has any of `source` (`aws`, `prism`, `prism:<name>`, `move`), `region`, `service`, `action` (may end in
+//! `*`), `contains` (text in the parameters) and `function`. An empty one fits any call of a function. Effects are
+//! `{"kind": "error", "code", "status", "message"}`, `{"kind": "throttle"}`, `{"kind": "delay", "ms"}`,
+//! `{"kind": "drop_reply"}` and `{"kind": "drop_request"}`.
+
+mod gate;
+mod worlds;
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
-    routing::get,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
 };
-use serde::Deserialize;
+use serde_json::json;
 
-use crate::{log::Entry, shared::Shared};
+use crate::shared::Shared;
 
 /// The HTTP interface of the control server.
 pub fn router(shared: Shared) -> Router {
-    Router::new().route("/log", get(read_log)).with_state(shared)
+    Router::new()
+        .route("/log", get(gate::read_log).delete(gate::clear_log))
+        .route("/faults", get(gate::read_faults).post(gate::add_fault).delete(gate::clear_faults))
+        .route("/faults/{id}", delete(gate::remove_fault))
+        .route("/holds", post(gate::add_hold))
+        .route("/holds/{id}", get(gate::read_hold))
+        .route("/holds/{id}/release", post(gate::release))
+        .route("/holds/{id}/kill", post(gate::kill))
+        .route("/regions/{region}", post(worlds::lose_region))
+        .route("/prism/{name}", post(worlds::lose_prism))
+        .route("/switches", get(worlds::read_switches).put(worlds::turn_switches))
+        .route("/move/{name}/cutover", post(worlds::cutover))
+        .route("/recovery-plans/{name}/failover", post(worlds::failover))
+        .route("/probes", post(worlds::probes))
+        .route("/world", get(worlds::read_world))
+        .with_state(shared)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Since {
-    #[serde(default)]
-    since: u64,
+/// A refusal, in a sentence.
+struct Refused(StatusCode, String);
+
+impl Refused {
+    fn missing(what: impl Into<String>) -> Self {
+        Self(StatusCode::NOT_FOUND, what.into())
+    }
+
+    fn conflict(why: impl Into<String>) -> Self {
+        Self(StatusCode::CONFLICT, why.into())
+    }
 }
 
-async fn read_log(State(shared): State<Shared>, Query(query): Query<Since>) -> Json<Vec<Entry>> {
-    Json(shared.gate().log().since(query.since))
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({"error": self.1}))).into_response()
+    }
 }

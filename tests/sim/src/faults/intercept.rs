@@ -94,7 +94,7 @@ pub enum Injected {
 /// Takes a call through log, faults and holds, around its effect.
 ///
 /// # Flow
-/// log the arrival -> hold (before) -> faults that prevent the effect -> `effect` -> hold (after) -> dropped reply ->
+/// cut off? then the connection closes. Else: log the arrival -> hold (before) -> faults that prevent the effect -> `effect` -> hold (after) -> dropped reply ->
 /// log the answer. `render` puts an injected error into the protocol of the called system.
 ///
 /// # Guarantees
@@ -112,6 +112,11 @@ where
     F: Future<Output = Answer>,
 {
     let gate = shared.gate();
+    if is_lost(shared, &call) {
+        gate.log().lost(shared.now(), call);
+        connection.cut();
+        return ().into_response();
+    }
     let function = connection.client().and_then(|client| client.function.clone());
     let seq = gate.log().arrived(shared.now(), call.clone(), function);
     let hold = gate.hold_for(&call, connection);
@@ -148,6 +153,16 @@ where
         return dropped(shared, connection, seq, "ReplyDropped");
     }
     answer.response
+}
+
+/// Whether the called Region or Prism Central is cut off.
+fn is_lost(shared: &Shared, call: &CallInfo) -> bool {
+    let world = shared.world();
+    match &call.source {
+        Source::Aws => world.lost_regions.contains(&call.region),
+        Source::Prism(name) => world.lost_prisms.contains(name),
+        Source::Move(_) => false,
+    }
 }
 
 /// Closes the connection without an answer.

@@ -62,11 +62,6 @@ async fn answer(
         Injected::Error { status, code, message } => request.error(status, &code, &message),
         Injected::Throttle => request.throttled(),
     };
-    if front.shared.world().lost_regions.contains(&request.caller.region) {
-        front.shared.gate().log().lost(front.shared.now(), call);
-        connection.cut();
-        return Response::new(Body::empty());
-    }
     intercept(&front.shared, &connection, call, render, || dispatch(&front, &request)).await
 }
 

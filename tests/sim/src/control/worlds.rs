@@ -1,0 +1,135 @@
+//! What happens to the world by a person's hand.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Refused;
+use crate::{dataplane, dataplane::ProbeRequest, move_, prism, shared::Shared, switches::Switches};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lost {
+    lost: bool,
+}
+
+pub(super) async fn lose_region(
+    State(shared): State<Shared>,
+    Path(region): Path<String>,
+    Json(body): Json<Lost>,
+) -> Json<Value> {
+    mark(&mut shared.world().lost_regions, region, body.lost);
+    Json(json!({}))
+}
+
+pub(super) async fn lose_prism(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Json(body): Json<Lost>,
+) -> Result<Json<Value>, Refused> {
+    let mut world = shared.world();
+    if !world.prisms.contains_key(&name) {
+        return Err(Refused::missing(format!("there is no Prism Central `{name}`")));
+    }
+    mark(&mut world.lost_prisms, name, body.lost);
+    Ok(Json(json!({})))
+}
+
+fn mark(set: &mut BTreeSet<String>, name: String, lost: bool) {
+    if lost {
+        set.insert(name);
+    } else {
+        set.remove(&name);
+    }
+}
+
+pub(super) async fn read_switches(State(shared): State<Shared>) -> Json<Switches> {
+    Json(shared.world().switches.clone())
+}
+
+pub(super) async fn turn_switches(
+    State(shared): State<Shared>,
+    Json(change): Json<Value>,
+) -> Result<Json<Switches>, Refused> {
+    let refused = |error: serde_json::Error| Refused(StatusCode::BAD_REQUEST, error.to_string());
+    let mut world = shared.world();
+    let mut document = serde_json::to_value(&world.switches).map_err(refused)?;
+    merge(&mut document, change);
+    world.switches = serde_json::from_value(document).map_err(refused)?;
+    Ok(Json(world.switches.clone()))
+}
+
+fn merge(into: &mut Value, change: Value) {
+    match (into, change) {
+        (Value::Object(into), Value::Object(change)) => {
+            for (key, value) in change {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, change) => *into = change,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cutover {
+    plan: String,
+}
+
+pub(super) async fn cutover(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Json(body): Json<Cutover>,
+) -> Result<Json<Value>, Refused> {
+    move_::cutover(&mut shared.world(), &name, &body.plan).map(Json).map_err(Refused::conflict)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FailoverKind {
+    Planned,
+    Unplanned,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Failover {
+    kind: FailoverKind,
+}
+
+pub(super) async fn failover(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Json(body): Json<Failover>,
+) -> Result<Json<Value>, Refused> {
+    let planned = matches!(body.kind, FailoverKind::Planned);
+    prism::failover(&mut shared.world(), &name, planned).map(Json).map_err(Refused::conflict)
+}
+
+pub(super) async fn probes(
+    State(shared): State<Shared>,
+    Json(request): Json<ProbeRequest>,
+) -> Result<Json<Value>, Refused> {
+    dataplane::probes(&mut shared.world(), &request).map(Json).map_err(Refused::conflict)
+}
+
+pub(super) async fn read_world(State(shared): State<Shared>) -> Json<Value> {
+    let world = shared.world();
+    Json(json!({
+        "ec2": world.ec2,
+        "prism_centrals": world.prisms,
+        "moves": world.moves,
+        "recovery_plans": world.recovery_plans,
+        "guests": world.guests,
+        "run_command": world.run_command,
+        "switches": world.switches,
+        "lost_regions": world.lost_regions,
+        "lost_prisms": world.lost_prisms,
+    }))
+}
