@@ -1,0 +1,146 @@
+//! The HTTPS side of a Prism Central.
+
+use axum::{
+    Extension, Router,
+    body::{Body, to_bytes},
+    extract::State,
+    http::{HeaderName, HeaderValue, Request as HttpRequest, StatusCode, header, request::Parts},
+    response::Response,
+};
+
+use super::reply::{Refused, Reply, Request};
+use super::routes::route;
+use super::{Context, hooks, level::Level};
+use crate::{
+    connection::Connection,
+    faults::{Answer, CallInfo, Injected, Source, intercept},
+    shared::Shared,
+    world::World,
+};
+
+/// The largest body that is taken.
+const LARGEST_BODY: usize = 4 * 1024 * 1024;
+
+#[derive(Clone)]
+struct Appliance {
+    shared: Shared,
+    name: String,
+}
+
+/// The HTTP interface of the Prism Central `name`.
+pub fn router(shared: Shared, name: String) -> Router {
+    Router::new().fallback(answer).with_state(Appliance { shared, name })
+}
+
+fn header(head: &Parts, name: &str) -> Option<String> {
+    head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+async fn answer(
+    State(appliance): State<Appliance>,
+    Extension(connection): Extension<Connection>,
+    request: HttpRequest<Body>,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+        return into_response(Reply { error: None, ..Reply::json(413, serde_json::json!({"message": "too large"})) });
+    };
+    let mut request =
+        Request::new(head.method.as_str(), head.uri.path(), head.uri.query().unwrap_or_default(), body.to_vec());
+    request.if_match = header(&head, "if-match");
+    request.request_id = header(&head, "ntnx-request-id");
+    request.authorization = header(&head, "authorization");
+
+    let Appliance { shared, name } = &appliance;
+    let call = call(&request, name);
+    if shared.world().lost_prisms.contains(name) {
+        shared.gate().log().lost(shared.now(), call);
+        connection.cut();
+        return Response::new(Body::empty());
+    }
+    let render = |injected| answer_of(injected_reply(injected, &request, shared));
+    intercept(shared, &connection, call, render, || async { answer_of(dispatch(shared, name, &request)) }).await
+}
+
+fn dispatch(shared: &Shared, name: &str, request: &Request) -> Reply {
+    let now = shared.now();
+    let mut guard = shared.world();
+    let world = &mut *guard;
+    let World { prisms, guests, switches, .. } = world;
+    let Some(prism) = prisms.get_mut(name) else { return Reply::gateway_not_found() };
+    let seen = |vm, mac: &str| hooks::seen(guests, name, vm, mac);
+    let mut cx = Context { switches: &mut switches.prism, now, seen: &seen, signals: Vec::new() };
+    let reply = prism.answer(request, &mut cx);
+    let signals = cx.signals;
+    hooks::notify(world, name, signals);
+    reply
+}
+
+fn call(request: &Request, name: &str) -> CallInfo {
+    let found = route(request);
+    let params = found.as_ref().map(|(_, _, operation)| operation.params()).unwrap_or_default();
+    let query = request.query.iter().map(|(name, value)| format!("{name}={value}"));
+    let body = std::str::from_utf8(&request.body).unwrap_or_default();
+    let short: String = body.chars().take(400).collect();
+    let params: Vec<String> =
+        std::iter::once(params).chain(query).chain([short]).filter(|text| !text.is_empty()).collect();
+    CallInfo {
+        source: Source::Prism(name.to_owned()),
+        account: String::new(),
+        region: String::new(),
+        service: request.path.get(1).cloned().unwrap_or_default(),
+        action: found
+            .map_or_else(|| format!("{} {}", request.method, request.path_text()), |f| f.2.action().to_owned()),
+        params: params.join(" "),
+        mutating: request.mutating(),
+    }
+}
+
+/// An injected error in the words of Prism Central. Its throttling is a 429, which tells when to come again.
+fn injected_reply(injected: Injected, request: &Request, shared: &Shared) -> Reply {
+    let refused = |status, code: &'static str, group, message| {
+        Refused::Service { status, code, group, message }.reply(request, Level(0), shared.now())
+    };
+    match injected {
+        Injected::Throttle => {
+            let message = "The rate limit is exceeded.".to_owned();
+            Reply { retry_after: Some(1), ..refused(429, "PLAT-10020", "RATE_LIMIT_EXCEEDED", message) }
+        }
+        Injected::Error { status: 401, .. } => Reply::unauthorized(),
+        Injected::Error { status, code, message } => {
+            let mut reply = refused(status, "INJECTED", "INJECTED", message);
+            let error = reply.body.as_mut().and_then(|body| body.pointer_mut("/data/error/0"));
+            if let Some(map) = error.and_then(serde_json::Value::as_object_mut) {
+                map.insert("code".into(), code.as_str().into());
+                map.insert("errorGroup".into(), code.as_str().into());
+            }
+            reply.error = Some(code);
+            reply
+        }
+    }
+}
+
+fn answer_of(reply: Reply) -> Answer {
+    let error = reply.error.clone();
+    let response = into_response(reply);
+    match error {
+        Some(code) => Answer::error(code, response),
+        None => Answer::ok(response),
+    }
+}
+
+fn into_response(reply: Reply) -> Response {
+    let body = reply.body.map(|body| body.to_string());
+    let json = body.is_some();
+    let mut response = Response::new(Body::from(body.unwrap_or_default()));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut set = |name: HeaderName, value: Option<String>| {
+        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(header::CONTENT_TYPE, json.then(|| "application/json".to_owned()));
+    set(header::ETAG, reply.etag);
+    set(header::RETRY_AFTER, reply.retry_after.map(|seconds| seconds.to_string()));
+    response
+}

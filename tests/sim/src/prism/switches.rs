@@ -1,0 +1,115 @@
+//! What public text leaves open about Nutanix, and how patient a client must be: one switch each.
+//!
+//! Holdfast must succeed with every setting; a default is the likelier answer, not a known one.
+
+use serde::{Deserialize, Serialize};
+
+/// What a Prism Central answers to a change without `If-Match` where one is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingIfMatch {
+    /// HTTP 428, as the HTTP standard has it.
+    Status428,
+    /// HTTP 412.
+    Status412,
+    /// HTTP 400.
+    Status400,
+    /// Accepted for NIC create and delete, VM delete and actions, as announced for AHV; a PUT still needs it.
+    Accepted,
+}
+
+/// What happens to a change whose ETag is old already when it arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StaleIfMatch {
+    /// HTTP 412 with `PLAT-10005`.
+    Refused,
+    /// Accepted with 202; the task fails with `VMM-30303`.
+    FailedTask,
+}
+
+/// Whether the task of a NIC creation names the new NIC among its affected entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NicEntity {
+    /// As soon as the task has succeeded.
+    Present,
+    /// Two polls after the task has succeeded.
+    Late,
+    /// Never.
+    Missing,
+}
+
+/// What a planned failover leaves of a VM at the side that it left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedSource {
+    /// Nothing: the VM is unregistered.
+    Removed,
+    /// The VM, powered off.
+    PoweredOff,
+}
+
+/// The switches of all Prism Centrals and recovery plans of a world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Switches {
+    /// The answer to a missing `If-Match`.
+    pub missing_if_match: MissingIfMatch,
+    /// The answer to an `If-Match` that is stale on arrival.
+    pub stale_if_match: StaleIfMatch,
+    /// That many of the next accepted changes of a VM find at execution that the VM has changed meanwhile.
+    pub etag_races: u32,
+    /// Every so many reads of a VM its ETag changes on its own; 0 is never.
+    pub etag_drift_every: u32,
+    /// `$actions/migrate` keeps the MAC address of the NIC.
+    pub migrate_keeps_mac: bool,
+    /// `$actions/migrate` works while the VM is powered on.
+    pub migrate_powered_on: bool,
+    /// `$actions/migrate` works between two overlay subnets of one VPC.
+    pub migrate_within_vpc: bool,
+    /// `$actions/assign-ip` replaces an address that is not released yet.
+    pub assign_replaces: bool,
+    /// A reserved address may be given to a NIC explicitly.
+    pub assign_reserved: bool,
+    /// An explicit address may lie outside the pools of the subnet.
+    pub assign_outside_pool: bool,
+    /// Whether a task names the NIC that it created.
+    pub nic_entity: NicEntity,
+    /// Reads for which a task stays QUEUED.
+    pub task_queued_reads: u32,
+    /// Reads for which a task stays RUNNING.
+    pub task_running_reads: u32,
+    /// Reads until the configured address of a NIC shows.
+    pub address_lag_reads: u32,
+    /// Reads until Prism Central has learned the address that a guest uses.
+    pub learned_lag_reads: u32,
+    /// What a planned failover leaves behind.
+    pub planned_source: PlannedSource,
+    /// A failover keeps the MAC addresses of the NICs.
+    pub failover_keeps_mac: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            missing_if_match: MissingIfMatch::Status428,
+            stale_if_match: StaleIfMatch::Refused,
+            etag_races: 0,
+            etag_drift_every: 0,
+            migrate_keeps_mac: true,
+            migrate_powered_on: true,
+            migrate_within_vpc: true,
+            assign_replaces: false,
+            assign_reserved: true,
+            assign_outside_pool: true,
+            nic_entity: NicEntity::Present,
+            task_queued_reads: 1,
+            task_running_reads: 1,
+            address_lag_reads: 1,
+            learned_lag_reads: 2,
+            planned_source: PlannedSource::Removed,
+            failover_keeps_mac: true,
+        }
+    }
+}
