@@ -13,6 +13,7 @@ use super::recovery::RecoveryPlan;
 use super::state::{Cluster, IpConfig, NicShape, Power, Prism, Subnet, SubnetKind, Vm, Vpc, VpcKind};
 use super::{Context, Switches};
 use crate::{
+    ec2::Kind,
     world::World,
     world_file::{WorldError, WorldFile},
 };
@@ -136,8 +137,7 @@ fn connect_vpc(
         })?;
         let id = world
             .ec2
-            .find(region, name)
-            .filter(|id| world.ec2.enis.contains_key(*id))
+            .find(Kind::Eni, region, name)
             .ok_or_else(|| WorldError::at(place, format!("Region `{region}` has no network interface `{name}`")))?;
         interfaces.push(id.to_owned());
     }
