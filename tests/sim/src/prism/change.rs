@@ -164,7 +164,7 @@ impl Prism {
     }
 
     /// Adds a NIC and returns what was affected.
-    pub(super) fn create_nic(
+    pub(crate) fn create_nic(
         &mut self,
         vm: ExtId,
         wish: NicWish,

@@ -29,7 +29,6 @@ pub(crate) fn recovered(
 }
 
 /// Move has cut an instance over to a VM: its guest goes with it and boots there.
-#[expect(dead_code, reason = "Move is to call it")]
 pub(crate) fn migrated(world: &mut World, instance: &str, to: (&str, ExtId), macs: &BTreeMap<String, String>) {
     let _ = (world, instance, to, macs);
 }

@@ -302,7 +302,7 @@ pub struct Lease {
 
 impl Prism {
     /// An id that was never given before.
-    pub(super) fn next_id(&mut self, kind: &str) -> ExtId {
+    pub(crate) fn next_id(&mut self, kind: &str) -> ExtId {
         self.serial += 1;
         ExtId::derived(&[&self.name, kind, &self.serial.to_string()])
     }

@@ -1,0 +1,97 @@
+//! The cutover: an instance stops, a VM of its name starts with its disks.
+//!
+//! The VM has other MAC addresses and addresses from the pool of the landing subnet: for AWS sources Move retains
+//! neither (nutanix-api G). The test cutover is not simulated.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::state::{Progress, Workload};
+use crate::{
+    guests,
+    prism::{
+        Context, ExtId, Signal,
+        address::Wanted,
+        change::NicWish,
+        hooks,
+        state::{NicShape, Power, Vm},
+    },
+    world::World,
+};
+
+/// Cuts all workloads of a plan over that are not yet.
+///
+/// # Errors
+/// A sentence that says why it cannot be done; workloads before the failing one are cut over.
+pub fn cutover(world: &mut World, name: &str, plan: &str) -> Result<Value, String> {
+    let appliance = world.moves.get(name).ok_or_else(|| format!("there is no Move `{name}`"))?;
+    let plan = appliance.plan(plan).ok_or_else(|| format!("Move `{name}` has no plan `{plan}`"))?;
+    let (uuid, plan_name) = (plan.uuid, plan.name.clone());
+    let waiting = |w: &&Workload| w.progress == Progress::ReadyToCutover;
+    let workloads: Vec<ExtId> = plan.workloads.iter().filter(waiting).map(|w| w.uuid).collect();
+    if workloads.is_empty() {
+        return Err(format!("every workload of plan `{plan_name}` is cut over already"));
+    }
+    let mut done = Vec::new();
+    for workload in workloads {
+        done.push(cutover_workload(world, name, uuid, workload)?);
+    }
+    Ok(json!({"move": name, "plan": plan_name, "vms": done}))
+}
+
+/// Cuts one workload over.
+///
+/// # Errors
+/// A sentence that says why it cannot be done; nothing has changed then.
+pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: ExtId) -> Result<Value, String> {
+    let found = world.moves.get(name).and_then(|m| m.plans.get(&plan)).ok_or("there is no such plan")?;
+    let entry = found.workloads.iter().find(|w| w.uuid == workload).ok_or("there is no such workload")?.clone();
+    let (prism_name, cluster, network) = (found.prism.clone(), found.cluster, entry.network.unwrap_or(found.network));
+    if entry.progress != Progress::ReadyToCutover {
+        return Err(format!("workload `{}` is not ready for a cutover", entry.name));
+    }
+    if world.lost_prisms.contains(&prism_name) {
+        return Err(format!("Prism Central `{prism_name}` does not answer"));
+    }
+    let instance = world.ec2.instances.get(&entry.instance);
+    let instance = instance.ok_or_else(|| format!("instance `{}` does not exist", entry.instance))?;
+    let old_macs: Vec<String> =
+        instance.enis.values().filter_map(|id| world.ec2.enis.get(id)).map(|eni| eni.mac.clone()).collect();
+
+    let Some(prism) = world.prisms.get_mut(&prism_name) else {
+        return Err(format!("there is no Prism Central `{prism_name}`"));
+    };
+    let vm = prism.next_id("migrated");
+    prism.vms.insert(vm, Vm::new(vm, entry.name.clone(), cluster, Power::Off, Timestamp::UNIX_EPOCH));
+    let seen = |_, _: &str| Vec::new();
+    let switches = &mut world.switches.prism;
+    let mut cx = Context { switches, now: Timestamp::UNIX_EPOCH, seen: &seen, signals: Vec::new() };
+    for _ in &old_macs {
+        let wish = NicWish { mac: None, subnet: network, wanted: Wanted::Any, shape: NicShape::default() };
+        if let Err(failure) = prism.create_nic(vm, wish, &mut cx) {
+            prism.vms.remove(&vm);
+            return Err(format!("VM `{}` cannot be made: {}", entry.name, failure.message));
+        }
+    }
+    let Some(made) = prism.vms.get_mut(&vm) else { return Err("the VM is gone".into()) };
+    made.power = Power::On;
+    let addresses: Vec<_> = made.nics.iter().filter_map(|n| n.address).collect();
+    let macs: BTreeMap<String, String> = old_macs.into_iter().zip(made.nics.iter().map(|n| n.mac.clone())).collect();
+
+    let reads = world.switches.ec2.instance_pending_reads;
+    world.ec2.stop_instance(&entry.instance, reads)?;
+    guests::instance_changed(world, &entry.instance);
+    hooks::migrated(world, &entry.instance, (&prism_name, vm), &macs);
+    hooks::notify(world, &prism_name, vec![Signal::Booted { vm }]);
+
+    let reads = world.switches.move_.cutover_reads;
+    let plan = world.moves.get_mut(name).and_then(|m| m.plans.get_mut(&plan));
+    if let Some(entry) = plan.and_then(|p| p.workloads.iter_mut().find(|w| w.uuid == workload)) {
+        entry.vm = Some(vm);
+        entry.progress = Progress::CuttingOver(reads);
+    }
+    Ok(json!({"name": entry.name, "instance": entry.instance, "vm_ext_id": vm, "prism_central": prism_name,
+        "addresses": addresses}))
+}
