@@ -3,6 +3,7 @@
 //! [`state`] holds what exists; [`lookup`] answers the data plane's questions about it.
 
 mod addresses;
+pub(crate) mod api;
 pub mod file;
 pub mod id;
 mod load;

@@ -26,11 +26,20 @@ pub struct Switches {
     pub instance_pending_reads: u32,
     /// Whether the token buckets refuse calls.
     pub throttling: bool,
+    /// Whether a cut search of TGW routes carries a token for the rest. Without one, only the flag says that there is
+    /// more.
+    pub search_tokens: bool,
 }
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { route_pending_reads: 1, attachment_pending_reads: 1, instance_pending_reads: 1, throttling: true }
+        Self {
+            route_pending_reads: 1,
+            attachment_pending_reads: 1,
+            instance_pending_reads: 1,
+            throttling: true,
+            search_tokens: true,
+        }
     }
 }
 
@@ -121,6 +130,9 @@ pub struct Ec2 {
     /// Counts what was created through the API, for ids.
     #[serde(skip)]
     pub created: u64,
+    /// Counts requests, for their ids.
+    #[serde(skip)]
+    pub requests: u64,
     /// Token buckets.
     #[serde(skip)]
     pub buckets: Buckets,
@@ -216,6 +228,29 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
+    /// EC2's name and code of the state.
+    pub fn name_and_code(self) -> (&'static str, u16) {
+        match self {
+            Self::Pending(_) => ("pending", 0),
+            Self::Running => ("running", 16),
+            Self::Terminated => ("terminated", 48),
+            Self::Stopping(_) => ("stopping", 64),
+            Self::Stopped => ("stopped", 80),
+        }
+    }
+
+    /// The state after one more read saw this one.
+    #[must_use]
+    pub fn seen(self) -> Self {
+        match self {
+            Self::Pending(reads) if reads > 1 => Self::Pending(reads - 1),
+            Self::Pending(_) => Self::Running,
+            Self::Stopping(reads) if reads > 1 => Self::Stopping(reads - 1),
+            Self::Stopping(_) => Self::Stopped,
+            Self::Running | Self::Stopped | Self::Terminated => self,
+        }
+    }
+
     /// Whether its operating system runs.
     pub fn is_on(self) -> bool {
         matches!(self, Self::Pending(_) | Self::Running)
@@ -307,6 +342,39 @@ pub enum Progress {
     Deleting(u32),
     /// Gone, still shown.
     Deleted,
+}
+
+impl Progress {
+    /// What is being made: there at once if no read is to see it pending.
+    pub fn making(reads: u32) -> Self {
+        if reads == 0 { Self::Available } else { Self::Pending(reads) }
+    }
+
+    /// What is being changed.
+    pub fn changing(reads: u32) -> Self {
+        if reads == 0 { Self::Available } else { Self::Modifying(reads) }
+    }
+
+    /// What goes away.
+    pub fn unmaking(reads: u32) -> Self {
+        if reads == 0 { Self::Deleted } else { Self::Deleting(reads) }
+    }
+
+    /// The state after one more read saw this one.
+    #[must_use]
+    pub fn seen(self) -> Self {
+        match self {
+            Self::Pending(reads) => Self::making(reads.saturating_sub(1)),
+            Self::Modifying(reads) => Self::changing(reads.saturating_sub(1)),
+            Self::Deleting(reads) => Self::unmaking(reads.saturating_sub(1)),
+            Self::PendingAcceptance | Self::Available | Self::Deleted => self,
+        }
+    }
+
+    /// Whether it goes away or is gone.
+    pub fn is_going(self) -> bool {
+        matches!(self, Self::Deleting(_) | Self::Deleted)
+    }
 }
 
 /// What a transit gateway attachment attaches.

@@ -22,6 +22,20 @@ pub const UNFILTERED: Rate = Rate { bucket: 50, refill: 10 };
 /// Calls that change something.
 pub const MUTATING: Rate = Rate { bucket: 50, refill: 5 };
 
+/// The bucket of an action.
+pub fn rate(action: &str, mutating: bool, form: &BTreeMap<String, String>) -> Rate {
+    let narrowed = |key: &String| {
+        ["Filter.", "MaxResults", "NextToken", "InstanceId.", "NetworkInterfaceId."]
+            .iter()
+            .any(|it| key.starts_with(it))
+    };
+    match (mutating, action) {
+        (true, _) => MUTATING,
+        (false, "DescribeInstances" | "DescribeNetworkInterfaces") if !form.keys().any(narrowed) => UNFILTERED,
+        (false, _) => READING,
+    }
+}
+
 /// All buckets.
 #[derive(Debug, Default)]
 pub struct Buckets(BTreeMap<(String, String, String), Bucket>);

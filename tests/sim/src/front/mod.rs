@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod json;
 mod pass;
 mod request;
+mod sts;
 
 use axum::{
     Extension, Router,
@@ -18,6 +19,7 @@ pub use request::Caller;
 
 use crate::{
     connection::Connection,
+    ec2,
     faults::{Answer, CallInfo, Injected, Source, intercept},
     shared::Shared,
     ssm,
@@ -67,6 +69,8 @@ async fn answer(
 
 async fn dispatch(front: &Front, request: &AwsRequest) -> Answer {
     match request.caller.service.as_str() {
+        "ec2" => ec2::api::handle(&front.shared, &request.caller, &request.action, &request.form),
+        "sts" => sts::handle(&front.shared, &request.caller, &request.action, &request.form),
         "ssm" if ssm::ACTIONS.contains(&request.action.as_str()) => match request.json() {
             Ok(body) => ssm::handle(&front.shared, &request.caller, &request.action, &body).await,
             Err(reason) => json::error(400, "SerializationException", &reason),

@@ -9,8 +9,16 @@ use axum::{
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::json;
-use crate::{faults::Answer, ssm, world::World};
+use super::{json, sts};
+use crate::{
+    ec2::api::{self, Ec2Error},
+    faults::Answer,
+    ssm,
+    world::World,
+};
+
+/// Id of a request that no simulated service saw.
+const NO_REQUEST_ID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Region of a request that is not signed.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -141,7 +149,11 @@ impl AwsRequest {
     /// An error in the protocol of the called service.
     pub fn error(&self, status: u16, code: &str, message: &str) -> Answer {
         match self.protocol {
-            Protocol::Ec2 | Protocol::Query | Protocol::Json => json::error(status, code, message),
+            Protocol::Ec2 => {
+                api::refuse(&Ec2Error { status, code: code.into(), message: message.into() }, NO_REQUEST_ID)
+            }
+            Protocol::Query => sts::error(status, code, message),
+            Protocol::Json => json::error(status, code, message),
         }
     }
 

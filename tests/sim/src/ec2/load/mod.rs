@@ -4,6 +4,8 @@ mod gateways;
 mod machines;
 mod vpcs;
 
+pub(super) use gateways::DEFAULT_ASN;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

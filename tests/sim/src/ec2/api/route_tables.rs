@@ -1,0 +1,173 @@
+//! VPC route tables and their associations.
+
+use super::{
+    super::{Ec2, Kind, RouteTable, VpcTarget, id::id as made_id},
+    Cx, Ec2Error, Result,
+    params::{PAGES, one},
+    tags,
+    xml::Xml,
+};
+
+const FILTERS: [&str; 14] = [
+    "route-table-id",
+    "vpc-id",
+    "owner-id",
+    "association.main",
+    "association.subnet-id",
+    "association.route-table-id",
+    "association.route-table-association-id",
+    "route.destination-cidr-block",
+    "route.transit-gateway-id",
+    "route.network-interface-id",
+    "route.state",
+    "route.origin",
+    "route.gateway-id",
+    "tag-key",
+];
+
+/// Subnets that use a table of their own choice, and whether it is the main one.
+fn users<'a>(ec2: &'a Ec2, id: &'a str, table: &RouteTable) -> (Vec<&'a String>, bool) {
+    let subnets =
+        ec2.subnets.iter().filter(|(_, it)| it.route_table.as_deref() == Some(id)).map(|(id, _)| id).collect();
+    (subnets, ec2.vpcs.get(&table.vpc).is_some_and(|vpc| vpc.main_route_table == id))
+}
+
+fn association_id(table: &str, subnet: &str) -> String {
+    made_id("rtbassoc", &format!("{table}/{subnet}"))
+}
+
+fn state(ec2: &Ec2, table: &RouteTable, target: &VpcTarget) -> &'static str {
+    if ec2.vpc_target_gone(table, target) { "blackhole" } else { "active" }
+}
+
+/// The local routes come with the table; all others were created.
+fn origin(target: &VpcTarget) -> &'static str {
+    match target {
+        VpcTarget::Local => "CreateRouteTable",
+        VpcTarget::TransitGateway(_) | VpcTarget::NetworkInterface(_) => "CreateRoute",
+    }
+}
+
+pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
+    let filters = cx.params.filters(&FILTERS)?;
+    let ids = cx.params.ids("RouteTableId", Kind::RouteTable)?;
+    let ec2 = &cx.world.ec2;
+    cx.all_known(Kind::RouteTable, &ids, |id| ec2.route_tables.get(id).is_some_and(|it| cx.owns(&it.home)))?;
+    let found = ec2
+        .route_tables
+        .iter()
+        .filter(|(id, table)| {
+            let (subnets, main) = users(ec2, id, table);
+            let targets = || table.routes.values().map(|route| &route.target);
+            cx.owns(&table.home)
+                && (ids.is_empty() || ids.contains(&id.as_str()))
+                && filters.pass(&table.tags, |filter| match filter {
+                    "route-table-id" => one(id),
+                    "vpc-id" => one(&table.vpc),
+                    "owner-id" => one(&table.home.account),
+                    "association.main" if main => one(true),
+                    "association.main" => subnets.iter().map(|_| "false".into()).collect(),
+                    "association.subnet-id" => subnets.iter().map(ToString::to_string).collect(),
+                    "association.route-table-id" if main || !subnets.is_empty() => one(id),
+                    "association.route-table-association-id" => {
+                        subnets.iter().map(|subnet| association_id(id, subnet)).collect()
+                    }
+                    "route.destination-cidr-block" => table.routes.keys().map(ToString::to_string).collect(),
+                    "route.transit-gateway-id" => targets()
+                        .filter_map(|target| match target {
+                            VpcTarget::TransitGateway(tgw) => Some(tgw.clone()),
+                            VpcTarget::Local | VpcTarget::NetworkInterface(_) => None,
+                        })
+                        .collect(),
+                    "route.network-interface-id" => targets()
+                        .filter_map(|target| match target {
+                            VpcTarget::NetworkInterface(eni) => Some(eni.clone()),
+                            VpcTarget::Local | VpcTarget::TransitGateway(_) => None,
+                        })
+                        .collect(),
+                    "route.state" => targets().map(|target| state(ec2, table, target).into()).collect(),
+                    "route.origin" => targets().map(|target| origin(target).into()).collect(),
+                    "route.gateway-id" => one("local"),
+                    _ => Vec::new(),
+                })
+        })
+        .collect();
+    let (page, next) = cx.params.page(found, PAGES)?;
+    let mut xml = Xml::default();
+    xml.set("routeTableSet", page, |xml, (id, table)| write(xml, ec2, id, table)).maybe("nextToken", next);
+    Ok(xml)
+}
+
+fn write(xml: &mut Xml, ec2: &Ec2, id: &str, table: &RouteTable) {
+    xml.text("routeTableId", id).text("vpcId", &table.vpc).text("ownerId", &table.home.account);
+    xml.set("routeSet", &table.routes, |xml, (prefix, route)| {
+        xml.text("destinationCidrBlock", prefix);
+        match &route.target {
+            VpcTarget::Local => xml.text("gatewayId", "local"),
+            VpcTarget::TransitGateway(tgw) => xml.text("transitGatewayId", tgw),
+            VpcTarget::NetworkInterface(eni) => {
+                let attached = ec2.enis.get(eni).and_then(|eni| eni.attached.as_ref());
+                if let Some((instance, _)) = attached {
+                    xml.text("instanceId", instance)
+                        .maybe("instanceOwnerId", ec2.instances.get(instance).map(|it| &it.home.account));
+                }
+                xml.text("networkInterfaceId", eni)
+            }
+        };
+        xml.text("state", state(ec2, table, &route.target)).text("origin", origin(&route.target));
+    });
+    let (subnets, main) = users(ec2, id, table);
+    let main = main.then_some(None);
+    xml.set("associationSet", main.into_iter().chain(subnets.into_iter().map(Some)), |xml, subnet| {
+        xml.text("routeTableAssociationId", association_id(id, subnet.map_or("main", String::as_str)))
+            .text("routeTableId", id)
+            .maybe("subnetId", subnet)
+            .text("main", subnet.is_none())
+            .node("associationState", |xml| {
+                xml.text("state", "associated");
+            });
+    });
+    xml.set("propagatingVgwSet", std::iter::empty::<()>(), |_, ()| {});
+    tags::write(xml, &table.tags);
+}
+
+pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
+    let vpc = cx.params.id("VpcId", Kind::Vpc)?.to_owned();
+    let Some(found) = cx.world.ec2.vpcs.get(&vpc).filter(|found| cx.owns(&found.home)) else {
+        return Err(Ec2Error::not_found(Kind::Vpc, &vpc));
+    };
+    let mut table = cx.world.ec2.local_table(cx.home(), &vpc, &found.cidrs);
+    table.tags = cx.params.tag_specification("route-table");
+    let id = cx.new_id("rtb");
+    cx.ec2().route_tables.insert(id.clone(), table.clone());
+    let mut xml = Xml::default();
+    xml.node("routeTable", |xml| write(xml, &cx.world.ec2, &id, &table));
+    Ok(xml)
+}
+
+pub(super) fn associate(cx: &mut Cx<'_>) -> Result<Xml> {
+    let table = cx.params.id("RouteTableId", Kind::RouteTable)?.to_owned();
+    let subnet = cx.params.id("SubnetId", Kind::Subnet)?.to_owned();
+    let home = cx.home();
+    let Some(vpc) = cx.ec2().route_tables.get(&table).filter(|it| it.home == home).map(|it| it.vpc.clone()) else {
+        return Err(Ec2Error::not_found(Kind::RouteTable, &table));
+    };
+    let Some(found) = cx.ec2().subnets.get_mut(&subnet).filter(|it| it.home == home) else {
+        return Err(Ec2Error::not_found(Kind::Subnet, &subnet));
+    };
+    if found.vpc != vpc {
+        let message = format!("Route table {table} and network {subnet} belong to different networks");
+        return Err(Ec2Error::value(message));
+    }
+    if let Some(other) = &found.route_table {
+        let message =
+            format!("the specified association for route table {other} conflicts with an existing association");
+        return Err(Ec2Error::new("Resource.AlreadyAssociated", message));
+    }
+    found.route_table = Some(table.clone());
+    let mut xml = Xml::default();
+    xml.text("associationId", association_id(&table, &subnet)).node("associationState", |xml| {
+        xml.text("state", "associated");
+    });
+    Ok(xml)
+}

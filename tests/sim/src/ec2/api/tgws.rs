@@ -1,0 +1,141 @@
+//! Transit gateways.
+
+use std::collections::BTreeMap;
+
+use super::{
+    super::{Kind, Progress, TgwRouteTable, TransitGateway, load::DEFAULT_ASN},
+    Cx, Ec2Error, Result,
+    params::{PAGES, one},
+    tags,
+    xml::Xml,
+};
+
+/// EC2's name of a progress.
+pub(super) fn state(progress: Progress) -> &'static str {
+    match progress {
+        Progress::Pending(_) => "pending",
+        Progress::PendingAcceptance => "pendingAcceptance",
+        Progress::Modifying(_) => "modifying",
+        Progress::Available => "available",
+        Progress::Deleting(_) => "deleting",
+        Progress::Deleted => "deleted",
+    }
+}
+
+/// A transit gateway of the caller that is there and not on its way.
+pub(super) fn available<'a>(cx: &'a Cx<'_>, id: &str) -> Result<&'a TransitGateway> {
+    let found = cx.world.ec2.tgws.get(id).filter(|tgw| cx.owns(&tgw.home) && !tgw.state.is_going());
+    let found = found.ok_or_else(|| Ec2Error::not_found(Kind::Tgw, id))?;
+    if found.state == Progress::Available {
+        Ok(found)
+    } else {
+        Err(Ec2Error::state(format!("Transit Gateway {id} is in invalid state {}.", state(found.state))))
+    }
+}
+
+pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
+    let asn = cx.params.parse("Options.AmazonSideAsn")?.unwrap_or(DEFAULT_ASN);
+    let associate = cx.params.get("Options.DefaultRouteTableAssociation") != Some("disable");
+    let propagate = cx.params.get("Options.DefaultRouteTablePropagation") != Some("disable");
+    let description = cx.params.get("Description").unwrap_or_default().to_owned();
+    let tags = cx.params.tag_specification("transit-gateway");
+    let (id, home, created) = (cx.new_id("tgw"), cx.home(), cx.now);
+    let table = (associate || propagate).then(|| cx.new_id("tgw-rtb"));
+    let gateway = TransitGateway {
+        home: home.clone(),
+        state: Progress::making(cx.switches.attachment_pending_reads),
+        description,
+        asn,
+        default_association_table: table.clone().filter(|_| associate),
+        default_propagation_table: table.clone().filter(|_| propagate),
+        created,
+        tags,
+    };
+    if let Some(table) = table {
+        cx.ec2().tgw_route_tables.insert(
+            table,
+            TgwRouteTable {
+                home,
+                tgw: id.clone(),
+                state: Progress::Available,
+                associations: BTreeMap::new(),
+                propagations: BTreeMap::new(),
+                routes: BTreeMap::new(),
+                created,
+                tags: BTreeMap::new(),
+            },
+        );
+    }
+    cx.ec2().tgws.insert(id.clone(), gateway.clone());
+    let mut xml = Xml::default();
+    xml.node("transitGateway", |xml| write(xml, &id, &gateway));
+    Ok(xml)
+}
+
+pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
+    const FILTERS: [&str; 7] = [
+        "transit-gateway-id",
+        "state",
+        "owner-id",
+        "options.amazon-side-asn",
+        "options.association-default-route-table-id",
+        "options.propagation-default-route-table-id",
+        "tag-key",
+    ];
+    let filters = cx.params.filters(&FILTERS)?;
+    let ids = cx.params.ids("TransitGatewayIds", Kind::Tgw)?;
+    cx.all_known(Kind::Tgw, &ids, |id| cx.world.ec2.tgws.get(id).is_some_and(|tgw| cx.owns(&tgw.home)))?;
+    let found = cx
+        .world
+        .ec2
+        .tgws
+        .iter()
+        .filter(|(id, tgw)| {
+            cx.owns(&tgw.home)
+                && (ids.is_empty() || ids.contains(&id.as_str()))
+                && filters.pass(&tgw.tags, |filter| match filter {
+                    "transit-gateway-id" => one(id),
+                    "state" => one(state(tgw.state)),
+                    "owner-id" => one(&tgw.home.account),
+                    "options.amazon-side-asn" => one(tgw.asn),
+                    "options.association-default-route-table-id" => {
+                        tgw.default_association_table.iter().cloned().collect()
+                    }
+                    _ => tgw.default_propagation_table.iter().cloned().collect(),
+                })
+        })
+        .map(|(id, _)| id.clone())
+        .collect();
+    let (page, next) = cx.params.page(found, PAGES)?;
+    let mut xml = Xml::default();
+    xml.set("transitGatewaySet", page, |xml, id| {
+        if let Some(tgw) = cx.world.ec2.tgws.get_mut(&id) {
+            write(xml, &id, tgw);
+            tgw.state = tgw.state.seen();
+        }
+    });
+    xml.maybe("nextToken", next);
+    Ok(xml)
+}
+
+fn write(xml: &mut Xml, id: &str, tgw: &TransitGateway) {
+    let enabled = |on: bool| if on { "enable" } else { "disable" };
+    xml.text("transitGatewayId", id)
+        .text("transitGatewayArn", format!("arn:aws:ec2:{}:{}:transit-gateway/{id}", tgw.home.region, tgw.home.account))
+        .text("state", state(tgw.state))
+        .text("ownerId", &tgw.home.account)
+        .text("description", &tgw.description)
+        .text("creationTime", tgw.created)
+        .node("options", |xml| {
+            xml.text("amazonSideAsn", tgw.asn)
+                .text("autoAcceptSharedAttachments", "disable")
+                .text("defaultRouteTableAssociation", enabled(tgw.default_association_table.is_some()))
+                .maybe("associationDefaultRouteTableId", tgw.default_association_table.as_ref())
+                .text("defaultRouteTablePropagation", enabled(tgw.default_propagation_table.is_some()))
+                .maybe("propagationDefaultRouteTableId", tgw.default_propagation_table.as_ref())
+                .text("vpnEcmpSupport", "enable")
+                .text("dnsSupport", "enable")
+                .text("multicastSupport", "disable");
+        });
+    tags::write(xml, &tgw.tags);
+}
