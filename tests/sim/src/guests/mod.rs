@@ -1,30 +1,37 @@
 //! The operating systems of all machines, and the on-premises sites.
+//!
+//! A guest belongs to a disk, not to a machine: Move and a failover copy it to a VM. It finds its NICs by MAC address when
+//! it boots, and changes an address only when it takes a lease ([`lease`]): what Prism Central or EC2 say that a NIC
+//! has is an offer to it, nothing more.
 
+mod events;
 pub mod file;
+mod hardware;
+pub mod lease;
+mod load;
+pub mod report;
+mod state;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    world::World,
-    world_file::{WorldError, WorldFile},
-};
+pub use events::{copy, instance_changed, vm_changed};
+pub use load::load;
+pub use state::{Adapter, Addressing, Agent, Guest, GuestId, Guests, Place, Site};
 
 /// Settings of guests and Run Command.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Switches {}
-
-/// All guests and sites.
-#[derive(Debug, Default, Serialize)]
-pub struct Guests {}
-
-/// Builds the guests and sites of a world file; EC2, Prism and Move are built already.
-///
-/// # Errors
-/// The first thing in the file that does not fit, with its place.
-pub fn load(_file: &WorldFile, _world: &mut World) -> Result<(), WorldError> {
-    Ok(())
+pub struct Switches {
+    /// How many reads find no invocation of a command that was just sent.
+    pub invocation_hidden_reads: u32,
+    /// How many more reads show it as `Pending`.
+    pub invocation_pending_reads: u32,
+    /// How many more reads show it as `InProgress`.
+    pub invocation_progress_reads: u32,
 }
 
-/// Told after an instance was created, started, stopped or terminated; its state in [`World::ec2`] is the new one.
-pub fn instance_changed(_world: &mut World, _instance: &str) {}
+impl Default for Switches {
+    fn default() -> Self {
+        Self { invocation_hidden_reads: 1, invocation_pending_reads: 1, invocation_progress_reads: 1 }
+    }
+}

@@ -3,8 +3,6 @@
 //! The VM has other MAC addresses and addresses from the pool of the landing subnet: for AWS sources Move retains
 //! neither (nutanix-api G). The test cutover is not simulated.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -57,8 +55,7 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     }
     let instance = world.ec2.instances.get(&entry.instance);
     let instance = instance.ok_or_else(|| format!("instance `{}` does not exist", entry.instance))?;
-    let old_macs: Vec<String> =
-        instance.enis.values().filter_map(|id| world.ec2.enis.get(id)).map(|eni| eni.mac.clone()).collect();
+    let interfaces = instance.enis.len();
 
     let Some(prism) = world.prisms.get_mut(&prism_name) else {
         return Err(format!("there is no Prism Central `{prism_name}`"));
@@ -68,7 +65,7 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     let seen = |_, _: &str| Vec::new();
     let switches = &mut world.switches.prism;
     let mut cx = Context { switches, now: Timestamp::UNIX_EPOCH, seen: &seen, signals: Vec::new() };
-    for _ in &old_macs {
+    for _ in 0..interfaces {
         let wish = NicWish { mac: None, subnet: network, wanted: Wanted::Any, shape: NicShape::default() };
         if let Err(failure) = prism.create_nic(vm, wish, &mut cx) {
             prism.vms.remove(&vm);
@@ -78,12 +75,11 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     let Some(made) = prism.vms.get_mut(&vm) else { return Err("the VM is gone".into()) };
     made.power = Power::On;
     let addresses: Vec<_> = made.nics.iter().filter_map(|n| n.address).collect();
-    let macs: BTreeMap<String, String> = old_macs.into_iter().zip(made.nics.iter().map(|n| n.mac.clone())).collect();
 
     let reads = world.switches.ec2.instance_pending_reads;
     world.ec2.stop_instance(&entry.instance, reads)?;
     guests::instance_changed(world, &entry.instance);
-    hooks::migrated(world, &entry.instance, (&prism_name, vm), &macs);
+    hooks::migrated(world, &entry.instance, (&prism_name, vm));
     hooks::notify(world, &prism_name, vec![Signal::Booted { vm }]);
 
     let reads = world.switches.move_.cutover_reads;

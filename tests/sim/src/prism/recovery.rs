@@ -2,8 +2,6 @@
 //!
 //! A recovered VM has a new UUID, the same name and the same addresses in the mapped subnet (nutanix-api E).
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -156,15 +154,12 @@ pub fn failover(world: &mut World, name: &str, planned: bool) -> Result<Value, S
         let Some(target) = world.prisms.get_mut(&target_name) else { continue };
         let vm = recovered(target, &plan, &old, from, keeps_mac);
         let new = vm.ext_id;
-        let macs: BTreeMap<String, String> =
-            old.nics.iter().zip(&vm.nics).map(|(a, b)| (a.mac.clone(), b.mac.clone())).collect();
         let addresses: Vec<_> = vm.nics.iter().filter_map(|n| n.address).collect();
         moved.push(
             json!({"name": vm.name, "source_ext_id": old.ext_id, "recovered_ext_id": new, "addresses": addresses}),
         );
         target.vms.insert(new, vm);
-        let leaves_running = !planned && old.power == Power::On;
-        hooks::recovered(world, (&source_name, old.ext_id), (&target_name, new), &macs, leaves_running);
+        hooks::recovered(world, (&source_name, old.ext_id), (&target_name, new));
         if planned {
             leave_source(world, &mut plan, from, old.ext_id);
         } else {
