@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Prism Central (v4, per namespace) and Nutanix Move over HTTPS.
+//!
+//! Owns the wire forms, version negotiation, ETags, request ids, tasks and what an error means. Decides nothing about NICs: see
+//! `holdfast-restore-nic`. There is no way to accept any certificate, and no session: every request carries its credentials.
+
+mod error;
+mod http;
+mod json;
+mod move_;
+mod prism;
+mod trust;
+mod wait;
+
+pub use error::NutanixError;
+pub use http::{Credentials, Timeouts};
+pub use move_::{Move, MoveRecord, MoveState};
+pub use prism::{CreateNic, ExternalSubnet, Nic, Prism, ReservedIp, Subnet, Vm, VmRead, Vnic, Vpc};
+pub use wait::{Backoff, TimeLimit};

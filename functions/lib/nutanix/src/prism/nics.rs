@@ -1,0 +1,364 @@
+//! NICs: read from either pair of members, written as the level wants them.
+
+use std::net::Ipv4Addr;
+
+use holdfast_model::{ExtId, MacAddress};
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::http::Body;
+use crate::json::{ext_id, ipv4, ipv4_list, mac, text};
+use crate::prism::level::Level;
+use crate::prism::vms::Change;
+use crate::prism::{Prism, Vm};
+use crate::{Backoff, NutanixError, TimeLimit};
+
+/// A NIC of a VM.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nic {
+    /// The NIC.
+    pub id: ExtId,
+    /// MAC address.
+    pub mac: Option<MacAddress>,
+    /// Whether the link is up.
+    pub connected: bool,
+    /// Its subnet.
+    pub subnet: Option<ExtId>,
+    /// Addresses that Prism Central gave it, the primary one first. Empty for a while after a change.
+    pub configured: Vec<Ipv4Addr>,
+    /// Addresses that the guest was seen to use, link-local ones left out.
+    pub learned: Vec<Ipv4Addr>,
+    raw: Value,
+}
+
+/// What a NIC is created with; kept in a journal, it is all that is needed to create it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateNic {
+    /// MAC address: of our choice, so that the new NIC is known by it and the guest keeps its adapter.
+    pub mac: MacAddress,
+    /// Subnet.
+    pub subnet: ExtId,
+    /// Address; none leaves the choice to the subnet's pool.
+    pub address: Option<Ipv4Addr>,
+    /// Model, as `VIRTIO`.
+    pub model: Option<String>,
+    /// Number of queues.
+    pub queues: Option<u64>,
+    /// Type, as `NORMAL_NIC`.
+    pub nic_type: Option<String>,
+    /// VLAN mode, as `ACCESS`.
+    pub vlan_mode: Option<String>,
+    /// Whether frames from other MAC addresses are let out.
+    pub unknown_macs: Option<bool>,
+}
+
+impl Nic {
+    pub(super) fn parse(value: &Value) -> Option<Self> {
+        let backing = value.get("nicBackingInfo").filter(|v| v.is_object()).or_else(|| value.get("backingInfo"));
+        let network = value.get("nicNetworkInfo").filter(|v| v.is_object()).or_else(|| value.get("networkInfo"));
+        let (backing, network) = (backing.unwrap_or(&Value::Null), network.unwrap_or(&Value::Null));
+        let primary = network.pointer("/ipv4Config/ipAddress").and_then(ipv4);
+        let secondary = ipv4_list(network, "/ipv4Config/secondaryIpAddressList");
+        let mut learned = ipv4_list(network, "/ipv4Info/learnedIpAddresses");
+        learned.retain(|address| !address.is_link_local());
+        Some(Self {
+            id: ext_id(value.get("extId"))?,
+            mac: mac(backing, "/macAddress"),
+            connected: backing.get("isConnected").and_then(Value::as_bool).unwrap_or(true),
+            subnet: ext_id(network.get("subnet")),
+            configured: primary.into_iter().chain(secondary).collect(),
+            learned,
+            raw: value.clone(),
+        })
+    }
+
+    /// Primary address that Prism Central gave it.
+    #[must_use]
+    pub fn primary(&self) -> Option<Ipv4Addr> {
+        let network = self.raw.get("nicNetworkInfo").filter(|v| v.is_object()).or_else(|| self.raw.get("networkInfo"));
+        network.and_then(|n| n.pointer("/ipv4Config/ipAddress")).and_then(ipv4)
+    }
+
+    /// What creates this NIC again on a subnet with an address; none for a NIC whose MAC address is not known.
+    #[must_use]
+    pub fn again(&self, subnet: &ExtId, address: Option<Ipv4Addr>) -> Option<CreateNic> {
+        let member = |pair: [&str; 2], name: &str| {
+            pair.iter().find_map(|p| self.raw.get(p).and_then(|v| v.get(name)).filter(|v| !v.is_null())).cloned()
+        };
+        let (backing, network) = (["nicBackingInfo", "backingInfo"], ["nicNetworkInfo", "networkInfo"]);
+        let words = |v: Option<Value>| v.and_then(|v| v.as_str().map(str::to_owned));
+        Some(CreateNic {
+            mac: self.mac.clone()?,
+            subnet: subnet.clone(),
+            address,
+            model: words(member(backing, "model")),
+            queues: member(backing, "numQueues").and_then(|v| v.as_u64()),
+            nic_type: words(member(network, "nicType")),
+            vlan_mode: words(member(network, "vlanMode")),
+            unknown_macs: member(network, "shouldAllowUnknownMacs").and_then(|v| v.as_bool()),
+        })
+    }
+
+    /// This whole NIC with its link up or down, as a PUT wants it: both pairs in step, nothing that is only learned, no nulls.
+    fn with_link(&self, connected: bool) -> Value {
+        let mut nic = self.raw.clone();
+        for pair in ["backingInfo", "nicBackingInfo"] {
+            if let Some(backing) = nic.get_mut(pair).and_then(Value::as_object_mut) {
+                backing.insert("isConnected".to_owned(), connected.into());
+            }
+        }
+        for pair in ["networkInfo", "nicNetworkInfo"] {
+            if let Some(network) = nic.get_mut(pair).and_then(Value::as_object_mut) {
+                network.remove("ipv4Info");
+                network.remove("ipv6Info");
+                // Reads back null or false even after true (terraform-provider-nutanix issue 1107): with an address it is true.
+                if let Some(config) = network.get_mut("ipv4Config").and_then(Value::as_object_mut)
+                    && config.get("ipAddress").is_some_and(Value::is_object)
+                {
+                    config.insert("shouldAssignIp".to_owned(), true.into());
+                }
+            }
+        }
+        without_nulls(nic)
+    }
+}
+
+impl CreateNic {
+    /// The body: the pair of members that the level knows.
+    fn body(&self, level: Level) -> Value {
+        let (kinds, names) = if level >= Level::NEW_NIC_FIELDS {
+            (["VirtualEthernetNic", "VirtualEthernetNicNetworkInfo"], ["nicBackingInfo", "nicNetworkInfo"])
+        } else {
+            (["EmulatedNic", "NicNetworkInfo"], ["backingInfo", "networkInfo"])
+        };
+        let [backing_kind, network_kind] = kinds.map(|kind| format!("vmm.v4.ahv.config.{kind}"));
+        let backing = json!({"$objectType": backing_kind, "isConnected": true, "macAddress": self.mac,
+            "model": self.model, "numQueues": self.queues});
+        let address = self.address.map(|a| json!({"value": a}));
+        let network = json!({"$objectType": network_kind, "nicType": self.nic_type.as_deref().unwrap_or("NORMAL_NIC"),
+            "vlanMode": self.vlan_mode.as_deref().unwrap_or("ACCESS"), "subnet": {"extId": self.subnet},
+            "shouldAllowUnknownMacs": self.unknown_macs.filter(|allowed| *allowed),
+            "ipv4Config": {"shouldAssignIp": true, "ipAddress": address}});
+        let [backing_name, network_name] = names;
+        without_nulls(json!({"$objectType": "vmm.v4.ahv.config.Nic", backing_name: backing, network_name: network}))
+    }
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect::<Map<_, _>>(),
+        ),
+        Value::Array(all) => Value::Array(all.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+impl Prism {
+    /// Moves a NIC to another subnet with an address; the NIC keeps its id.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`]. Whether it works for a VM that is on is not documented.
+    pub async fn migrate_nic(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        subnet: &ExtId,
+        address: Ipv4Addr,
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError> {
+        let what = format!("migration of NIC `{nic}` to subnet `{subnet}` with {address}");
+        let body = json!({"subnet": {"extId": subnet}, "migrateType": "ASSIGN_IP", "ipAddress": {"value": address}});
+        self.nic_action(what, vm, nic, "migrate", Body::Json(body), limit).await
+    }
+
+    /// Gives a NIC an address of its subnet.
+    ///
+    /// # Errors
+    /// [`NutanixError::TaskFailed`] or [`NutanixError::Api`] when Prism Central says no; [`NutanixError::Unreachable`] when the outcome is not
+    /// known.
+    pub async fn assign_ip(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        address: Ipv4Addr,
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError> {
+        let what = format!("assignment of {address} to NIC `{nic}`");
+        let body = Body::Json(json!({"ipAddress": {"value": address}}));
+        self.nic_action(what, vm, nic, "assign-ip", body, limit).await
+    }
+
+    /// Takes a NIC's address away.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`].
+    pub async fn release_ip(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        self.nic_action(format!("release of the address of NIC `{nic}`"), vm, nic, "release-ip", Body::None, limit)
+            .await
+    }
+
+    async fn nic_action(
+        &self,
+        what: String,
+        vm: &ExtId,
+        nic: &ExtId,
+        action: &str,
+        body: Body,
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError> {
+        let change = Change { what, method: Method::POST, path: format!("/nics/{nic}/$actions/{action}"), rel: ":nic" };
+        self.change(&change, vm, limit, |_, _| Ok(body.clone())).await.map(|_| ())
+    }
+
+    /// Connects or disconnects a NIC; nothing is sent when it is so already, since a PUT without a change is refused.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`]; [`NutanixError::NotFound`] when the VM has no such NIC.
+    pub async fn set_link(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        connected: bool,
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError> {
+        let what = format!("{} of NIC `{nic}`", if connected { "connection" } else { "disconnection" });
+        let here = |vm: &Vm| {
+            let message = format!("VM `{}` has no such NIC", vm.id);
+            vm.nic(nic).cloned().ok_or(NutanixError::NotFound { what: format!("NIC `{nic}`"), message })
+        };
+        if here(&self.vm(vm).await?.vm)?.connected == connected {
+            return Ok(());
+        }
+        let change = Change { what, method: Method::PUT, path: format!("/nics/{nic}"), rel: ":nic" };
+        let body = |_, vm: &Vm| here(vm).map(|nic| Body::Json(nic.with_link(connected)));
+        self.change(&change, vm, limit, body).await.map(|_| ())
+    }
+
+    /// Deletes a NIC.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`].
+    pub async fn delete_nic(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        let what = format!("deletion of NIC `{nic}`");
+        let change = Change { what, method: Method::DELETE, path: format!("/nics/{nic}"), rel: ":nic" };
+        self.change(&change, vm, limit, |_, _| Ok(Body::None)).await.map(|_| ())
+    }
+
+    /// Creates a NIC and returns it as the VM shows it.
+    ///
+    /// # Guarantees
+    /// The NIC is found even when the task never names it: by its MAC address.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`].
+    pub async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError> {
+        let what = format!("creation of a NIC with MAC address {} on VM `{vm}`", nic.mac);
+        let change = Change { what, method: Method::POST, path: "/nics".to_owned(), rel: ":nic" };
+        let named = self.change(&change, vm, limit, |level, _| Ok(Body::Json(nic.body(level)))).await?;
+        let mut backoff = Backoff::default();
+        loop {
+            let seen = self.vm(vm).await?.vm;
+            let found = seen.nics.iter().find(|n| named.contains(&n.id) || n.mac.as_ref() == Some(&nic.mac));
+            if let Some(found) = found {
+                return Ok(found.clone());
+            }
+            if !backoff.pause(limit).await {
+                let what = format!("the NIC with MAC address {}", nic.mac);
+                let message = format!("its creation succeeded, but VM `{vm}` does not show it");
+                return Err(NutanixError::NotFound { what, message });
+            }
+        }
+    }
+}
+
+/// A NIC in messages: id, MAC address, primary address and an unusual type.
+impl std::fmt::Display for Nic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NIC `{}`", self.id)?;
+        if let Some(mac) = &self.mac {
+            write!(f, " ({mac})")?;
+        }
+        match self.primary() {
+            Some(address) => write!(f, " with {address}"),
+            None => f.write_str(" without address"),
+        }?;
+        match text(&self.raw, "/nicNetworkInfo/nicType").or_else(|| text(&self.raw, "/networkInfo/nicType")) {
+            Some("NORMAL_NIC") | None => Ok(()),
+            Some(other) => write!(f, ", type {other}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(pair: [&str; 2]) -> Value {
+        let [backing, network] = pair;
+        json!({"extId": "33333333-3333-4333-8333-333333333333",
+            backing: {"macAddress": "50-6B-8D-11-22-33", "isConnected": true, "model": null, "numQueues": 2},
+            network: {"nicType": "NORMAL_NIC", "subnet": {"extId": "22222222-2222-4222-8222-222222222222"},
+                "ipv4Config": {"shouldAssignIp": null, "ipAddress": {"value": "10.10.1.25", "prefixLength": 32},
+                    "secondaryIpAddressList": [{"value": "10.10.1.26"}]},
+                "ipv4Info": {"learnedIpAddresses": [{"value": "169.254.3.4"}, {"value": "10.10.1.30"}]}}})
+    }
+
+    #[test]
+    fn either_pair_of_members_is_read_and_link_local_addresses_are_not_learned() {
+        for pair in [["backingInfo", "networkInfo"], ["nicBackingInfo", "nicNetworkInfo"]] {
+            let nic = Nic::parse(&sample(pair)).unwrap();
+            assert_eq!(nic.mac.unwrap().as_str(), "50:6b:8d:11:22:33");
+            assert_eq!(nic.configured, ["10.10.1.25", "10.10.1.26"].map(|a| a.parse::<Ipv4Addr>().unwrap()));
+            assert_eq!(nic.learned, ["10.10.1.30"].map(|a| a.parse::<Ipv4Addr>().unwrap()));
+            assert!(nic.connected);
+        }
+    }
+
+    #[test]
+    fn a_nic_without_addresses_is_read() {
+        let nic = Nic::parse(&json!({"extId": "33333333-3333-4333-8333-333333333333"})).unwrap();
+        assert_eq!((nic.configured.len(), nic.learned.len(), nic.subnet, nic.mac), (0, 0, None, None));
+    }
+
+    #[test]
+    fn a_put_keeps_both_pairs_in_step_and_sends_nothing_learned() {
+        let mut both = sample(["backingInfo", "networkInfo"]);
+        let new = sample(["nicBackingInfo", "nicNetworkInfo"]);
+        for member in ["nicBackingInfo", "nicNetworkInfo"] {
+            both[member] = new[member].clone();
+        }
+        let put = Nic::parse(&both).unwrap().with_link(false);
+        assert_eq!(put["backingInfo"]["isConnected"], false);
+        assert_eq!(put["nicBackingInfo"]["isConnected"], false);
+        assert_eq!(put["networkInfo"]["ipv4Config"]["shouldAssignIp"], true);
+        assert!(put["networkInfo"].get("ipv4Info").is_none());
+        assert!(put["backingInfo"].get("model").is_none());
+    }
+
+    #[test]
+    fn a_nic_is_created_again_as_each_level_wants_it() {
+        let nic = Nic::parse(&sample(["backingInfo", "networkInfo"])).unwrap();
+        let subnet = ExtId::parse("44444444-4444-4444-8444-444444444444").unwrap();
+        let again = nic.again(&subnet, Some("10.10.1.99".parse().unwrap())).unwrap();
+        let old = again.body(Level(0));
+        assert!(old.get("nicBackingInfo").is_none());
+        assert_eq!(old["backingInfo"]["macAddress"], "50:6b:8d:11:22:33");
+        assert_eq!(old["backingInfo"]["numQueues"], 2);
+        let new = again.body(Level(1));
+        assert!(new.get("backingInfo").is_none());
+        assert_eq!(new["nicNetworkInfo"]["$objectType"], "vmm.v4.ahv.config.VirtualEthernetNicNetworkInfo");
+        assert_eq!(new["nicNetworkInfo"]["ipv4Config"]["ipAddress"]["value"], "10.10.1.99");
+        assert_eq!(new["nicNetworkInfo"]["subnet"]["extId"], subnet.as_str());
+    }
+
+    #[test]
+    fn what_creates_a_nic_survives_the_journal() {
+        let nic = Nic::parse(&sample(["backingInfo", "networkInfo"])).unwrap();
+        let again = nic.again(nic.subnet.as_ref().unwrap(), None).unwrap();
+        let text = serde_json::to_string(&again).unwrap();
+        assert_eq!(serde_json::from_str::<CreateNic>(&text).unwrap(), again);
+    }
+}
