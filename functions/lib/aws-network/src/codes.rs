@@ -1,0 +1,195 @@
+//! What the error codes of EC2 mean: the one table.
+
+use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use holdfast_model::{Fault, FaultName, Scope};
+use std::fmt;
+
+/// A call to EC2 that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{action} of {what} in {scope}: {kind}{}", detail_text(.detail))]
+pub struct Ec2Error {
+    /// Account and Region.
+    pub scope: Scope,
+    /// EC2's name of the call.
+    pub action: &'static str,
+    /// What was to be read or written.
+    pub what: String,
+    /// What it means.
+    pub kind: ErrorKind,
+    /// EC2's own code and message, or what the connection said.
+    pub detail: String,
+}
+
+fn detail_text(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
+}
+
+/// What a failed call means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ErrorKind {
+    /// The route is already there: create where there is a static route.
+    AlreadyExists,
+    /// The route is not there: replace or delete where there is no static route.
+    RouteNotFound,
+    /// A table, attachment or VPC of this id is not there.
+    IdNotFound,
+    /// Something is being changed or not available yet: `IncorrectState`.
+    Busy,
+    /// Too many calls. Nothing was done.
+    Throttled,
+    /// Not allowed. Nothing was done.
+    Denied,
+    /// A quota is used up. Nothing was done.
+    LimitReached,
+    /// Refused for another reason. Nothing was done.
+    Refused,
+    /// The request was never sent. Nothing was done.
+    NotSent,
+    /// No answer, or an error of EC2's own: a change may have been made or not.
+    NoAnswer,
+    /// An answer that cannot be read. A change may have been made.
+    Malformed,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ErrorKind::AlreadyExists => "the route is already there",
+            ErrorKind::RouteNotFound => "there is no such static route",
+            ErrorKind::IdNotFound => "there is nothing of this id",
+            ErrorKind::Busy => "it is not in a state that allows this",
+            ErrorKind::Throttled => "too many calls",
+            ErrorKind::Denied => "not allowed",
+            ErrorKind::LimitReached => "a quota is used up",
+            ErrorKind::Refused => "refused",
+            ErrorKind::NotSent => "the request could not be made",
+            ErrorKind::NoAnswer => "no answer",
+            ErrorKind::Malformed => "the answer could not be understood",
+        })
+    }
+}
+
+impl ErrorKind {
+    /// Whether a mutating call that failed so has certainly changed nothing. If not, the route must be read before anything else.
+    #[must_use]
+    pub fn changed_nothing(self) -> bool {
+        match self {
+            ErrorKind::AlreadyExists
+            | ErrorKind::RouteNotFound
+            | ErrorKind::IdNotFound
+            | ErrorKind::Busy
+            | ErrorKind::Throttled
+            | ErrorKind::Denied
+            | ErrorKind::LimitReached
+            | ErrorKind::Refused
+            | ErrorKind::NotSent => true,
+            ErrorKind::NoAnswer | ErrorKind::Malformed => false,
+        }
+    }
+
+    /// Whether the same call may succeed a little later.
+    #[must_use]
+    pub fn passes(self) -> bool {
+        matches!(self, ErrorKind::Busy | ErrorKind::Throttled | ErrorKind::NotSent | ErrorKind::NoAnswer)
+    }
+}
+
+impl From<Ec2Error> for Fault {
+    fn from(error: Ec2Error) -> Fault {
+        let name = match error.kind {
+            ErrorKind::Throttled => FaultName::Throttled,
+            ErrorKind::Denied => FaultName::AccessDenied,
+            ErrorKind::IdNotFound => FaultName::InvalidMap,
+            ErrorKind::Busy | ErrorKind::NotSent | ErrorKind::NoAnswer | ErrorKind::LimitReached => {
+                FaultName::Unavailable
+            }
+            ErrorKind::AlreadyExists | ErrorKind::RouteNotFound | ErrorKind::Refused | ErrorKind::Malformed => {
+                FaultName::Internal
+            }
+        };
+        Fault::new(name, error.to_string())
+    }
+}
+
+/// The table: code of EC2 to meaning. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+fn kind_of(code: &str) -> ErrorKind {
+    match code {
+        "RouteAlreadyExists" => ErrorKind::AlreadyExists,
+        "InvalidRoute.NotFound" => ErrorKind::RouteNotFound,
+        "IncorrectState" | "IncorrectInstanceState" => ErrorKind::Busy,
+        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "EC2ThrottledException" => ErrorKind::Throttled,
+        "UnauthorizedOperation"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthFailure"
+        | "OptInRequired"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "RequestExpired"
+        | "ExpiredToken"
+        | "ExpiredTokenException" => ErrorKind::Denied,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "ServerInternal"
+        | "ServiceUnavailable"
+        | "Unavailable" => ErrorKind::NoAnswer,
+        other if other.ends_with(".NotFound") => ErrorKind::IdNotFound,
+        other if other.ends_with("LimitExceeded") => ErrorKind::LimitReached,
+        _ => ErrorKind::Refused,
+    }
+}
+
+/// What an error of the SDK means.
+pub(crate) fn meaning<E, R>(error: &SdkError<E, R>) -> (ErrorKind, String)
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: fmt::Debug,
+{
+    match error {
+        SdkError::ConstructionFailure(_) => (ErrorKind::NotSent, chain(error)),
+        // Whether a connection broke before or after EC2 had the request cannot be told for sure.
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => (ErrorKind::NoAnswer, chain(error)),
+        SdkError::ResponseError(_) => (ErrorKind::Malformed, chain(error)),
+        SdkError::ServiceError(service) => match service.err().code() {
+            Some(code) => (kind_of(code), format!("{code}: {}", service.err().message().unwrap_or("no message"))),
+            None => (ErrorKind::NoAnswer, "an error without a code".to_owned()),
+        },
+        _ => (ErrorKind::NoAnswer, chain(error)),
+    }
+}
+
+fn chain<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: fmt::Debug,
+{
+    // The debug part behind the first line is for developers.
+    let text = DisplayErrorContext(error).to_string();
+    text.split(" (").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_that_decides_something_has_its_meaning() {
+        for (code, kind, changed_nothing) in [
+            ("RouteAlreadyExists", ErrorKind::AlreadyExists, true),
+            ("InvalidRoute.NotFound", ErrorKind::RouteNotFound, true),
+            ("InvalidRouteTableID.NotFound", ErrorKind::IdNotFound, true),
+            ("InvalidTransitGatewayAttachmentID.NotFound", ErrorKind::IdNotFound, true),
+            ("IncorrectState", ErrorKind::Busy, true),
+            ("RequestLimitExceeded", ErrorKind::Throttled, true),
+            ("UnauthorizedOperation", ErrorKind::Denied, true),
+            ("TransitGatewayRouteLimitExceeded", ErrorKind::LimitReached, true),
+            ("InvalidParameterValue", ErrorKind::Refused, true),
+            ("InternalError", ErrorKind::NoAnswer, false),
+            ("Unavailable", ErrorKind::NoAnswer, false),
+        ] {
+            assert_eq!((kind_of(code), kind_of(code).changed_nothing()), (kind, changed_nothing), "{code}");
+        }
+    }
+}

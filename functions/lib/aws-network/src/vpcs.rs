@@ -1,0 +1,129 @@
+//! Reads VPCs: their prefixes, subnets and the tables that decide inside them.
+
+use crate::codes::{Ec2Error, ErrorKind};
+use crate::convert::{parse, vpc_route};
+use crate::network::AwsNetwork;
+use crate::pages::{filter, read_pages};
+use aws_sdk_ec2::types::{RouteTable, RouteTableAssociationStateCode};
+use holdfast_model::{Prefix, RouteTableId, SubnetId, Vpc, VpcId, VpcSubnet, VpcTable, VpcTarget};
+use std::collections::{BTreeMap, BTreeSet};
+
+const TABLES: &str = "DescribeRouteTables";
+const SUBNETS: &str = "DescribeSubnets";
+
+impl AwsNetwork {
+    /// IPv4 prefixes of the subnets of some VPCs.
+    ///
+    /// # Errors
+    /// [`Ec2Error`] when one page could not be read.
+    pub async fn read_subnets(
+        &self,
+        vpcs: &BTreeSet<VpcId>,
+    ) -> Result<BTreeMap<VpcId, BTreeMap<SubnetId, Prefix>>, Ec2Error> {
+        let what = format!("subnets of {}", list(vpcs));
+        let request = self.reads.describe_subnets().filters(filter("vpc-id", vpcs)).max_results(1000);
+        let subnets = read_pages!(self, "DescribeSubnets", &what, request, subnets);
+        let mut found: BTreeMap<VpcId, BTreeMap<SubnetId, Prefix>> = BTreeMap::new();
+        for subnet in &subnets {
+            let malformed = |error: String| self.malformed(SUBNETS, &what, error);
+            // A subnet without IPv4 carries no network of ours.
+            let Some(cidr) = subnet.cidr_block().filter(|cidr| !cidr.is_empty()) else { continue };
+            let vpc = parse::<VpcId>("VPC of a subnet", subnet.vpc_id()).map_err(malformed)?;
+            let id = parse::<SubnetId>("subnet", subnet.subnet_id()).map_err(malformed)?;
+            let prefix = parse::<Prefix>("prefix of a subnet", Some(cidr)).map_err(malformed)?;
+            found.entry(vpc).or_default().insert(id, prefix);
+        }
+        Ok(found)
+    }
+
+    /// VPCs with their subnets and tables: two calls for all of them.
+    ///
+    /// A VPC's own prefixes are those of its `local` routes, which every table of it has.
+    pub(crate) async fn read_vpcs(
+        &self,
+        ids: &BTreeSet<VpcId>,
+    ) -> Result<BTreeMap<VpcId, Result<Vpc, Ec2Error>>, Ec2Error> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let what = format!("route tables of {}", list(ids));
+        let tables = async {
+            let request = self.reads.describe_route_tables().filters(filter("vpc-id", ids)).max_results(100);
+            Ok::<_, Ec2Error>(read_pages!(self, "DescribeRouteTables", &what, request, route_tables))
+        };
+        let (subnets, tables) = futures::future::try_join(self.read_subnets(ids), tables).await?;
+        let read = |id: &VpcId| {
+            let own: Vec<&RouteTable> = tables.iter().filter(|table| table.vpc_id() == Some(id.as_str())).collect();
+            if own.is_empty() {
+                return Err(Ec2Error {
+                    scope: self.scope().clone(),
+                    action: TABLES,
+                    what: format!("`{id}`"),
+                    kind: ErrorKind::IdNotFound,
+                    detail: "a VPC has at least its main table".to_owned(),
+                });
+            }
+            self.vpc(id, &own, subnets.get(id)).map_err(|error| self.malformed(TABLES, &format!("`{id}`"), error))
+        };
+        Ok(ids.iter().map(|id| (id.clone(), read(id))).collect())
+    }
+
+    fn vpc(
+        &self,
+        id: &VpcId,
+        own: &[&RouteTable],
+        subnets: Option<&BTreeMap<SubnetId, Prefix>>,
+    ) -> Result<Vpc, String> {
+        let mut tables = BTreeMap::new();
+        let mut explicit: BTreeMap<SubnetId, RouteTableId> = BTreeMap::new();
+        let mut main = None;
+        let mut prefixes = BTreeSet::new();
+        for table in own {
+            let table_id = parse::<RouteTableId>("route table", table.route_table_id())?;
+            for association in table.associations() {
+                let gone = association.association_state().and_then(|state| state.state()).is_some_and(|state| {
+                    matches!(
+                        state,
+                        RouteTableAssociationStateCode::Disassociated | RouteTableAssociationStateCode::Failed
+                    )
+                });
+                if gone {
+                    continue;
+                }
+                if association.main() == Some(true) {
+                    main = Some(table_id.clone());
+                } else if let Some(subnet) = association.subnet_id() {
+                    explicit.insert(parse::<SubnetId>("subnet of an association", Some(subnet))?, table_id.clone());
+                }
+            }
+            let mut routes = BTreeMap::new();
+            for route in table.routes() {
+                if let Some((prefix, route)) = vpc_route(route)? {
+                    if route.target == VpcTarget::Local {
+                        prefixes.insert(prefix);
+                    }
+                    routes.insert(prefix, route);
+                }
+            }
+            tables.insert(table_id, VpcTable { routes });
+        }
+        let mut with_tables = BTreeMap::new();
+        for (subnet, prefix) in subnets.into_iter().flatten() {
+            let table = explicit.get(subnet).or(main.as_ref()).ok_or("no main table")?.clone();
+            with_tables.insert(subnet.clone(), VpcSubnet { prefix: *prefix, table });
+        }
+        Ok(Vpc {
+            id: id.clone(),
+            scope: self.scope().clone(),
+            prefixes: prefixes.into_iter().collect(),
+            subnets: with_tables,
+            tables,
+        })
+    }
+}
+
+/// Ids as a person reads them.
+pub(crate) fn list<T: ToString>(ids: impl IntoIterator<Item = T>) -> String {
+    let ids: Vec<String> = ids.into_iter().map(|id| format!("`{}`", id.to_string())).collect();
+    ids.join(", ")
+}
