@@ -3,6 +3,7 @@
 //!
 //! Owns no decision and no effect: no clock, no environment, no network. Route decisions are in `holdfast-plan`.
 
+mod aws_error;
 mod clock;
 mod evidence;
 mod fault;
