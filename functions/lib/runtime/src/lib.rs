@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What every function starts with: tracing, configuration, the clock, the network map, secrets, SDK configuration per
+//! account and Region, and the way from a [`Fault`](holdfast_model::Fault) to what Step Functions catches.
+//!
+//! The only crate that reads the environment and the wall clock. Decides nothing about routes or machines.
+
+mod accounts;
+mod clock;
+mod config;
+mod entry;
+mod fault;
+mod map_source;
+mod secrets;
+mod timeouts;
+
+pub use accounts::Accounts;
+pub use clock::{Deadline, FixedClock, Invocation, SystemClock};
+pub use config::{Config, base_config};
+pub use entry::{Error, decode, run};
+pub use fault::{chain, fault_of, service_fault};
+pub use holdfast_model::Clock;
+pub use map_source::MapSource;
+pub use secrets::{Credentials, Secrets};
+pub use timeouts::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, MAX_ATTEMPTS, OPERATION_TIMEOUT, STOP_MARGIN};

@@ -1,0 +1,78 @@
+//! Passwords of appliances, from Secrets Manager.
+
+use crate::fault::fault_of;
+use aws_config::SdkConfig;
+use holdfast_model::{Fault, FaultName};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// User name and password of a Prism Central or Move.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password; prints as nothing.
+    pub password: SecretString,
+}
+
+/// Reads secrets of the function's own account and Region.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    client: aws_sdk_secretsmanager::Client,
+}
+
+impl Secrets {
+    /// IAM actions that this type needs.
+    pub const ACTIONS: &[&str] = &["secretsmanager:GetSecretValue"];
+
+    /// A reader of secrets.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: aws_sdk_secretsmanager::Client::new(config) }
+    }
+
+    /// User name and password of the secret `name`.
+    ///
+    /// Read anew at each call: a password that was changed is used from the next invocation on.
+    ///
+    /// # Errors
+    /// `NotConfigured` when there is no such secret or it is not `{"username": .., "password": ..}`; `AccessDenied`, `Throttled`,
+    /// `Unavailable`.
+    pub async fn credentials(&self, name: &str) -> Result<Credentials, Fault> {
+        let what = format!("read secret `{name}`");
+        let output = self
+            .client
+            .get_secret_value()
+            .secret_id(name)
+            .send()
+            .await
+            .map_err(|error| fault_of(&what, &error, FaultName::NotConfigured))?;
+        parse(name, output.secret_string().unwrap_or_default())
+    }
+}
+
+fn parse(name: &str, text: &str) -> Result<Credentials, Fault> {
+    // The parser's message is left out: it may quote the password.
+    serde_json::from_str(text).map_err(|_| {
+        Fault::new(
+            FaultName::NotConfigured,
+            format!("secret `{name}` is not JSON of the form `{{\"username\": \"..\", \"password\": \"..\"}}`"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn a_password_is_never_printed() {
+        let read = parse("pc", r#"{"username": "admin", "password": "hunter2"}"#).unwrap();
+        assert_eq!(read.password.expose_secret(), "hunter2");
+        assert!(!format!("{read:?}").contains("hunter2"));
+        let fault = parse("pc", r#"{"username": "admin", "password": "hunter2", "extra": 1}"#).unwrap_err();
+        assert!(!fault.message.contains("hunter2") && fault.message.contains("`pc`"));
+    }
+}
