@@ -126,7 +126,7 @@ fn is_mac(text: &str) -> bool {
 fn nic_pair(body: &Value, backing: &str, network: &str) -> Result<NicWish, Refused> {
     let default = NicShape::default();
     let mac_path = format!("{backing}/macAddress");
-    let mac = text(body, &mac_path)?.map(str::to_owned);
+    let mac = text(body, &mac_path)?.map(|mac| mac.to_ascii_lowercase().replace('-', ":"));
     if let Some(mac) = mac.as_ref().filter(|m| !is_mac(m)) {
         return Err(Refused::body(mac_path, format!("`{mac}` is not a MAC address")));
     }

@@ -11,7 +11,7 @@ use super::{Context, Signal};
 /// A NIC as a client describes it.
 #[derive(Debug, Clone)]
 pub struct NicWish {
-    /// MAC address, if the client chose one.
+    /// MAC address, if the client chose one: lower case with colons.
     pub mac: Option<String>,
     /// Its subnet.
     pub subnet: ExtId,
@@ -174,18 +174,18 @@ impl Prism {
         let subnet = self.subnet(wish.subnet)?;
         let address = self.choose_address(subnet, wish.wanted, None, cx.switches)?;
         if let Some(mac) = &wish.mac
-            && self.nics_on(wish.subnet).any(|(_, n)| n.mac.eq_ignore_ascii_case(mac))
+            && self.nics_on(wish.subnet).any(|(_, n)| n.mac == *mac)
         {
             return Err(Failure::refused(format!("MAC address {mac} is already in use on the subnet")));
         }
-        let mac = wish.mac.map_or_else(|| self.next_mac(), |m| m.to_ascii_lowercase().replace('-', ":"));
+        let mac = wish.mac.unwrap_or_else(|| self.next_mac());
         let nic = Nic {
             ext_id: self.next_id("nic"),
             mac: mac.clone(),
             subnet: wish.subnet,
             address,
             shape: wish.shape,
-            hidden_reads: cx.switches.address_lag_reads,
+            hidden_reads: cx.switches.address_lag_reads.saturating_add(1),
             learned: Vec::new(),
             learned_reads: 0,
         };
@@ -213,7 +213,7 @@ impl Prism {
         let old = entry.nic_mut(nic).ok_or_else(|| gone("NIC", nic))?;
         // Neither subnet nor address nor MAC address change by PUT (terraform-provider-nutanix issue 993).
         let moved = wish.subnet != old.subnet
-            || wish.mac.as_ref().is_some_and(|m| !m.eq_ignore_ascii_case(&old.mac))
+            || wish.mac.as_ref().is_some_and(|m| *m != old.mac)
             || matches!(wish.wanted, Wanted::Exactly(a) if old.address != Some(a));
         // A PUT that changes nothing is refused too.
         if moved || wish.shape == old.shape {
@@ -270,7 +270,7 @@ impl Prism {
         let address = self.choose_address(target, wanted, Some(nic), cx.switches)?;
         let other_mac = (!cx.switches.migrate_keeps_mac).then(|| self.next_mac());
         let now = cx.now;
-        let lag = cx.switches.address_lag_reads;
+        let lag = cx.switches.address_lag_reads.saturating_add(1);
         let entry = self.vm_mut(vm)?;
         let nic = entry.nic_mut(nic).ok_or_else(|| gone("NIC", nic))?;
         nic.subnet = to;
@@ -318,7 +318,7 @@ impl Prism {
         address: Option<Ipv4Addr>,
         cx: &mut Context<'_>,
     ) -> Result<Vec<Affected>, Failure> {
-        let (now, lag) = (cx.now, cx.switches.address_lag_reads);
+        let (now, lag) = (cx.now, cx.switches.address_lag_reads.saturating_add(1));
         let entry = self.vm_mut(vm)?;
         let nic = entry.nic_mut(nic).ok_or_else(|| gone("NIC", nic))?;
         nic.address = address;

@@ -157,7 +157,6 @@ impl Prism {
 
     /// What any read moves on: tasks, addresses that are about to show, addresses that are about to be learned.
     fn observe(&mut self, cx: &mut Context<'_>) {
-        self.advance_tasks(cx);
         for vm in self.vms.values_mut() {
             let mut learned_other = false;
             for nic in &mut vm.nics {
@@ -182,6 +181,7 @@ impl Prism {
                 vm.touch(cx.now);
             }
         }
+        self.advance_tasks(cx);
     }
 
     fn accept_request(

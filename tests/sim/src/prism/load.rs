@@ -229,7 +229,7 @@ fn add_vm(prism: &mut Prism, vm: &VmFile, place: &str) -> Result<(), WorldError>
             WorldError::at(format!("{place}.subnet"), format!("this Prism Central has no subnet `{}`", nic.subnet))
         })?;
         let wish = NicWish {
-            mac: nic.mac.clone(),
+            mac: nic.mac.as_ref().map(|mac| mac.to_ascii_lowercase()),
             subnet,
             wanted: nic.address.map_or(Wanted::Any, Wanted::Exactly),
             shape: NicShape { connected: !nic.disconnected, ..NicShape::default() },

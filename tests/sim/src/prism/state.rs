@@ -277,7 +277,7 @@ pub struct Nic {
     pub address: Option<Ipv4Addr>,
     /// What PUT may change.
     pub shape: NicShape,
-    /// Reads until the configured address shows.
+    /// The configured address shows at this read from now on; 0 when it shows.
     #[serde(skip)]
     pub(super) hidden_reads: u32,
     /// The addresses that Prism Central saw the guest use.

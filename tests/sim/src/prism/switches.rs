@@ -80,9 +80,9 @@ pub struct Switches {
     pub task_queued_reads: u32,
     /// Reads for which a task stays RUNNING.
     pub task_running_reads: u32,
-    /// Reads until the configured address of a NIC shows.
+    /// Reads for which a configured address of a NIC does not show yet.
     pub address_lag_reads: u32,
-    /// Reads until Prism Central has learned the address that a guest uses.
+    /// Reads for which Prism Central has not learned yet which address a guest uses.
     pub learned_lag_reads: u32,
     /// What a planned failover leaves behind.
     pub planned_source: PlannedSource,
