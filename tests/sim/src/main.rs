@@ -15,6 +15,12 @@ struct Arguments {
     /// Base URL of the emulator for all other AWS services.
     #[arg(long, value_name = "URL")]
     ministack: Option<String>,
+    /// DynamoDB table whose calls of all Regions go to one, as a strongly consistent table; may be given several times.
+    #[arg(long, value_name = "TABLE", requires = "strong_region")]
+    strong_table: Vec<String>,
+    /// The Region that keeps the strong tables.
+    #[arg(long, value_name = "REGION", default_value = "")]
+    strong_region: String,
     /// Port of the AWS endpoint; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -47,8 +53,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         }
         None => World::empty(),
     };
-    let Arguments { ministack, port, control_port, .. } = arguments;
-    let options = Options { ministack, front_port: port, control_port, ..Options::default() };
+    let Arguments { ministack, port, control_port, strong_table, strong_region, .. } = arguments;
+    let options = Options {
+        ministack,
+        strong_tables: strong_table,
+        strong_region,
+        front_port: port,
+        control_port,
+        ..Options::default()
+    };
     let sim = Sim::start(world, options).await?;
     let places = serde_json::json!({
         "aws_endpoint": sim.aws_endpoint(),

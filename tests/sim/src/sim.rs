@@ -74,6 +74,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The HTTP client for the emulator could not be made.
+    #[error("the client for the emulator behind the AWS endpoint cannot be made")]
+    Client(#[source] reqwest::Error),
     /// The certificate could not be made or stored.
     #[error("the simulation's certificate cannot be made")]
     Certificate(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -116,7 +119,7 @@ impl Sim {
             url: options.ministack,
             strong_tables: options.strong_tables,
             strong_region: options.strong_region,
-            client: reqwest::Client::new(),
+            client: Upstream::client().map_err(StartError::Client)?,
         };
         let front =
             open_plain("the AWS endpoint", options.front_port, front::router(shared.clone(), upstream), &handle)?;

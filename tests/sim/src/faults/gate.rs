@@ -119,13 +119,19 @@ pub enum HoldState {
 pub struct Hold {
     request: HoldRequest,
     state: watch::Sender<HoldState>,
-    held: Option<(CallInfo, Connection)>,
+    held: Option<Held>,
+}
+
+struct Held {
+    call: CallInfo,
+    connection: Connection,
+    seq: u64,
 }
 
 impl Hold {
     /// The call that it stopped, if any.
     pub fn call(&self) -> Option<&CallInfo> {
-        self.held.as_ref().map(|(call, _)| call)
+        self.held.as_ref().map(|held| &held.call)
     }
 
     /// Where it stands.
@@ -217,7 +223,7 @@ impl Gate {
     }
 
     /// Counts the call against the waiting holds; the hold that stops it, if any.
-    pub(super) fn hold_for(&self, call: &CallInfo, connection: &Connection) -> Option<(u64, When)> {
+    pub(super) fn hold_for(&self, seq: u64, call: &CallInfo, connection: &Connection) -> Option<(u64, When)> {
         for (id, hold) in &mut self.rules().holds {
             if hold.state() != HoldState::Waiting
                 || hold.held.is_some()
@@ -229,7 +235,7 @@ impl Gate {
                 hold.request.skip -= 1;
                 continue;
             }
-            hold.held = Some((call.clone(), connection.clone()));
+            hold.held = Some(Held { call: call.clone(), connection: connection.clone(), seq });
             return Some((*id, hold.request.when));
         }
         None
@@ -272,12 +278,14 @@ impl Gate {
     pub fn kill(&self, id: u64) -> Result<i32, String> {
         let rules = self.rules();
         let hold = rules.holds.get(&id).ok_or_else(|| format!("there is no hold {id}"))?;
-        let (_, connection) = hold.held.as_ref().ok_or_else(|| format!("hold {id} holds no call"))?;
+        let held = hold.held.as_ref().ok_or_else(|| format!("hold {id} holds no call"))?;
         if hold.state() != HoldState::Held {
             return Err(format!("hold {id} holds no call any more"));
         }
-        let client = connection.client().ok_or("the caller's process was not found on this machine")?;
+        let client = held.connection.client().ok_or("the caller's process was not found on this machine")?;
         client.kill()?;
+        // Written here: the server forgets the call as soon as it sees that its client is gone.
+        self.log.dropped(held.seq, "CallerKilled");
         hold.state.send_replace(HoldState::Killed);
         Ok(client.pid)
     }

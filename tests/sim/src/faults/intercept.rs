@@ -119,7 +119,7 @@ where
     }
     let function = connection.client().and_then(|client| client.function.clone());
     let seq = gate.log().arrived(shared.now(), call.clone(), function);
-    let hold = gate.hold_for(&call, connection);
+    let hold = gate.hold_for(seq, &call, connection);
     if let Some((id, When::Before)) = hold
         && gate.stand(id).await == HoldState::Killed
     {

@@ -34,6 +34,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// A client that hands answers on as they are: no proxy of this machine, no redirect followed.
+    ///
+    /// # Errors
+    /// What the HTTP library says.
+    pub fn client() -> Result<reqwest::Client, reqwest::Error> {
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()
+    }
+
     /// Sends the request on and returns the answer.
     pub(super) async fn pass(&self, request: &AwsRequest) -> Answer {
         let Some(url) = &self.url else {

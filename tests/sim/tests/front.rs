@@ -1,0 +1,84 @@
+//! The AWS endpoint: what is answered here, what is passed on, and how.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use axum::{Json, Router, body::Bytes, http::HeaderMap};
+use holdfast_sim::Options;
+use serde_json::{Value, json};
+use support::{ACCOUNT, Aws, OSAKA, TOKYO, scope};
+
+/// An emulator that answers with what it was asked.
+async fn echo() -> String {
+    let answer = async |headers: HeaderMap, uri: axum::http::Uri, body: Bytes| {
+        let headers: serde_json::Map<String, Value> =
+            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().into())).collect();
+        Json(json!({"uri": uri.to_string(), "headers": headers, "body": String::from_utf8(body.to_vec()).unwrap()}))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    url
+}
+
+async fn ask(aws: &Aws, region: &str, service: &str, target: &str, body: &str) -> Value {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = http.post(format!("{}/some/path?x=1%2F2", aws.sim.aws_endpoint()));
+    let request = request.header("authorization", scope(ACCOUNT, region, service)).header("x-amz-target", target);
+    request.header("te", "trailers").body(body.to_owned()).send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test]
+async fn other_services_are_passed_on_as_they_came_without_connection_headers() {
+    let aws = Aws::with(Options { ministack: Some(echo().await), ..Options::default() }).await;
+    let seen = ask(&aws, OSAKA, "states", "AWSStepFunctions.StartExecution", "{\"a\": 1}").await;
+    assert_eq!(seen["uri"], "/some/path?x=1%2F2");
+    assert_eq!(seen["body"], "{\"a\": 1}");
+    assert_eq!(seen["headers"]["authorization"], scope(ACCOUNT, OSAKA, "states"));
+    assert_eq!(seen["headers"].get("te"), None);
+    let entry = &aws.get("/log").await[0];
+    assert_eq!((&entry["service"], &entry["action"]), (&json!("states"), &json!("StartExecution")));
+}
+
+#[tokio::test]
+async fn calls_of_a_strong_table_all_go_to_its_one_region() {
+    let options = Options {
+        ministack: Some(echo().await),
+        strong_tables: vec!["lock".into()],
+        strong_region: TOKYO.into(),
+        ..Options::default()
+    };
+    let aws = Aws::with(options).await;
+    let region = async |body: &str| {
+        let seen = ask(&aws, OSAKA, "dynamodb", "DynamoDB_20120810.GetItem", body).await;
+        seen["headers"]["authorization"].as_str().unwrap().split('/').nth(2).unwrap().to_owned()
+    };
+    assert_eq!(region("{\"TableName\": \"lock\"}").await, TOKYO);
+    assert_eq!(region("{\"TableName\": \"other\"}").await, OSAKA);
+}
+
+#[tokio::test]
+async fn what_is_not_simulated_is_refused_in_the_services_own_protocol() {
+    let aws = Aws::start().await;
+    let refused = ask(&aws, TOKYO, "directconnect", "OvertureService.DescribeVirtualInterfaces", "{}").await;
+    assert_eq!(refused["__type"], "UnsupportedOperation");
+    let refused = ask(&aws, TOKYO, "dynamodb", "DynamoDB_20120810.GetItem", "{}").await;
+    assert_eq!(refused["__type"], "NotImplemented");
+    let refused = aws.ec2("LaunchRocket", &[]).await;
+    assert_eq!((refused.status, refused.code()), (400, "InvalidAction"));
+    assert!(refused.text("RequestID").is_some());
+}
+
+#[tokio::test]
+async fn resources_belong_to_the_account_of_the_credentials() {
+    let aws = Aws::start().await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let vpcs = async |key: &str| {
+        let request = http.post(aws.sim.aws_endpoint()).header("authorization", scope(key, TOKYO, "ec2"));
+        request.form(&[("Action", "DescribeVpcs")]).send().await.unwrap().text().await.unwrap()
+    };
+    assert!(vpcs(ACCOUNT).await.contains("vpc-0ec2"));
+    assert!(vpcs("AKIAIOSFODNN7EXAMPLE").await.contains("vpc-0ec2"), "any other key is the default account's");
+    assert!(!vpcs("999988887777").await.contains("vpc-0ec2"));
+}
