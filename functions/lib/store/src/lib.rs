@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What Holdfast keeps in DynamoDB: the inventory, and in the operations table locks, operations, journals, evidence,
+//! reports and NICs being restored.
+//!
+//! Every write has a condition, every read is strongly consistent, and there are no transactions, which strongly consistent
+//! global tables do not have. Decides nothing: what a lost condition means is for `holdfast-journal` and the functions.
+
+mod document;
+mod error;
+mod evidence;
+mod inventory;
+mod item;
+mod operations;
+mod reports;
+mod restore;
+mod table;
+
+pub use error::StoreError;
+pub use evidence::EvidenceStore;
+pub use inventory::{Captured, Inventory, PutVersion};
+pub use operations::Operations;
+pub use reports::{LastDrill, Reports};
+pub use restore::{RestoreJournal, RestoreKey, RestorePut, RestoreRecord};
+pub use table::Put;

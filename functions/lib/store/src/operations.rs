@@ -1,0 +1,227 @@
+//! Locks, operations and journals in the operations table: `network#<name>` / `lock`; `op#<id>` / `operation`,
+//! `op#<id>` / `plan#0000`.. and `op#<id>` / `event#000000`..
+
+use crate::document;
+use crate::error::StoreError;
+use crate::item::{Key, Record};
+use crate::table::{Table, When, Write, by_key};
+use aws_config::SdkConfig;
+use holdfast_journal::{Append, Entry, JournalStore, Lock, LockWrite, Operation, Put};
+use holdfast_model::{NetworkName, OperationId};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fence number of a lock, beside its document: what a compare-and-swap compares.
+const FENCE: &str = "fence";
+
+/// Sort key of an operation without its plan. Sorts after the events and before the plan, so that one query reads both.
+const OPERATION: &str = "operation";
+
+/// Sort keys of the parts of a plan begin with it.
+const PLAN: &str = "plan#";
+
+/// The journal store in DynamoDB.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    table: Table,
+}
+
+impl Operations {
+    /// IAM actions that this type needs.
+    pub const ACTIONS: &[&str] = &["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"];
+
+    /// The journal store in the operations table `table`.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
+        Self { table: Table::new(config, table) }
+    }
+
+    fn bad(&self, why: String) -> holdfast_journal::StoreError {
+        self.table.unreadable(why).into()
+    }
+}
+
+type JournalError = holdfast_journal::StoreError;
+
+impl JournalStore for Operations {
+    async fn read_locks(&self, networks: &BTreeSet<NetworkName>) -> Result<BTreeMap<NetworkName, Lock>, JournalError> {
+        let keys: Vec<Key> = networks.iter().map(lock_key).collect();
+        let mut found = by_key(self.table.get_all(&keys).await?);
+        let mut locks = BTreeMap::new();
+        for network in networks {
+            let lock = match found.remove(&lock_key(network)) {
+                Some(record) => record.read().map_err(|why| self.bad(why))?,
+                None => Lock::default(),
+            };
+            locks.insert(network.clone(), lock);
+        }
+        Ok(locks)
+    }
+
+    async fn swap_lock(&self, network: &NetworkName, expected: u64, lock: &Lock) -> Result<LockWrite, JournalError> {
+        let record = lock_record(network, lock).map_err(|why| self.bad(why))?;
+        let when = if expected == 0 { When::New } else { When::Is(FENCE, number(expected)) };
+        match self.table.put(&record, when).await? {
+            Write::Written => Ok(LockWrite::Written),
+            Write::Lost(Some(old)) => Ok(LockWrite::Changed(old.read().map_err(|why| self.bad(why))?)),
+            Write::Lost(None) => Ok(LockWrite::Changed(Lock::default())),
+        }
+    }
+
+    async fn put_operation(&self, operation: &Operation) -> Result<Put, JournalError> {
+        let pk = partition(&operation.id);
+        let (head, plan) = split(operation).map_err(|why| self.bad(why))?;
+        // INVARIANT: the operation's own item is written last: without it there is no operation.
+        if document::put(&self.table, &pk, PLAN, &plan).await? == crate::Put::AlreadyThere {
+            return Ok(Put::AlreadyThere);
+        }
+        let record = Record::json(Key::new(pk, OPERATION), &head).map_err(|why| self.bad(why))?;
+        match self.table.put(&record, When::New).await? {
+            Write::Written => Ok(Put::Stored),
+            Write::Lost(Some(old)) if old.doc == record.doc => Ok(Put::Stored),
+            Write::Lost(_) => Ok(Put::AlreadyThere),
+        }
+    }
+
+    async fn read_operation(&self, id: &OperationId) -> Result<Option<Operation>, JournalError> {
+        let records = self.table.query_from(&partition(id), OPERATION).await?;
+        let (heads, parts): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|r| r.key.sk == OPERATION);
+        let Some(head) = heads.first() else { return Ok(None) };
+        let Some(plan) = document::decode::<Value>(&self.table, &parts)? else { return Ok(None) };
+        join(head, plan).map(Some).map_err(|why| self.bad(why))
+    }
+
+    async fn read_entries(&self, id: &OperationId) -> Result<Vec<Entry>, JournalError> {
+        let records = self.table.query(&partition(id), "event#").await?;
+        records.iter().map(|record| record.read().map_err(|why| self.bad(why))).collect()
+    }
+
+    async fn append(&self, id: &OperationId, entry: &Entry) -> Result<Append, JournalError> {
+        let record = entry_record(id, entry).map_err(|why| self.bad(why))?;
+        match self.table.put(&record, When::New).await? {
+            Write::Written => Ok(Append::Appended),
+            Write::Lost(Some(old)) => Ok(Append::AlreadyThere(old.read().map_err(|why| self.bad(why))?)),
+            Write::Lost(None) => Err(StoreError::Unavailable {
+                table: self.table.name().to_owned(),
+                why: "an entry vanished between two reads".to_owned(),
+            }
+            .into()),
+        }
+    }
+}
+
+fn partition(id: &OperationId) -> String {
+    format!("op#{id}")
+}
+
+fn lock_key(network: &NetworkName) -> Key {
+    Key::new(format!("network#{network}"), "lock")
+}
+
+fn number(fence: u64) -> i64 {
+    i64::try_from(fence).unwrap_or(i64::MAX)
+}
+
+fn lock_record(network: &NetworkName, lock: &Lock) -> Result<Record, String> {
+    Ok(Record::json(lock_key(network), lock)?.with(FENCE, number(lock.fence)))
+}
+
+fn entry_record(id: &OperationId, entry: &Entry) -> Result<Record, String> {
+    Record::json(Key::new(partition(id), format!("event#{:06}", entry.seq)), entry)
+}
+
+/// An operation without its plan, and the plan.
+fn split(operation: &Operation) -> Result<(Map<String, Value>, Value), String> {
+    match serde_json::to_value(operation) {
+        Ok(Value::Object(mut fields)) => {
+            let plan = fields.shift_remove("plan").ok_or_else(|| "operation has no plan".to_owned())?;
+            Ok((fields, plan))
+        }
+        Ok(_) => Err("operation is not a JSON object".to_owned()),
+        Err(error) => Err(format!("operation cannot be written: {error}")),
+    }
+}
+
+fn join(head: &Record, plan: Value) -> Result<Operation, String> {
+    let mut fields: Map<String, Value> = head.read()?;
+    fields.insert("plan".to_owned(), plan);
+    serde_json::from_value(Value::Object(fields))
+        .map_err(|error| format!("`{}` / `{}`: {error}", head.key.pk, head.key.sk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::tests::show;
+    use holdfast_journal::{Event, Holder, Intent, Lease, Open};
+    use holdfast_model::SiteName;
+
+    fn holder() -> Holder {
+        Holder { execution: "e1".into(), invocation: "r1".into() }
+    }
+
+    fn network() -> NetworkName {
+        NetworkName::parse("app").unwrap()
+    }
+
+    fn id() -> OperationId {
+        OperationId::parse("op-20260102t030405-1a2b3c4d").unwrap()
+    }
+
+    #[test]
+    fn a_lock_of_the_first_form_still_reads() {
+        let lock = Lock {
+            fence: 3,
+            open: Some(Open {
+                operation: id(),
+                intent: Intent::Move { networks: [network()].into(), to: SiteName::parse("nc2-osaka").unwrap() },
+                since: "2026-01-02T03:04:05Z".parse().unwrap(),
+            }),
+            lease: Some(Lease { holder: holder(), until: "2026-01-02T03:20:05Z".parse().unwrap() }),
+            ..Lock::default()
+        };
+        let record = lock_record(&network(), &lock).unwrap();
+        assert_eq!(
+            show(&record.encode()),
+            [
+                "doc = {\"v\":1,\"fence\":3,\"open\":{\"operation\":\"op-20260102t030405-1a2b3c4d\",\"intent\":{\"kind\":\"move\",\"networks\":[\"app\"],\"to\":\"nc2-osaka\"},\"since\":\"2026-01-02T03:04:05Z\"},\"lease\":{\"holder\":{\"execution\":\"e1\",\"invocation\":\"r1\"},\"until\":\"2026-01-02T03:20:05Z\"}}",
+                "fence = #3",
+                "pk = network#app",
+                "sk = lock",
+            ]
+        );
+        assert_eq!(record.read::<Lock>().unwrap(), lock);
+    }
+
+    #[test]
+    fn entries_sort_by_their_number() {
+        let entry = |seq| Entry {
+            v: 1,
+            seq,
+            by: holder(),
+            at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            event: Event::Finished,
+        };
+        let record = entry_record(&id(), &entry(9)).unwrap();
+        assert_eq!(record.key.sk, "event#000009");
+        assert!(record.key < entry_record(&id(), &entry(10)).unwrap().key);
+        assert!(entry_record(&id(), &entry(999_999)).unwrap().key.sk.as_str() < OPERATION && OPERATION < PLAN);
+        assert_eq!(record.read::<Entry>().unwrap(), entry(9));
+    }
+
+    #[test]
+    fn an_operation_is_joined_from_its_item_and_its_plan() {
+        let operation: Operation = serde_json::from_value(serde_json::json!({
+            "v": 1, "id": id(), "intent": {"kind": "move", "networks": ["app"], "to": "nc2-osaka"}, "from": {"app": "nc2-tokyo"},
+            "map": {"bucket": "b", "key": "k", "version": "", "sha256": "00"}, "force": null, "evidence": "ev-1",
+            "verdict": ["web-1 runs"], "planned_at": "2026-01-02T03:04:05Z",
+            "planned_by": {"execution": "e1", "invocation": "r1"},
+            "plan": {"networks": ["app"], "to": "nc2-osaka", "stages": []}
+        }))
+        .unwrap();
+        let (head, plan) = split(&operation).unwrap();
+        assert!(!head.contains_key("plan"));
+        let record = Record::json(Key::new(partition(&operation.id), OPERATION), &head).unwrap();
+        assert_eq!(join(&record, plan).unwrap(), operation);
+    }
+}
