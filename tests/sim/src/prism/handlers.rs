@@ -177,7 +177,7 @@ impl Prism {
                 }
             }
             // A busy VM changes its ETag with no edit of the client's (terraform issues 1089 and 1224).
-            if learned_other {
+            if learned_other && cx.switches.learning_changes_etag {
                 vm.touch(cx.now);
             }
         }

@@ -236,8 +236,10 @@ fn add_vm(prism: &mut Prism, vm: &VmFile, place: &str) -> Result<(), WorldError>
         };
         prism.create_nic(ext_id, wish, &mut cx).map_err(|failure| WorldError::at(place, failure.message))?;
     }
-    if let (false, Some(vm)) = (vm.powered_off, prism.vms.get_mut(&ext_id)) {
-        vm.power = Power::On;
+    if let Some(entry) = prism.vms.get_mut(&ext_id) {
+        // What runs from the start was seen long ago: the first read finds its addresses learned.
+        entry.nics.iter_mut().for_each(|nic| nic.learned_reads = u32::MAX);
+        entry.power = if vm.powered_off { Power::Off } else { Power::On };
     }
     Ok(())
 }

@@ -84,6 +84,8 @@ pub struct Switches {
     pub address_lag_reads: u32,
     /// Reads for which Prism Central has not learned yet which address a guest uses.
     pub learned_lag_reads: u32,
+    /// The ETag of a VM changes when an address is learned, even between the acceptance of a change and its execution.
+    pub learning_changes_etag: bool,
     /// What a planned failover leaves behind.
     pub planned_source: PlannedSource,
     /// A failover keeps the MAC addresses of the NICs.
@@ -108,6 +110,7 @@ impl Default for Switches {
             task_running_reads: 1,
             address_lag_reads: 1,
             learned_lag_reads: 2,
+            learning_changes_etag: false,
             planned_source: PlannedSource::Removed,
             failover_keeps_mac: true,
         }

@@ -7,6 +7,8 @@ mod changes;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod guests;
+#[cfg(test)]
 mod migration;
 #[cfg(test)]
 mod reads;
