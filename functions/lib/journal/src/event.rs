@@ -5,7 +5,7 @@ use holdfast_model::OperationId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// One item of the journal. The number of an entry is also a fence: of two writers, the one that loses a number has been taken over.
+/// One item of the journal: what one call to the store records. The number of an entry is also a fence: of two writers, the one that loses a number has been taken over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -17,11 +17,11 @@ pub struct Entry {
     pub by: Holder,
     /// When.
     pub at: Timestamp,
-    /// What happened.
-    pub event: Event,
+    /// What happened, in order.
+    pub events: Vec<Event>,
 }
 
-/// What happened. Steps are named by their position in the plan, counted over all stages from 0.
+/// What happened. An operation is finished when every step is done. Steps are named by their position in the plan, counted over all stages from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
@@ -46,8 +46,6 @@ pub enum Event {
         /// Why, in plain words.
         reason: String,
     },
-    /// Every step is done.
-    Finished,
     /// Another operation takes this one back; this one goes no further.
     Superseded {
         /// The operation that does.

@@ -87,10 +87,10 @@ impl Step {
         (&self.table, self.prefix)
     }
 
-    /// The table as an operator looks for it: Name tag and id.
+    /// The table as an operator looks for it: Name tag, or else its name in the network map, and id.
     #[must_use]
     pub fn label(&self) -> String {
-        label(self.tag.as_deref(), &self.table)
+        label(Some(self.tag.as_deref().unwrap_or(self.name.as_str())), &self.table)
     }
 }
 

@@ -1,0 +1,270 @@
+//! Takes an operation: finds the open one, opens one, resumes one. From then on a [`Session`] works at it.
+
+use crate::session::Session;
+use crate::status::{Illegal, Phase, Status};
+use crate::{Append, Entry, Event, Holder, Intent, JournalStore, Lease, Lock, LockWrite, Open, Operation, StoreError};
+use holdfast_model::{NetworkName, OperationId, wire::Force};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tries of an append that others race for.
+const TRIES: usize = 5;
+
+/// Where an invocation takes operations.
+#[derive(Debug)]
+pub struct Desk<'a, J> {
+    pub(crate) journal: &'a J,
+    pub(crate) holder: Holder,
+    /// Until when a call of this invocation may take effect.
+    pub(crate) lease_until: Timestamp,
+}
+
+/// What an intent meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// No operation is open on the networks.
+    Free(Locks),
+    /// This operation of an equal intent is open.
+    Same(OperationId, Locks),
+}
+
+/// The locks of some networks as they were read.
+pub type Locks = BTreeMap<NetworkName, Lock>;
+
+/// Why an operation cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TakeError {
+    /// Another intent is open.
+    #[error("operation {operation} ({intent}) is open on network `{network}` since {since}{}; start its input again to finish it, or take it back with `{{\"undo\": \"{operation}\"}}`", by(.holder.as_ref()))]
+    OperationOpen {
+        /// The network.
+        network: NetworkName,
+        /// The open operation.
+        operation: OperationId,
+        /// What it is for.
+        intent: Box<Intent>,
+        /// Since when.
+        since: Timestamp,
+        /// Who works at it, if anybody does.
+        holder: Option<Holder>,
+    },
+    /// Somebody may still have a call under way.
+    #[error("execution `{execution}` may still have a call under way on network `{network}` until {until}")]
+    LeaseHeld {
+        /// The network.
+        network: NetworkName,
+        /// Whose.
+        execution: String,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Others took the locks in between.
+    #[error("another execution took network `{network}` at the same moment")]
+    Raced {
+        /// The network.
+        network: NetworkName,
+    },
+    /// The operation to resume is not stored.
+    #[error("operation {0} is not stored, or not completely")]
+    NoOperation(OperationId),
+    /// The operation cannot be taken any more.
+    #[error("operation {operation} {why}")]
+    Closed {
+        /// The operation.
+        operation: OperationId,
+        /// Why.
+        why: String,
+    },
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal is not what can have happened.
+    #[error("the journal of operation {operation} is not legal")]
+    Illegal {
+        /// The operation.
+        operation: OperationId,
+        /// Which entry.
+        #[source]
+        source: Illegal,
+    },
+}
+
+fn by(holder: Option<&Holder>) -> String {
+    holder.map(|holder| format!(", worked at by execution `{}`", holder.execution)).unwrap_or_default()
+}
+
+impl<'a, J: JournalStore> Desk<'a, J> {
+    /// A desk for one invocation. `lease_until` is the deadline of the invocation plus the time-out of one call.
+    pub fn new(journal: &'a J, holder: Holder, lease_until: Timestamp) -> Self {
+        Self { journal, holder, lease_until }
+    }
+
+    /// Finds out what an intent meets on its networks. Changes nothing.
+    ///
+    /// # Errors
+    /// [`TakeError::OperationOpen`] when another intent is open, [`TakeError::LeaseHeld`] when the operation to undo, or one that ended, may
+    /// have a call under way.
+    pub async fn find(
+        &self,
+        networks: &BTreeSet<NetworkName>,
+        intent: &Intent,
+        now: Timestamp,
+    ) -> Result<Standing, TakeError> {
+        let locks = self.journal.read_locks(networks).await?;
+        let mut same: Option<OperationId> = None;
+        for (network, lock) in &locks {
+            let leased = lock.lease.as_ref().filter(|lease| lease.until > now);
+            let held = |lease: &Lease| TakeError::LeaseHeld {
+                network: network.clone(),
+                execution: lease.holder.execution.clone(),
+                until: lease.until,
+            };
+            let Some(open) = &lock.open else {
+                leased.map_or(Ok(()), |lease| Err(held(lease)))?;
+                continue;
+            };
+            if self.ended(&open.operation).await? {
+                continue;
+            }
+            if open.intent == *intent && same.as_ref().is_none_or(|same| *same == open.operation) {
+                same = Some(open.operation.clone());
+            } else if matches!(intent, Intent::Undo { operation } if *operation == open.operation) {
+                leased.map_or(Ok(()), |lease| Err(held(lease)))?;
+            } else {
+                return Err(TakeError::OperationOpen {
+                    network: network.clone(),
+                    operation: open.operation.clone(),
+                    intent: Box::new(open.intent.clone()),
+                    since: open.since,
+                    holder: leased.map(|lease| lease.holder.clone()),
+                });
+            }
+        }
+        Ok(match same {
+            Some(operation) => Standing::Same(operation, locks),
+            None => Standing::Free(locks),
+        })
+    }
+
+    /// Whether an operation ended, though a lock still points to it.
+    async fn ended(&self, id: &OperationId) -> Result<bool, TakeError> {
+        let Some(operation) = self.journal.read_operation(id).await? else { return Ok(false) };
+        let (status, _) = self.status(&operation).await?;
+        Ok(matches!(status.phase, Phase::Finished | Phase::Superseded(_)))
+    }
+
+    /// Reads the journal of an operation and folds it.
+    ///
+    /// # Errors
+    /// [`TakeError::Illegal`], [`TakeError::Store`].
+    pub async fn status(&self, operation: &Operation) -> Result<(Status, Vec<Entry>), TakeError> {
+        let entries = self.journal.read_entries(&operation.id).await?;
+        let status = Status::fold(&operation.plan, &entries)
+            .map_err(|source| TakeError::Illegal { operation: operation.id.clone(), source })?;
+        Ok((status, entries))
+    }
+
+    /// Opens an operation on networks that were found free.
+    ///
+    /// # Flow
+    /// The operation with its plan is stored; then every lock is swapped; then the journal begins.
+    ///
+    /// # Guarantees
+    /// When this returns, the operation is stored with its plan, and every lock points to it with this invocation's lease. A lock that somebody
+    /// else took in between gives all others back.
+    ///
+    /// # Errors
+    /// [`TakeError::Raced`] when a lock was taken in between.
+    pub async fn open(self, operation: Operation, locks: &Locks, now: Timestamp) -> Result<Session<'a, J>, TakeError> {
+        self.journal.put_operation(&operation).await?;
+        let status = Status::fold(&operation.plan, &[])
+            .map_err(|source| TakeError::Illegal { operation: operation.id.clone(), source })?;
+        let force = operation.force.clone();
+        let taken = self.take(&operation, locks, now).await?;
+        let mut session = Session::new(self, operation, status, taken);
+        session.note(Event::Taken { force });
+        Ok(session)
+    }
+
+    /// Resumes an operation from its frozen plan. `force` is a person's word that this invocation goes by.
+    ///
+    /// # Guarantees
+    /// When this returns, whoever worked at it before can append no more to its journal, and so begins no further step.
+    ///
+    /// # Errors
+    /// [`TakeError::Raced`] when a lock was taken in between, [`TakeError::Closed`] when the operation has ended.
+    pub async fn resume(
+        self,
+        id: &OperationId,
+        locks: &Locks,
+        force: Option<&Force>,
+        now: Timestamp,
+    ) -> Result<Session<'a, J>, TakeError> {
+        let operation = self.journal.read_operation(id).await?.ok_or_else(|| TakeError::NoOperation(id.clone()))?;
+        let taken = self.take(&operation, locks, now).await?;
+        let event = Event::Taken { force: force.cloned() };
+        let ended = |phase: &Phase| matches!(phase, Phase::Finished | Phase::Superseded(_));
+        self.append_to(&operation, &event, ended, now).await?;
+        let (status, _) = self.status(&operation).await?;
+        let closed = ended(&status.phase);
+        let mut session = Session::new(self, operation, status, taken);
+        if closed {
+            session.release().await;
+            return Err(TakeError::Closed { operation: id.clone(), why: "ended in between".to_owned() });
+        }
+        Ok(session)
+    }
+
+    async fn take(&self, operation: &Operation, locks: &Locks, now: Timestamp) -> Result<Locks, TakeError> {
+        let mut taken = Locks::new();
+        for (network, lock) in locks {
+            let since = lock.open.as_ref().filter(|open| open.operation == operation.id).map_or(now, |open| open.since);
+            let open = Open { operation: operation.id.clone(), intent: operation.intent.clone(), since };
+            let lease = Lease { holder: self.holder.clone(), until: self.lease_until };
+            let mine = Lock { v: 1, fence: lock.fence + 1, open: Some(open), lease: Some(lease) };
+            match self.journal.swap_lock(network, lock.fence, &mine).await? {
+                LockWrite::Written => drop(taken.insert(network.clone(), mine)),
+                LockWrite::Changed(other) if other == mine => drop(taken.insert(network.clone(), mine)),
+                LockWrite::Changed(_) => {
+                    self.give_back(&taken, locks).await;
+                    return Err(TakeError::Raced { network: network.clone() });
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Puts locks back to what they were; one that cannot be put back runs out with its lease.
+    async fn give_back(&self, taken: &Locks, before: &Locks) {
+        for (network, mine) in taken {
+            let Some(before) = before.get(network) else { continue };
+            let back = Lock { fence: mine.fence + 1, ..before.clone() };
+            if let Err(error) = self.journal.swap_lock(network, mine.fence, &back).await {
+                tracing::warn!(network = %network, %error, "lock of network `{network}` was not given back: {error}");
+            }
+        }
+    }
+
+    /// Appends an event to the journal of another operation, behind whatever was appended in between.
+    pub(crate) async fn append_to(
+        &self,
+        operation: &Operation,
+        event: &Event,
+        already: impl Fn(&Phase) -> bool,
+        now: Timestamp,
+    ) -> Result<(), TakeError> {
+        for _ in 0..TRIES {
+            let (status, _) = self.status(operation).await?;
+            if already(&status.phase) {
+                return Ok(());
+            }
+            let entry = Entry { v: 1, seq: status.next, by: self.holder.clone(), at: now, events: vec![event.clone()] };
+            match self.journal.append(&operation.id, &entry).await? {
+                Append::Appended => return Ok(()),
+                Append::AlreadyThere(other) if other == entry => return Ok(()),
+                Append::AlreadyThere(_) => {}
+            }
+        }
+        Err(TakeError::Closed { operation: operation.id.clone(), why: "is still being worked at".to_owned() })
+    }
+}

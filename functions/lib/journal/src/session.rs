@@ -1,0 +1,114 @@
+//! One invocation at work on one operation.
+
+use crate::desk::{Desk, Locks, TakeError};
+use crate::status::{Phase, Status};
+use crate::{Append, Entry, Event, JournalStore, Lock, LockWrite, Operation, StoreError};
+use jiff::Timestamp;
+
+/// One invocation at work on one operation, whose locks it holds.
+#[derive(Debug)]
+pub struct Session<'a, J> {
+    desk: Desk<'a, J>,
+    operation: Operation,
+    status: Status,
+    locks: Locks,
+    /// Events that go with the next append.
+    waiting: Vec<Event>,
+}
+
+/// Why an append failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Another invocation appended first: it works at the operation now.
+    #[error("execution `{execution}` took the operation over")]
+    TakenOver {
+        /// Whose execution.
+        execution: String,
+    },
+    /// The store did not do it; whether the entry is there is not known.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<'a, J: JournalStore> Session<'a, J> {
+    pub(crate) fn new(desk: Desk<'a, J>, operation: Operation, status: Status, locks: Locks) -> Self {
+        Self { desk, operation, status, locks, waiting: Vec::new() }
+    }
+
+    /// The operation.
+    #[must_use]
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Marks the operation that this one undoes, so that nobody resumes it and nobody undoes it twice.
+    ///
+    /// # Errors
+    /// As of [`Desk::status`].
+    pub async fn supersede(&self, undone: &Operation, now: Timestamp) -> Result<(), TakeError> {
+        let by = self.operation.id.clone();
+        let already = |phase: &Phase| matches!(phase, Phase::Superseded(_));
+        self.desk.append_to(undone, &Event::Superseded { by }, already, now).await
+    }
+
+    /// Notes an event that goes with the next append.
+    pub(crate) fn note(&mut self, event: Event) {
+        self.waiting.push(event);
+    }
+
+    /// Appends everything noted in one entry.
+    ///
+    /// # Guarantees
+    /// When this returns well, no other invocation has taken the operation over up to now.
+    pub(crate) async fn append(&mut self, now: Timestamp) -> Result<(), AppendError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let entry =
+            Entry { v: 1, seq: self.status.next, by: self.desk.holder.clone(), at: now, events: self.waiting.clone() };
+        match self.desk.journal.append(&self.operation.id, &entry).await? {
+            Append::Appended => {}
+            Append::AlreadyThere(other) if other == entry => {}
+            Append::AlreadyThere(other) => {
+                return Err(AppendError::TakenOver { execution: other.by.execution });
+            }
+        }
+        self.waiting.clear();
+        // INVARIANT: the events were made from this status, so the fold takes them.
+        if let Err(error) = self.status.entry(&self.operation.plan, &entry) {
+            tracing::error!(operation = %self.operation.id, %error, "journal of {} is not legal: {error}", self.operation.id);
+        }
+        Ok(())
+    }
+
+    /// Ends the lease: no call of this invocation is under way any more. The operation stays open.
+    pub(crate) async fn stop(&mut self) {
+        self.swap(|lock| Lock { lease: None, ..lock }).await;
+    }
+
+    /// Frees the locks: the operation has ended.
+    pub(crate) async fn release(&mut self) {
+        self.swap(|lock| Lock { open: None, lease: None, ..lock }).await;
+    }
+
+    /// A lock that cannot be changed is not an error of the operation: whoever comes next finds the journal, and the lease runs out.
+    async fn swap(&mut self, change: impl Fn(Lock) -> Lock) {
+        let journal = self.desk.journal;
+        for (network, lock) in &mut self.locks {
+            let next = change(Lock { fence: lock.fence + 1, ..lock.clone() });
+            match journal.swap_lock(network, lock.fence, &next).await {
+                Ok(LockWrite::Written) => *lock = next,
+                Ok(LockWrite::Changed(_)) => {}
+                Err(error) => {
+                    tracing::warn!(network = %network, %error, "lock of network `{network}` was not changed: {error}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! A fault before the effect, a fault after the effect and the death of the process, at every call of an operation, each followed by a new
+//! start; undo after every step; drift; executions that race.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use holdfast_journal::*;
+use holdfast_model::*;
+use holdfast_plan::{Plan, RouteValue, Step};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+struct Now(Mutex<Timestamp>);
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_767_322_800 + seconds).unwrap()
+}
+
+fn network(name: &str) -> NetworkName {
+    NetworkName::parse(name).unwrap()
+}
+
+fn route(name: &str) -> RouteValue {
+    RouteValue::Static { attachment: AttachmentId::parse(format!("tgw-attach-{name:0>8}")).unwrap() }
+}
+
+fn step(table: &str, before: RouteValue, after: RouteValue) -> Step {
+    Step {
+        table: RouteTableId::parse(format!("tgw-rtb-{table:0>8}")).unwrap(),
+        name: TableName::parse(table).unwrap(),
+        tag: None,
+        scope: Scope { account: AccountName::parse("main").unwrap(), region: Region::parse("ap-northeast-1").unwrap() },
+        network: network("app"),
+        prefix: Prefix::parse("172.30.1.0/24").unwrap(),
+        before,
+        after,
+        why: "test".into(),
+    }
+}
+
+/// Two stages with all kinds of change: three writes.
+fn plan() -> Plan {
+    Plan {
+        networks: BTreeSet::from([network("app"), network("db")]),
+        to: SiteName::parse("nc2-osaka").unwrap(),
+        stages: vec![
+            vec![step("a", route("old"), route("new")), step("b", RouteValue::Absent, route("new"))],
+            vec![step("c", route("old"), RouteValue::Absent)],
+        ],
+    }
+}
+
+fn tables_before() -> MemoryTables {
+    let tables = MemoryTables::default();
+    for step in plan().steps().filter(|step| step.before != RouteValue::Absent) {
+        tables.set(&step.table, step.prefix, step.before.clone());
+    }
+    tables
+}
+
+fn holds(tables: &MemoryTables, which: impl Fn(&Step) -> &RouteValue) -> bool {
+    plan().steps().all(|step| tables.get(&step.table, step.prefix) == *which(step))
+}
+
+/// Where a call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Break {
+    /// The call is refused and has no effect.
+    Before,
+    /// The call has its effect, and its answer is lost.
+    After,
+    /// The process dies before the call: no call has an effect from then on.
+    DeathBefore,
+    /// The process dies after the call has had its effect.
+    DeathAfter,
+}
+
+/// Breaks call number `at` of either trait.
+struct Breaking<'a> {
+    journal: &'a MemoryJournal,
+    tables: &'a MemoryTables,
+    calls: AtomicUsize,
+    at: usize,
+    how: Break,
+}
+
+enum Chance {
+    Good,
+    LostAnswer,
+    NoEffect,
+}
+
+impl Breaking<'_> {
+    fn chance(&self) -> Chance {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        match (self.how, call.cmp(&self.at)) {
+            (_, std::cmp::Ordering::Less) | (Break::Before | Break::After, std::cmp::Ordering::Greater) => Chance::Good,
+            (Break::After | Break::DeathAfter, std::cmp::Ordering::Equal) => Chance::LostAnswer,
+            (Break::Before | Break::DeathBefore, std::cmp::Ordering::Equal)
+            | (Break::DeathBefore | Break::DeathAfter, std::cmp::Ordering::Greater) => Chance::NoEffect,
+        }
+    }
+
+    async fn store<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let lost = || Err(StoreError::Unavailable("broken by the test".into()));
+        match self.chance() {
+            Chance::Good => call.await,
+            Chance::LostAnswer => call.await.and_then(|_| lost()),
+            Chance::NoEffect => lost(),
+        }
+    }
+
+    async fn table<T>(&self, call: impl Future<Output = Result<T, TablesError>>) -> Result<T, TablesError> {
+        let lost = || Err(TablesError::Unavailable("broken by the test".into()));
+        match self.chance() {
+            Chance::Good => call.await,
+            Chance::LostAnswer => call.await.and_then(|_| lost()),
+            Chance::NoEffect => lost(),
+        }
+    }
+}
+
+impl JournalStore for Breaking<'_> {
+    async fn read_locks(&self, networks: &BTreeSet<NetworkName>) -> Result<BTreeMap<NetworkName, Lock>, StoreError> {
+        self.store(self.journal.read_locks(networks)).await
+    }
+    async fn swap_lock(&self, network: &NetworkName, expected: u64, lock: &Lock) -> Result<LockWrite, StoreError> {
+        self.store(self.journal.swap_lock(network, expected, lock)).await
+    }
+    async fn put_operation(&self, operation: &Operation) -> Result<Put, StoreError> {
+        self.store(self.journal.put_operation(operation)).await
+    }
+    async fn read_operation(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
+        self.store(self.journal.read_operation(id)).await
+    }
+    async fn read_entries(&self, id: &OperationId) -> Result<Vec<Entry>, StoreError> {
+        self.store(self.journal.read_entries(id)).await
+    }
+    async fn append(&self, id: &OperationId, entry: &Entry) -> Result<Append, StoreError> {
+        self.store(self.journal.append(id, entry)).await
+    }
+}
+
+impl RouteTables for Breaking<'_> {
+    async fn read_route(&self, step: &Step) -> Result<Seen, TablesError> {
+        self.table(self.tables.read_route(step)).await
+    }
+    async fn write_route(&self, step: &Step) -> Result<(), TablesError> {
+        self.table(self.tables.write_route(step)).await
+    }
+    async fn await_route(&self, step: &Step, within: Duration) -> Result<Seen, TablesError> {
+        self.table(self.tables.await_route(step, within)).await
+    }
+}
+
+#[derive(Debug)]
+enum Failed {
+    Take(TakeError),
+    Stopped(Stopped),
+}
+
+struct Start<'a> {
+    id: &'a str,
+    intent: Intent,
+    plan: Plan,
+    now: i64,
+    deadline: i64,
+}
+
+impl Start<'_> {
+    fn operation(&self) -> Operation {
+        Operation {
+            v: 1,
+            id: OperationId::parse(self.id).unwrap(),
+            intent: self.intent.clone(),
+            from: BTreeMap::new(),
+            map: MapRef { bucket: "b".into(), key: "k".into(), version: String::new(), sha256: "0".repeat(64) },
+            force: None,
+            evidence: None,
+            verdict: Vec::new(),
+            planned_at: at(self.now),
+            planned_by: self.holder(),
+            plan: self.plan.clone(),
+        }
+    }
+
+    fn holder(&self) -> Holder {
+        Holder { execution: self.id.to_owned(), invocation: format!("{}-{}", self.id, self.now) }
+    }
+
+    /// What `swap-route` does, with the plan given.
+    async fn run<S: JournalStore, T: RouteTables>(&self, journal: &S, tables: &T) -> Result<Applied, Failed> {
+        let desk = Desk::new(journal, self.holder(), at(self.deadline + 25));
+        let networks = BTreeSet::from([network("app"), network("db")]);
+        let clock = Now(Mutex::new(at(self.now)));
+        let mut session = match desk.find(&networks, &self.intent, clock.now()).await.map_err(Failed::Take)? {
+            Standing::Same(id, locks) => desk.resume(&id, &locks, None, clock.now()).await.map_err(Failed::Take)?,
+            Standing::Free(locks) => desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?,
+        };
+        if let Intent::Undo { operation } = &self.intent
+            && let Some(undone) = journal.read_operation(operation).await.map_err(|e| Failed::Take(e.into()))?
+        {
+            session.supersede(&undone, clock.now()).await.map_err(Failed::Take)?;
+        }
+        let limits =
+            Limits { deadline: at(self.deadline), margin: Duration::from_secs(5), settle: Duration::from_secs(1) };
+        apply(&mut session, tables, &clock, &limits).await.map_err(Failed::Stopped)
+    }
+}
+
+fn forward(id: &str, now: i64) -> Start<'_> {
+    let networks = BTreeSet::from([network("app"), network("db")]);
+    let intent = Intent::Move { networks, to: SiteName::parse("nc2-osaka").unwrap() };
+    Start { id, intent, plan: plan(), now, deadline: now + 60 }
+}
+
+#[tokio::test]
+async fn broken_at_every_call_and_started_again_ends_done() {
+    for how in [Break::Before, Break::After, Break::DeathBefore, Break::DeathAfter] {
+        let mut number = 0;
+        loop {
+            let (journal, tables) = (MemoryJournal::default(), tables_before());
+            let broken = Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at: number, how };
+            let first = forward("op-00000001", 0).run(&broken, &broken).await;
+            let calls = broken.calls.load(Ordering::SeqCst);
+            let written_unjournalled = plan().steps().any(|step| tables.get(&step.table, step.prefix) != step.before)
+                && journal.snapshot().entries.is_empty();
+            assert!(!written_unjournalled, "{how:?} at {number}");
+            // Same input again: another execution, another id.
+            if !matches!(first, Ok(Applied::Done)) || !holds(&tables, |step| &step.after) {
+                let again = forward("op-00000002", 10).run(&journal, &tables).await;
+                assert!(matches!(again, Ok(Applied::Done)), "{how:?} at {number}: {first:?}, {again:?}");
+            }
+            assert!(holds(&tables, |step| &step.after), "{how:?} at {number}");
+            let stored = journal.snapshot();
+            for (id, entries) in &stored.entries {
+                let plan = &stored.operations[id].plan;
+                for count in 0..=entries.len() {
+                    Status::fold(plan, &entries[..count]).unwrap();
+                }
+            }
+            if calls <= number {
+                assert!(number > 12, "the operation makes {number} calls");
+                break;
+            }
+            number += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_third_party_meets_an_open_operation_until_it_ends() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let broken =
+        Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at: 6, how: Break::DeathAfter };
+    assert!(forward("op-00000001", 0).run(&broken, &broken).await.is_err());
+    let mut other = forward("op-00000003", 10);
+    other.intent =
+        Intent::Move { networks: BTreeSet::from([network("db")]), to: SiteName::parse("nc2-tokyo").unwrap() };
+    let Err(Failed::Take(error)) = other.run(&journal, &tables).await else { panic!("taken") };
+    insta::assert_snapshot!(error.to_string(), @r#"operation op-00000001 (move app, db to nc2-osaka) is open on network `app` since 2026-01-02T03:00:00Z, worked at by execution `op-00000001`; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`"#);
+    assert!(forward("op-00000002", 20).run(&journal, &tables).await.is_ok());
+    other.plan.stages.clear();
+    assert!(other.run(&journal, &tables).await.is_ok());
+}
+
+/// The inverse of what was done so far, as `plan_undo` makes it from the tables.
+fn backward<'a>(id: &'a str, undone: &str, tables: &MemoryTables, now: i64) -> Start<'a> {
+    let stages = plan().stages.into_iter().rev().map(|stage| {
+        let done = stage.iter().filter(|step| tables.get(&step.table, step.prefix) == step.after);
+        done.map(Step::inverse).collect::<Vec<_>>()
+    });
+    let stages = stages.filter(|stage| !stage.is_empty()).collect();
+    let intent = Intent::Undo { operation: OperationId::parse(undone).unwrap() };
+    Start { id, intent, plan: Plan { stages, ..plan() }, now, deadline: now + 60 }
+}
+
+#[tokio::test]
+async fn undo_after_every_call_puts_every_table_back() {
+    let before = tables_before();
+    for number in 5.. {
+        let (journal, tables) = (MemoryJournal::default(), tables_before());
+        let how = Break::DeathAfter;
+        let broken = Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at: number, how };
+        let first = forward("op-00000001", 0).run(&broken, &broken).await;
+        let finished = broken.calls.load(Ordering::SeqCst) <= number;
+        let open = journal.snapshot().locks.values().any(|lock| lock.open.is_some());
+        let leased = journal.snapshot().locks.values().any(|lock| lock.lease.is_some());
+        if leased && first.is_err() {
+            // A call of the dead invocation may still be under way.
+            let soon = backward("op-0000000b", "op-00000001", &tables, 10).run(&journal, &tables).await;
+            assert!(
+                matches!(soon, Err(Failed::Take(TakeError::LeaseHeld { .. }))) || !open || soon.is_ok(),
+                "{soon:?}"
+            );
+        }
+        let undo = backward("op-0000000c", "op-00000001", &tables, 200).run(&journal, &tables).await;
+        assert!(matches!(undo, Ok(Applied::Done)), "at {number}: {undo:?}");
+        assert!(
+            plan().steps().all(|s| tables.get(&s.table, s.prefix) == before.get(&s.table, s.prefix)),
+            "at {number}"
+        );
+        let stored = journal.snapshot();
+        if let Some((id, operation)) = stored.operations.first_key_value() {
+            let status = Status::fold(&operation.plan, stored.entries.get(id).map_or(&[], Vec::as_slice)).unwrap();
+            let by = OperationId::parse("op-0000000b").unwrap();
+            assert!(matches!(status.phase, Phase::Superseded(_)) || *id == by, "at {number}: {status:?}");
+        }
+        if finished {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn drift_holds_with_both_values_and_what_is_left() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let third = plan().steps().nth(2).unwrap().clone();
+    tables.set(&third.table, third.prefix, route("strange"));
+    let Err(Failed::Stopped(stopped)) = forward("op-00000001", 0).run(&journal, &tables).await else {
+        panic!("went on")
+    };
+    assert!(matches!(stopped.cause, Cause::Drifted { .. }));
+    insta::assert_snapshot!(stopped.to_string(), @r#"route 172.30.1.0/24 in c (tgw-rtb-0000000c) (account `main` in ap-northeast-1) is `tgw-attach-0strange`, neither `tgw-attach-00000old` as planned from nor `no static route` as wanted; somebody else changed it: put it to one of the two; done: ap-northeast-1 a (tgw-rtb-0000000a): route 172.30.1.0/24 from tgw-attach-00000old to tgw-attach-00000new; ap-northeast-1 b (tgw-rtb-0000000b): route 172.30.1.0/24 from no static route to tgw-attach-00000new; left: ap-northeast-1 c (tgw-rtb-0000000c): route 172.30.1.0/24 from tgw-attach-00000old to no static route; start the same input again to go on, or take it back with `{"undo": "op-00000001"}`"#);
+    assert_eq!(Fault::from(stopped).name, FaultName::Drifted);
+    assert_eq!(tables.get(&third.table, third.prefix), route("strange"));
+    let stored = journal.snapshot();
+    assert!(stored.locks.values().all(|lock| lock.lease.is_none() && lock.open.is_some()));
+    tables.set(&third.table, third.prefix, third.before.clone());
+    assert!(matches!(forward("op-00000002", 10).run(&journal, &tables).await, Ok(Applied::Done)));
+}
+
+#[tokio::test]
+async fn without_time_left_nothing_is_written_and_the_next_call_goes_on() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let mut short = forward("op-00000001", 0);
+    short.deadline = 3;
+    assert!(matches!(short.run(&journal, &tables).await, Ok(Applied::Continue)));
+    assert!(holds(&tables, |step| &step.before));
+    assert!(matches!(forward("op-00000002", 1).run(&journal, &tables).await, Ok(Applied::Done)));
+    assert!(holds(&tables, |step| &step.after));
+    let stored = journal.snapshot();
+    assert_eq!(stored.operations.len(), 1, "the second start resumed the first operation");
+    assert!(stored.locks.values().all(|lock| lock.open.is_none() && lock.lease.is_none()));
+}
+
+#[tokio::test]
+async fn who_is_taken_over_stops_before_its_next_write() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let start = forward("op-00000001", 0);
+    let networks = BTreeSet::from([network("app"), network("db")]);
+    let desk = Desk::new(&journal, start.holder(), at(85));
+    let Standing::Free(locks) = desk.find(&networks, &start.intent, at(0)).await.unwrap() else { panic!("not free") };
+    let mut old = desk.open(start.operation(), &locks, at(0)).await.unwrap();
+    // A second execution of the same intent resumes at once, and stops for lack of time.
+    let mut second = forward("op-00000002", 1);
+    second.deadline = 2;
+    assert!(matches!(second.run(&journal, &tables).await, Ok(Applied::Continue)));
+    let clock = Now(Mutex::new(at(2)));
+    let limits = Limits { deadline: at(60), margin: Duration::from_secs(5), settle: Duration::from_secs(1) };
+    let stopped = apply(&mut old, &tables, &clock, &limits).await.unwrap_err();
+    assert_eq!(stopped.cause, Cause::TakenOver("op-00000002".into()));
+    assert!(holds(&tables, |step| &step.before));
+}
+
+#[tokio::test]
+async fn of_racing_executions_the_tables_end_right_whatever_the_order() {
+    for racers in [2, 5] {
+        let (journal, tables) = (MemoryJournal::default(), tables_before());
+        let ids: Vec<String> = (0..racers).map(|n| format!("op-0000001{n}")).collect();
+        let starts: Vec<Start<'_>> = ids.iter().map(|id| forward(id, 0)).collect();
+        let ends = futures::future::join_all(starts.iter().map(|start| start.run(&journal, &tables))).await;
+        assert!(ends.iter().any(|end| matches!(end, Ok(Applied::Done))), "{ends:?}");
+        assert!(holds(&tables, |step| &step.after));
+        assert!(journal.snapshot().locks.values().all(|lock| lock.open.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn journal_items_keep_their_form() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    forward("op-00000001", 0).run(&journal, &tables).await.unwrap();
+    let stored = journal.snapshot();
+    let (id, operation) = stored.operations.first_key_value().unwrap();
+    let items = serde_json::json!({
+        "operation": operation,
+        "entries": stored.entries[id],
+        "lock": stored.locks[&network("app")],
+        "open_lock": Lock {
+            v: 1,
+            fence: 3,
+            open: Some(Open { operation: id.clone(), intent: operation.intent.clone(), since: at(0) }),
+            lease: Some(Lease { holder: operation.planned_by.clone(), until: at(85) }),
+        },
+    });
+    insta::assert_snapshot!("journal_items_v1", serde_json::to_string_pretty(&items).unwrap());
+}
+
+/// Items that an earlier version wrote must stay readable: this file is never regenerated, new versions get a file of their own.
+#[test]
+fn golden_items_of_version_1_still_decode_and_fold() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/v1.json")).unwrap();
+    let operation: Operation = serde_json::from_value(golden["operation"].clone()).unwrap();
+    let entries: Vec<Entry> = serde_json::from_value(golden["entries"].clone()).unwrap();
+    let _: Lock = serde_json::from_value(golden["open_lock"].clone()).unwrap();
+    assert_eq!(Status::fold(&operation.plan, &entries).unwrap().phase, Phase::Finished);
+}
