@@ -75,23 +75,25 @@ pub struct OnPremisesFile {
     pub region: String,
     /// Attachment through which it enters, by name or id; of kind `vpn` or `direct-connect-gateway`.
     pub attachment: String,
-    /// The machine there that probes are sent from.
+    /// Id under which Systems Manager manages the machine there that probes are sent from (`mi-..`); made from the
+    /// machine's name unless given.
     #[serde(default)]
-    pub machine: MachineFile,
+    pub machine: Option<String>,
+    /// What differs from the usual in that machine.
+    #[serde(default)]
+    pub client: ClientFile,
 }
 
-/// A machine at an on-premises site.
+/// What differs from the usual in the machine of an on-premises site.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct MachineFile {
+pub struct ClientFile {
     /// Name; `<site>-client` unless given.
     pub name: Option<String>,
     /// Address; the tenth of the site's prefix unless given.
     pub address: Option<Ipv4Addr>,
     /// Operating system family.
     pub platform: Platform,
-    /// Id under which Systems Manager manages it in the site's Region (`mi-..`); made from the name unless given.
-    pub managed_id: Option<String>,
-    /// Account that manages it; the default account unless given.
+    /// Account that manages it, in the site's Region; the default account unless given.
     pub account: Option<String>,
 }

@@ -182,19 +182,19 @@ fn on_premises(world: &mut World, file: &OnPremisesFile) -> Result<(), WorldErro
     let site = Site { prefix: file.prefix, region: file.region.clone(), attachment };
     world.guests.sites.insert(file.name.clone(), site);
 
-    let machine = &file.machine;
+    let machine = &file.client;
     let address = machine.address.unwrap_or_else(|| nth(file.prefix, 10));
     if !file.prefix.contains(&address) {
         return Err(WorldError::at(
-            format!("{place}.machine.address"),
+            format!("{place}.client.address"),
             format!("`{address}` is not in {}", file.prefix),
         ));
     }
     let name = machine.name.clone().unwrap_or_else(|| format!("{}-client", file.name));
-    let managed_id = machine.managed_id.clone().unwrap_or_else(|| id::id("mi", &name));
+    let managed_id = file.machine.clone().unwrap_or_else(|| id::id("mi", &name));
     let account = machine.account.clone().unwrap_or_else(|| world.accounts.default.clone());
     let home = Home { region: file.region.clone(), account };
-    let agent = hybrid(world, &managed_id, home, &format!("{place}.machine.managed_id"))?;
+    let agent = hybrid(world, &managed_id, home, &format!("{place}.machine"))?;
     let at = Place::OnPremises { site: file.name.clone() };
     let guest = usual(world, &name, machine.platform, at, agent);
     if let Some(found) = world.guests.all.get_mut(&guest) {
