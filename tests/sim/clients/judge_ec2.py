@@ -268,6 +268,42 @@ def pages_of_routes(ec2, table):
     assert len({it["DestinationCidrBlock"] for page in (first, second) for it in page["Routes"]}) == 30
 
 
+def tidy(ec2):
+    """What was built can be taken down, from the top; what is in use cannot."""
+    vpc_id, (one, two) = vpc(ec2, "10.66.0.0/16", "10.66.1.0/24", "10.66.2.0/24")
+    table = ec2.create_route_table(VpcId=vpc_id)["RouteTable"]["RouteTableId"]
+    association = ec2.associate_route_table(RouteTableId=table, SubnetId=one)["AssociationId"]
+    refused("DependencyViolation", ec2.delete_route_table, RouteTableId=table)
+    ec2.disassociate_route_table(AssociationId=association)
+    ec2.delete_route_table(RouteTableId=table)
+
+    started = ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, SubnetId=one, ClientToken="once")["Instances"][0]["InstanceId"]
+    again = ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, SubnetId=one, ClientToken="once")["Instances"][0]["InstanceId"]
+    assert started == again
+    ec2.get_waiter("instance_running").wait(InstanceIds=[started], WaiterConfig={"Delay": 0})
+    eni = ec2.create_network_interface(SubnetId=two, PrivateIpAddresses=[{"PrivateIpAddress": "10.66.2.10", "Primary": False}, {"PrivateIpAddress": "10.66.2.11", "Primary": False}])["NetworkInterface"]["NetworkInterfaceId"]
+    attachment = ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=started, DeviceIndex=1)["AttachmentId"]
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
+    ec2.unassign_private_ip_addresses(NetworkInterfaceId=eni, PrivateIpAddresses=["10.66.2.10"])
+    seen = ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]
+    assert not seen["SourceDestCheck"] and [it["PrivateIpAddress"] for it in seen["PrivateIpAddresses"] if not it["Primary"]] == ["10.66.2.11"]
+    ec2.detach_network_interface(AttachmentId=attachment)
+    ec2.delete_network_interface(NetworkInterfaceId=eni)
+    refused("DependencyViolation", ec2.delete_subnet, SubnetId=one)
+    ec2.terminate_instances(InstanceIds=[started])
+
+    tgw, table = gateway(ec2)
+    attachment = attached(ec2, tgw, vpc_id, one)
+    settle(lambda: states(ec2, attachment))
+    refused("IncorrectState", ec2.delete_transit_gateway, TransitGatewayId=tgw)
+    ec2.delete_transit_gateway_vpc_attachment(TransitGatewayAttachmentId=attachment)
+    ec2.delete_transit_gateway_route_table(TransitGatewayRouteTableId=table)
+    ec2.delete_transit_gateway(TransitGatewayId=tgw)
+    for subnet in (one, two):
+        ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_vpc(VpcId=vpc_id)
+
+
 def accounts():
     sts = client("sts", TOKYO)
     assert sts.get_caller_identity()["Account"] == ACCOUNT
@@ -297,6 +333,7 @@ def main():
     tgw_routes(tokyo, osaka, ec2_side, vpc_id, app, tgw, table)
     peering(tokyo, osaka, tgw, table, far_tgw, far_table)
     pages_of_routes(osaka, far_table)
+    tidy(tokyo)
     print("all held")
 
 

@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::CallInfo;
 use crate::faults::client::Client;
 
+/// Services that run functions rather than being called by them: a test in the simulator's process may call them too.
+const RUNNING_FUNCTIONS: [&str; 6] = ["states", "lambda", "cloudformation", "events", "scheduler", "logs"];
+
 /// A pattern over calls: every given field must fit. Nothing given fits any call *of a function*: a call made by a
-/// Lambda process, or by the process that the simulator itself runs in.
+/// Lambda process, or by the simulator's own process to a service that functions call.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Match {
@@ -46,7 +49,10 @@ impl Match {
         }
         match &self.function {
             Some(want) => client().and_then(|c| c.function.as_deref()).is_some_and(|name| glob(want, name)),
-            None if *self == Self::default() => client().is_some_and(|c| c.function.is_some() || c.is_ourselves()),
+            None if *self == Self::default() => client().is_some_and(|client| {
+                let called_by_functions = !RUNNING_FUNCTIONS.contains(&call.service.as_str());
+                client.function.is_some() || (client.is_ourselves() && called_by_functions)
+            }),
             None => true,
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use percent_encoding::percent_decode_str;
+use quick_xml::escape::escape;
 use serde_json::Value;
 
 use super::{json, sts};
@@ -43,6 +44,8 @@ enum Protocol {
     Ec2,
     /// Form parameters, XML answers.
     Query,
+    /// REST with XML answers.
+    S3,
     /// JSON or REST.
     Json,
 }
@@ -70,6 +73,7 @@ impl AwsRequest {
         };
         let protocol = match (caller.service.as_str(), form.contains_key("Action")) {
             ("ec2", _) => Protocol::Ec2,
+            ("s3", _) => Protocol::S3,
             (_, true) => Protocol::Query,
             (_, false) => Protocol::Json,
         };
@@ -99,7 +103,7 @@ impl AwsRequest {
             "Bucket",
         ];
         let mut parts = Vec::new();
-        if self.protocol == Protocol::Json {
+        if matches!(self.protocol, Protocol::Json | Protocol::S3) {
             if let Ok(Value::Object(document)) = self.json() {
                 for key in SHOWN {
                     if let Some(Value::String(value)) = document.get(key) {
@@ -153,6 +157,7 @@ impl AwsRequest {
                 api::refuse(&Ec2Error { status, code: code.into(), message: message.into() }, NO_REQUEST_ID)
             }
             Protocol::Query => sts::error(status, code, message),
+            Protocol::S3 => s3_error(status, code, message),
             Protocol::Json => json::error(status, code, message),
         }
     }
@@ -165,15 +170,25 @@ impl AwsRequest {
                 self.error(400, "ThrottlingException", "Rate of requests exceeds the allowed throughput.")
             }
             (Protocol::Query, _) => self.error(400, "Throttling", "Rate exceeded"),
-            (Protocol::Json, "s3") => self.error(503, "SlowDown", "Please reduce your request rate."),
+            (Protocol::S3, _) => self.error(503, "SlowDown", "Please reduce your request rate."),
             (Protocol::Json, _) => self.error(400, "ThrottlingException", "Rate exceeded"),
         }
     }
 }
 
+/// S3's error document.
+fn s3_error(status: u16, code: &str, message: &str) -> Answer {
+    let (escaped, message) = (escape(code), escape(message));
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{escaped}</Code><Message>{message}</Message></Error>"
+    );
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Answer::error(code, (status, [(header::CONTENT_TYPE, "application/xml")], text))
+}
+
 /// Reads `Credential=<key>/<date>/<region>/<service>/aws4_request` from the header or the query.
 fn caller(world: &World, head: &Parts) -> Caller {
-    let scope = header(&head.headers, "authorization")
+    let scope = value(&head.headers, "authorization")
         .and_then(|value| value.split("Credential=").nth(1))
         .and_then(|rest| rest.split([',', ' ']).next())
         .map(str::to_owned)
@@ -190,7 +205,7 @@ fn caller(world: &World, head: &Parts) -> Caller {
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -198,7 +213,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 fn form(head: &Parts, body: &Bytes) -> BTreeMap<String, String> {
     let mut form = query(head.uri.query().unwrap_or_default());
     let is_form =
-        header(&head.headers, "content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        value(&head.headers, "content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     if is_form && let Ok(text) = std::str::from_utf8(body) {
         form.extend(query(text));
     }

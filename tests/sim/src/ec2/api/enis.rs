@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 
 use super::{
     super::{
-        Ec2, Eni, InstanceState, Kind,
+        Ec2, Eni, Kind,
         id::{id as made_id, mac},
     },
     Cx, Ec2Error, Result,
+    eni_changes::can_attach,
     filters::{group_id, write_groups},
     instances::dns_name,
     launch::new_interface,
@@ -15,6 +16,7 @@ use super::{
     tags,
     xml::Xml,
 };
+use crate::guests;
 
 const FILTERS: [&str; 18] = [
     "network-interface-id",
@@ -162,7 +164,7 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
 }
 
 /// An interface of the caller.
-fn own<'a>(cx: &'a mut Cx<'_>, id: &str) -> Result<&'a mut Eni> {
+pub(super) fn own<'a>(cx: &'a mut Cx<'_>, id: &str) -> Result<&'a mut Eni> {
     let home = cx.home();
     let found = cx.ec2().enis.get_mut(id).filter(|eni| eni.home == home);
     found.ok_or_else(|| Ec2Error::not_found(Kind::Eni, id))
@@ -181,7 +183,7 @@ pub(super) fn attach(cx: &mut Cx<'_>) -> Result<Xml> {
     let Some(found) = cx.ec2().instances.get_mut(&instance).filter(|it| it.home == home) else {
         return Err(Ec2Error::not_found(Kind::Instance, &instance));
     };
-    if matches!(found.state, InstanceState::Terminated | InstanceState::Pending(_) | InstanceState::Stopping(_)) {
+    if !can_attach(found.state) {
         let message = format!("Instance '{instance}' is not 'running' or 'stopped'.");
         return Err(Ec2Error::new("IncorrectInstanceState", message));
     }
@@ -198,7 +200,8 @@ pub(super) fn attach(cx: &mut Cx<'_>) -> Result<Xml> {
         }
         return Err(Ec2Error::value("The network interface and the instance are in different VPCs."));
     }
-    own(cx, &id)?.attached = Some((instance, index));
+    own(cx, &id)?.attached = Some((instance.clone(), index));
+    guests::instance_changed(cx.world, &instance);
     let mut xml = Xml::default();
     xml.text("attachmentId", attachment_id(&id)).text("networkCardIndex", 0);
     Ok(xml)

@@ -23,7 +23,7 @@ struct Wanted {
 /// `RunInstances`: image, count, type, subnet or interfaces, and tags; other parameters have no effect here.
 ///
 /// An image whose name says `windows` (such as `resolve:ssm:/aws/service/ami-windows-latest/..`) makes a Windows
-/// machine, any other a Linux one.
+/// machine, any other a Linux one. A client token that was seen before starts nothing and answers as the first time.
 pub(super) fn run(cx: &mut Cx<'_>) -> Result<Xml> {
     let image = cx.params.need("ImageId")?.to_lowercase();
     let platform = if image.contains("windows") { Platform::Windows } else { Platform::Linux };
@@ -32,7 +32,15 @@ pub(super) fn run(cx: &mut Cx<'_>) -> Result<Xml> {
     if least == 0 || most < least {
         return Err(Ec2Error::value(format!("Value ({least}, {most}) for minCount and maxCount is invalid.")));
     }
+    let token = cx.params.get("ClientToken").map(|token| (cx.home(), token.to_owned()));
+    if let Some(started) = token.as_ref().and_then(|token| cx.world.ec2.client_tokens.get(token)).cloned() {
+        return Ok(answer(cx, &started));
+    }
     let wanted = interfaces(cx)?;
+    if most > 1 && wanted.iter().any(|it| it.address.is_some() || it.existing.is_some() || !it.secondary.is_empty()) {
+        let message = "An address or a network interface can be given to one instance only.";
+        return Err(Ec2Error::new("InvalidParameterCombination", message));
+    }
     let instance_type = cx.params.get("InstanceType").unwrap_or("m5.large").to_owned();
     let tags = cx.params.tag_specification("instance");
     let reservation = cx.new_id("r");
@@ -61,11 +69,18 @@ pub(super) fn run(cx: &mut Cx<'_>) -> Result<Xml> {
         guests::instance_changed(cx.world, &id);
         started.push(id);
     }
+    if let Some(token) = token {
+        cx.ec2().client_tokens.insert(token, started.clone());
+    }
+    Ok(answer(cx, &started))
+}
+
+fn answer(cx: &Cx<'_>, started: &[String]) -> Xml {
     let mut xml = Xml::default();
     if let Some(first) = started.first().and_then(|id| cx.world.ec2.instances.get(id)) {
-        write_reservation(&mut xml, &cx.world.ec2, &started, first);
+        write_reservation(&mut xml, &cx.world.ec2, started, first);
     }
-    Ok(xml)
+    xml
 }
 
 /// The interfaces that a request asks for, each checked.

@@ -4,6 +4,7 @@
 //! unknown actions, and the envelopes of answers and errors.
 
 mod attachments;
+mod eni_changes;
 mod enis;
 mod error;
 mod filters;
@@ -124,15 +125,21 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "CreateVpc" => Some(vpcs::create),
         "DeleteNetworkInterface" => Some(enis::delete),
         "DeleteRoute" => Some(routes::delete),
+        "DeleteRouteTable" => Some(route_tables::delete),
+        "DeleteSubnet" => Some(vpcs::delete_subnet),
         "DeleteTags" => Some(tags::delete),
+        "DeleteTransitGateway" => Some(tgws::delete),
         "DeleteTransitGatewayPeeringAttachment" => Some(peerings::delete),
         "DeleteTransitGatewayRoute" => Some(tgw_routes::delete),
         "DeleteTransitGatewayRouteTable" => Some(tgw_tables::delete),
         "DeleteTransitGatewayVpcAttachment" => Some(attachments::delete_vpc),
         "DeleteVpc" => Some(vpcs::delete),
+        "DetachNetworkInterface" => Some(eni_changes::detach),
         "DisableTransitGatewayRouteTablePropagation" => Some(tgw_tables::disable_propagation),
+        "DisassociateRouteTable" => Some(route_tables::disassociate),
         "DisassociateTransitGatewayRouteTable" => Some(tgw_tables::disassociate),
         "EnableTransitGatewayRouteTablePropagation" => Some(tgw_tables::enable_propagation),
+        "ModifyNetworkInterfaceAttribute" => Some(eni_changes::modify),
         "ModifyTransitGatewayVpcAttachment" => Some(attachments::modify_vpc),
         "ReplaceRoute" => Some(routes::replace),
         "ReplaceTransitGatewayRoute" => Some(tgw_routes::replace),
@@ -140,6 +147,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "StartInstances" => Some(instances::start),
         "StopInstances" => Some(instances::stop),
         "TerminateInstances" => Some(instances::terminate),
+        "UnassignPrivateIpAddresses" => Some(eni_changes::unassign),
         _ => None,
     };
     reading.map(|action| (action, false)).or(mutating.map(|action| (action, true)))

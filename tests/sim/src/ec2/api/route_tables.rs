@@ -171,3 +171,31 @@ pub(super) fn associate(cx: &mut Cx<'_>) -> Result<Xml> {
     });
     Ok(xml)
 }
+
+pub(super) fn disassociate(cx: &mut Cx<'_>) -> Result<Xml> {
+    let id = cx.params.need("AssociationId")?.to_owned();
+    let home = cx.home();
+    let found = cx.ec2().subnets.iter_mut().find(|(subnet, it)| {
+        it.home == home && it.route_table.as_ref().is_some_and(|table| association_id(table, subnet) == id)
+    });
+    let Some((_, subnet)) = found else {
+        let message = format!("The association ID '{id}' does not exist");
+        return Err(Ec2Error::new("InvalidAssociationID.NotFound", message));
+    };
+    subnet.route_table = None;
+    Ok(tags::done())
+}
+
+pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
+    let id = cx.params.id("RouteTableId", Kind::RouteTable)?.to_owned();
+    let Some(table) = cx.world.ec2.route_tables.get(&id).filter(|it| cx.owns(&it.home)) else {
+        return Err(Ec2Error::not_found(Kind::RouteTable, &id));
+    };
+    let (subnets, main) = users(&cx.world.ec2, &id, table);
+    if main || !subnets.is_empty() {
+        let message = format!("The routeTable '{id}' has dependencies and cannot be deleted.");
+        return Err(Ec2Error::new("DependencyViolation", message));
+    }
+    cx.ec2().route_tables.remove(&id);
+    Ok(tags::done())
+}

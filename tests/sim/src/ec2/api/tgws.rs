@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    super::{Kind, Progress, TgwRouteTable, TransitGateway, load::DEFAULT_ASN},
+    super::{Attachment, Kind, Progress, TgwRouteTable, TransitGateway, load::DEFAULT_ASN},
     Cx, Ec2Error, Result,
     params::{PAGES, one},
     tags,
@@ -138,4 +138,23 @@ fn write(xml: &mut Xml, id: &str, tgw: &TransitGateway) {
                 .text("multicastSupport", "disable");
         });
     tags::write(xml, &tgw.tags);
+}
+
+pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
+    let id = cx.params.id("TransitGatewayId", Kind::Tgw)?.to_owned();
+    available(cx, &id)?;
+    let reads = cx.switches.attachment_pending_reads;
+    let ec2 = cx.ec2();
+    let attached = |it: &Attachment| !it.state.is_going() && it.sides().iter().any(|(tgw, _)| *tgw == id);
+    if ec2.attachments.values().any(attached) {
+        let message = format!("{id} has non-deleted Transit Gateway Attachments.");
+        return Err(Ec2Error::state(message));
+    }
+    ec2.tgw_route_tables.retain(|_, table| table.tgw != id);
+    let mut xml = Xml::default();
+    if let Some(tgw) = ec2.tgws.get_mut(&id) {
+        tgw.state = Progress::unmaking(reads);
+        xml.node("transitGateway", |xml| write(xml, &id, tgw));
+    }
+    Ok(xml)
 }

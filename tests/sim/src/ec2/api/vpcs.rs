@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 
 use super::{
-    super::{Kind, Subnet, Vpc, id},
+    super::{AttachmentKind, Kind, Subnet, Vpc, id},
     Cx, Ec2Error, Result,
     params::{PAGES, one},
     tags,
@@ -137,6 +137,21 @@ pub(super) fn create_subnet(cx: &mut Cx<'_>) -> Result<Xml> {
     let mut xml = Xml::default();
     xml.node("subnet", |xml| write_subnet(xml, &id, &subnet, free));
     Ok(xml)
+}
+
+pub(super) fn delete_subnet(cx: &mut Cx<'_>) -> Result<Xml> {
+    let id = cx.params.id("SubnetId", Kind::Subnet)?.to_owned();
+    cx.all_known(Kind::Subnet, &[&id], |id| cx.world.ec2.subnets.get(id).is_some_and(|subnet| cx.owns(&subnet.home)))?;
+    let ec2 = cx.ec2();
+    let attached = ec2.attachments.values().any(|it| {
+        !it.state.is_going() && matches!(&it.kind, AttachmentKind::Vpc { subnets, .. } if subnets.contains(&id))
+    });
+    if attached || ec2.enis.values().any(|eni| eni.subnet == id) {
+        let message = format!("The subnet '{id}' has dependencies and cannot be deleted.");
+        return Err(Ec2Error::new("DependencyViolation", message));
+    }
+    ec2.subnets.remove(&id);
+    Ok(tags::done())
 }
 
 pub(super) fn describe_subnets(cx: &mut Cx<'_>) -> Result<Xml> {
