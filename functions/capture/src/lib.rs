@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Records the addresses of a wave before it moves: from the EC2 API and, where an instance runs, from inside the guest.
+//!
+//! Changes nothing but the inventory, and there only adds a version. Refuses two machines of one name, addresses outside the declared
+//! networks, guests that contradict the API, and whatever would be worse than what is captured already.
+
+mod compare;
+mod handle;
+mod judge;
+mod read;
+mod select;
+
+pub use compare::{Contradiction, compare};
+pub use handle::{Context, handle};
+pub use judge::{Judgement, judge};
+pub use read::read_hosts;
+pub use select::{Selected, select};
+
+/// IAM actions of this function in the accounts of the network map.
+pub const ACTIONS: &[&[&str]] = &[holdfast_aws_network::ACTIONS, holdfast_guest::ACTIONS];
+
+/// IAM actions of this function in its own account.
+pub const OWN_ACTIONS: &[&[&str]] = &[
+    holdfast_runtime::MapSource::ACTIONS,
+    holdfast_runtime::Accounts::ACTIONS,
+    holdfast_store::Inventory::READ_ACTIONS,
+    holdfast_store::Inventory::WRITE_ACTIONS,
+];

@@ -117,6 +117,8 @@ faults! {
     GuestContradicts retry false from [Capture];
     /// A guest could not be read.
     GuestUnread retry false from [Capture];
+    /// The captured version is better than what can be captured now; it stays.
+    CaptureWorse retry false from [Capture];
     /// User name or password was refused by Prism Central or Move.
     WrongPassword retry false from [RestoreNic, Watch];
     /// The certificate of Prism Central or Move is not the trusted one.

@@ -1,0 +1,133 @@
+//! The handler: read, compare, store.
+
+use crate::judge::{Judgement, judge};
+use crate::read::read_hosts;
+use holdfast_aws_network::AwsNetwork;
+use holdfast_guest::Guest;
+use holdfast_model::wire::{CaptureInput, CaptureOutput, Progress, SCHEMA_VERSION, host_line};
+use holdfast_model::{Fault, FaultName, HostRecord, InventoryVersion, NetworkMap, Scope, Wave, WaveName};
+use holdfast_runtime::{Accounts, Clock, Config, Invocation, MapSource, SystemClock, base_config};
+use holdfast_store::{Inventory, PutVersion};
+use std::sync::Arc;
+
+/// Clients of the function, made once.
+pub struct Context {
+    /// Network map.
+    pub maps: MapSource,
+    /// Configuration for each account and Region.
+    pub accounts: Accounts,
+    /// Inventory table.
+    pub inventory: Inventory,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Context {
+    /// From the environment of the function.
+    ///
+    /// # Errors
+    /// `NotConfigured`.
+    pub async fn from_env() -> Result<Self, Fault> {
+        let config = Config::from_env()?;
+        let base = base_config().await;
+        Ok(Self {
+            maps: MapSource::new(&base, config.map_parameter),
+            inventory: Inventory::new(&base, config.inventory_table),
+            accounts: Accounts::new(base),
+            clock: Arc::new(SystemClock),
+        })
+    }
+}
+
+/// Captures a wave.
+///
+/// # Flow
+/// Map -> EC2 API and guests at the same time as the newest version -> compare -> store a version, if anything differs.
+///
+/// # Guarantees
+/// The newest version is never replaced by a worse one, and no version is changed. The same input again changes nothing while the
+/// machines are the same.
+///
+/// # Errors
+/// A [`Fault`]; the inventory is then as before.
+pub async fn handle(context: &Context, input: CaptureInput, invocation: Invocation) -> Result<CaptureOutput, Fault> {
+    let (map, map_ref) = context.maps.load(input.map.as_ref()).await?;
+    let name = &input.request.wave;
+    let wave = wave_of(&map, name)?;
+    let (account, region) =
+        map.sites.get(&wave.from).map(|site| (site.account(), site.region())).ok_or_else(bad_map)?;
+    let scope = Scope { account: account.clone(), region: region.clone() };
+    let account = map.accounts.get(account).ok_or_else(bad_map)?;
+    let config = context.accounts.sdk_config(account, region).await;
+    let (network, guest) = (AwsNetwork::new(&config, scope), Guest::new(&config));
+    let now = context.clock.now();
+    let read = read_hosts(&network, &guest, &map, name, &input.request.accept_contradiction, now);
+    let newest = async { Ok(context.inventory.newest(name).await?) };
+    let (read, newest) = futures::future::try_join(read, newest).await?;
+    let (version, hosts, done) = match judge(name, newest.as_ref(), read.hosts)? {
+        Judgement::Same => {
+            let newest = newest.ok_or_else(bad_map)?;
+            (newest.version, newest.hosts, Done::Nothing)
+        }
+        Judgement::Store(hosts) => {
+            let before = newest.map(|newest| newest.version);
+            match context.inventory.put(name, before, &invocation.id, &hosts).await? {
+                PutVersion::Stored(version) => (version, hosts, Done::Stored),
+                PutVersion::Raced(version) => {
+                    return Err(Fault::new(
+                        FaultName::Unavailable,
+                        format!(
+                            "another capture of wave `{name}` stored version {} in between; nothing was stored; capture again",
+                            version.0
+                        ),
+                    ));
+                }
+            }
+        }
+    };
+    Ok(CaptureOutput {
+        schema_version: SCHEMA_VERSION,
+        result: Progress::Done,
+        map: map_ref,
+        wave: name.clone(),
+        inventory: version,
+        hosts: hosts.iter().map(|host| host.name.clone()).collect(),
+        summary: summary(name, version, &hosts, done, &read.notes),
+    })
+}
+
+fn wave_of<'a>(map: &'a NetworkMap, name: &WaveName) -> Result<&'a Wave, Fault> {
+    map.waves.get(name).ok_or_else(|| {
+        let known: Vec<&str> = map.waves.keys().map(WaveName::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Fault::new(FaultName::InvalidInput, format!("wave `{name}` is not in the network map; its waves: {known}"))
+    })
+}
+
+fn bad_map() -> Fault {
+    Fault::new(FaultName::Internal, "a name of the network map refers to nothing, though the map was checked")
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Stored,
+    Nothing,
+}
+
+fn summary(wave: &WaveName, version: InventoryVersion, hosts: &[HostRecord], done: Done, notes: &[String]) -> String {
+    let count = if hosts.len() == 1 { "1 host".to_owned() } else { format!("{} hosts", hosts.len()) };
+    let mut lines = vec![match done {
+        Done::Stored => format!("captured {count} of {wave} as version {}", version.0),
+        Done::Nothing => {
+            format!("nothing changed: {count} of {wave} as already captured in version {}", version.0)
+        }
+    }];
+    for host in hosts {
+        let addresses: Vec<_> = host.addresses().collect();
+        let by = if host.guest.is_some() { "" } else { "; from the EC2 API alone, the instance does not run" };
+        lines.push(format!("{}{by}", host_line(&host.name, &host.instance, &addresses)));
+    }
+    lines.extend(notes.iter().cloned());
+    lines.join("\n")
+}
