@@ -157,21 +157,41 @@ fn nic_pair(body: &Value, backing: &str, network: &str) -> Result<NicWish, Refus
     Ok(NicWish { mac, subnet, wanted, shape })
 }
 
-fn agree(old: &NicWish, new: &NicWish) -> bool {
-    let macs = old.mac.as_ref().zip(new.mac.as_ref()).is_none_or(|(a, b)| a.eq_ignore_ascii_case(b));
-    let addresses = !matches!((old.wanted, new.wanted), (Wanted::Exactly(a), Wanted::Exactly(b)) if a != b);
-    macs && addresses && old.subnet == new.subnet && old.shape.connected == new.shape.connected
+fn agree(one: &NicWish, other: &NicWish) -> bool {
+    let macs = one.mac.as_ref().zip(other.mac.as_ref()).is_none_or(|(a, b)| a == b);
+    let addresses = !matches!((one.wanted, other.wanted), (Wanted::Exactly(a), Wanted::Exactly(b)) if a != b);
+    macs && addresses && one.subnet == other.subnet && one.shape == other.shape
 }
 
-/// Reads a NIC as a client describes it at `path` of the body.
+/// A NIC as a client describes it.
+pub struct NicBody {
+    /// What the newer members say, where they are given.
+    pub wish: NicWish,
+    /// What the older members say, where they are given too and contradict the newer ones.
+    pub torn: Option<NicWish>,
+}
+
+impl NicBody {
+    /// The one thing that the body says.
+    ///
+    /// # Errors
+    /// The two forms contradict each other.
+    pub fn whole(self) -> Result<NicWish, Refused> {
+        match self.torn {
+            Some(_) => Err(Refused::body("/nicBackingInfo", "the two forms of the NIC contradict each other")),
+            None => Ok(self.wish),
+        }
+    }
+}
+
+/// Reads a NIC at `path` of the body.
 ///
 /// At v4.0 a NIC has `backingInfo` and `networkInfo` only. From v4.1 on `nicBackingInfo` and `nicNetworkInfo` are the
-/// same as one-of members, told apart by `$objectType`; the old pair still works, and where both are given they must
-/// agree.
+/// same as one-of members, told apart by `$objectType`; the old ones still work.
 ///
 /// # Errors
 /// A member is missing, unknown at this level or has a wrong value.
-pub fn nic(body: &Value, path: &str, level: Level) -> Result<NicWish, Refused> {
+pub fn nic(body: &Value, path: &str, level: Level) -> Result<NicBody, Refused> {
     let at = |name: &str| format!("{path}/{name}");
     let is_there = |name: &str| present(body, &at(name)).is_some();
     let members = ["nicBackingInfo", "nicNetworkInfo"];
@@ -187,17 +207,10 @@ pub fn nic(body: &Value, path: &str, level: Level) -> Result<NicWish, Refused> {
             return Err(Refused::body(type_path, format!("must tell which kind it is; only `{wanted}` is simulated")));
         }
     }
-    let old = is_there("networkInfo").then(|| nic_pair(body, &at("backingInfo"), &at("networkInfo"))).transpose()?;
-    let new =
-        is_there("nicNetworkInfo").then(|| nic_pair(body, &at("nicBackingInfo"), &at("nicNetworkInfo"))).transpose()?;
-    match (old, new) {
-        (Some(old), Some(new)) if !agree(&old, &new) => {
-            Err(Refused::body(at("nicBackingInfo"), "contradicts backingInfo or networkInfo"))
-        }
-        (_, Some(new)) => Ok(new),
-        (Some(old), None) => Ok(old),
-        (None, None) => {
-            Err(Refused::body(at(if level < Level(1) { "networkInfo" } else { "nicNetworkInfo" }), "is required"))
-        }
-    }
+    let newest = |new, old| if is_there(new) { at(new) } else { at(old) };
+    let oldest = |new, old| if is_there(old) { at(old) } else { at(new) };
+    let wish = nic_pair(body, &newest("nicBackingInfo", "backingInfo"), &newest("nicNetworkInfo", "networkInfo"))?;
+    let other = nic_pair(body, &oldest("nicBackingInfo", "backingInfo"), &oldest("nicNetworkInfo", "networkInfo"))?;
+    let torn = (!agree(&wish, &other)).then_some(other);
+    Ok(NicBody { wish, torn })
 }

@@ -55,8 +55,16 @@ pub enum Change {
     ReleaseIp(ExtId, ExtId),
     /// Subnet create.
     CreateSubnet(Box<Subnet>),
+    /// Subnet update.
+    UpdateSubnet(Box<Subnet>),
+    /// Subnet delete.
+    DeleteSubnet(ExtId),
     /// VPC create.
     CreateVpc(Box<Vpc>),
+    /// VPC update.
+    UpdateVpc(Box<Vpc>),
+    /// VPC delete.
+    DeleteVpc(ExtId),
     /// Addresses kept for later.
     Reserve(ExtId, Vec<Ipv4Addr>, String),
     /// Addresses not kept any more.
@@ -98,6 +106,21 @@ impl Prism {
                 self.vpcs.insert(ext_id, *vpc);
                 Ok(vec![Affected { ext_id, rel: REL_VPC }])
             }
+            Change::UpdateSubnet(subnet) => self.update_subnet(*subnet),
+            Change::DeleteSubnet(subnet) => self.delete_subnet(subnet),
+            Change::UpdateVpc(vpc) => {
+                if !self.vpcs.contains_key(&vpc.ext_id) {
+                    return Err(gone("VPC", vpc.ext_id));
+                }
+                self.vpcs.insert(vpc.ext_id, *vpc);
+                Ok(Vec::new())
+            }
+            Change::DeleteVpc(vpc) => {
+                if self.subnets.values().any(|s| s.vpc == Some(vpc)) {
+                    return Err(Failure::refused(format!("The VPC with UUID {vpc} has subnets")));
+                }
+                self.vpcs.remove(&vpc).map(|_| Vec::new()).ok_or_else(|| gone("VPC", vpc))
+            }
             Change::Reserve(subnet, addresses, context) => {
                 self.reserve(subnet, &addresses, &context).map(|()| Vec::new())
             }
@@ -107,6 +130,25 @@ impl Prism {
                 Ok(Vec::new())
             }
         }
+    }
+
+    fn update_subnet(&mut self, subnet: Subnet) -> Result<Vec<Affected>, Failure> {
+        self.subnet(subnet.ext_id)?;
+        let held = self.nics_on(subnet.ext_id).find_map(|(_, nic)| {
+            nic.address.filter(|a| !subnet.ip.as_ref().is_some_and(|ip| ip.prefix.contains(a) && !ip.keeps(*a)))
+        });
+        if let Some(address) = held {
+            return Err(Failure::address(format!("IP address {address} of a NIC does not fit the subnet any more")));
+        }
+        self.subnets.insert(subnet.ext_id, subnet);
+        Ok(Vec::new())
+    }
+
+    fn delete_subnet(&mut self, id: ExtId) -> Result<Vec<Affected>, Failure> {
+        if self.nics_on(id).next().is_some() || self.vpcs.values().any(|v| v.external_subnets.contains(&id)) {
+            return Err(Failure::refused(format!("The subnet with UUID {id} is in use")));
+        }
+        self.subnets.remove(&id).map(|_| Vec::new()).ok_or_else(|| gone("subnet", id))
     }
 
     fn vm(&self, id: ExtId) -> Result<&Vm, Failure> {

@@ -55,6 +55,16 @@ fn invalid_etag() -> Refused {
     Refused::Service { status: 412, code: "PLAT-10005", group: "INVALID_ETAG_HEADER", message }
 }
 
+fn missing_etag(cx: &Context<'_>) -> Refused {
+    let status = match cx.switches.missing_if_match {
+        MissingIfMatch::Status412 => 412,
+        MissingIfMatch::Status400 => 400,
+        MissingIfMatch::Status428 | MissingIfMatch::Accepted => 428,
+    };
+    let message = "The If-Match header is missing.".to_owned();
+    Refused::Service { status, code: "PLAT-10004", group: "MISSING_ETAG_HEADER", message }
+}
+
 /// Checks `If-Match` against a VM; the version that the change is bound to.
 ///
 /// # Errors
@@ -66,14 +76,10 @@ pub fn check_if_match(
     cx: &Context<'_>,
 ) -> Result<Option<(ExtId, u64)>, Refused> {
     let Some(text) = &request.if_match else {
-        let status = match (cx.switches.missing_if_match, needs) {
-            (MissingIfMatch::Accepted, Needs::UnlessDropped) => return Ok(None),
-            (MissingIfMatch::Status412, _) => 412,
-            (MissingIfMatch::Status400, _) => 400,
-            (MissingIfMatch::Status428 | MissingIfMatch::Accepted, _) => 428,
-        };
-        let message = "The If-Match header is missing.".to_owned();
-        return Err(Refused::Service { status, code: "PLAT-10004", group: "MISSING_ETAG_HEADER", message });
+        if cx.switches.missing_if_match == MissingIfMatch::Accepted && needs == Needs::UnlessDropped {
+            return Ok(None);
+        }
+        return Err(missing_etag(cx));
     };
     let (id, version) = read_etag(text).ok_or_else(invalid_etag)?;
     if id != vm.ext_id && vm.nic(id).is_none() {
@@ -83,6 +89,23 @@ pub fn check_if_match(
         return Err(invalid_etag());
     }
     Ok(Some((vm.ext_id, version)))
+}
+
+/// The ETag of an entity without a version: made of what it is.
+pub fn content_etag(entity: &impl std::fmt::Debug) -> String {
+    STANDARD.encode(ExtId::derived(&[&format!("{entity:?}")]).to_string())
+}
+
+/// Checks `If-Match` against an entity without a version.
+///
+/// # Errors
+/// It is missing or another one.
+pub fn check_content_etag(request: &Request, current: &str, cx: &Context<'_>) -> Result<(), Refused> {
+    match &request.if_match {
+        None => Err(missing_etag(cx)),
+        Some(text) if text == current => Ok(()),
+        Some(_) => Err(invalid_etag()),
+    }
 }
 
 /// Reads an id of the path.
@@ -227,7 +250,11 @@ impl Prism {
             O::AssignIp(vm, nic) => self.prepare_assign(request, vm, nic, cx),
             O::ReleaseIp(vm, nic) => self.prepare_release(request, vm, nic, cx),
             O::CreateSubnet => self.prepare_subnet(request),
+            O::UpdateSubnet(subnet) => self.prepare_subnet_update(request, subnet, cx),
+            O::DeleteSubnet(subnet) => self.prepare_subnet_delete(request, subnet, cx),
             O::CreateVpc => self.prepare_vpc(request),
+            O::UpdateVpc(vpc) => self.prepare_vpc_update(request, vpc, cx),
+            O::DeleteVpc(vpc) => self.prepare_vpc_delete(request, vpc, cx),
             O::Reserve(subnet) => self.prepare_reserve(request, subnet),
             O::Unreserve(subnet) => self.prepare_unreserve(request, subnet),
             O::Info
@@ -321,7 +348,11 @@ impl Prism {
             | O::CreateSubnet
             | O::Reserve(_)
             | O::Unreserve(_)
-            | O::CreateVpc => Err(Refused::NoSuchPath),
+            | O::UpdateSubnet(_)
+            | O::DeleteSubnet(_)
+            | O::CreateVpc
+            | O::UpdateVpc(_)
+            | O::DeleteVpc(_) => Err(Refused::NoSuchPath),
         }
     }
 

@@ -1,16 +1,26 @@
 //! What the guests of VMs have to notice, told to [`crate::guests`].
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use super::{ExtId, Signal};
 use crate::{
-    guests::{self, Guests, Place},
+    guests::{self, Guest, Guests, Place},
     world::World,
 };
 
-/// The addresses that the guest of a VM really uses on the NIC with this MAC address.
-pub(crate) fn seen(guests: &Guests, prism: &str, vm: ExtId, mac: &str) -> Vec<Ipv4Addr> {
-    guests.seen(prism, vm, mac)
+/// The guests that run in VMs of a Prism Central.
+pub(crate) fn in_vms<'g>(guests: &'g Guests, prism: &str) -> BTreeMap<ExtId, &'g Guest> {
+    let vm_of = |guest: &Guest| match &guest.place {
+        Place::Vm { prism: own, vm } if own == prism && guest.running => Some(*vm),
+        Place::Vm { .. } | Place::Instance { .. } | Place::OnPremises { .. } => None,
+    };
+    guests.all.values().filter_map(|guest| Some((vm_of(guest)?, guest))).collect()
+}
+
+/// The addresses that a guest really uses on the NIC with this MAC address.
+pub(crate) fn used(guest: &Guest, mac: &str) -> Vec<Ipv4Addr> {
+    let adapter = guest.adapter(mac).filter(|adapter| adapter.is_up());
+    adapter.map(|adapter| adapter.addresses.iter().map(|own| own.addr()).collect()).unwrap_or_default()
 }
 
 /// Tells guests what happened to their VMs.

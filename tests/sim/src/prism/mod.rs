@@ -14,7 +14,6 @@ pub(crate) mod hooks;
 pub mod ids;
 pub mod level;
 mod load;
-mod networking;
 mod nics;
 mod odata;
 pub mod recovery;
@@ -23,9 +22,11 @@ pub mod reply;
 mod routes;
 pub mod serve;
 pub mod state;
+mod subnets;
 pub mod switches;
 pub mod task;
 mod vms;
+mod vpcs;
 
 use std::net::Ipv4Addr;
 

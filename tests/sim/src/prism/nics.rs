@@ -7,6 +7,7 @@ use super::ids::ExtId;
 use super::level::Level;
 use super::reply::{Refused, Reply, Request};
 use super::state::{Nic, Prism, Vm};
+use super::switches::TornNicUpdate;
 use super::task::{Affected, REL_NIC};
 use super::vms::of_vm;
 use super::{Context, body, odata, render};
@@ -51,7 +52,7 @@ impl Prism {
         cx: &Context<'_>,
     ) -> Result<Accepted, Refused> {
         let vm = self.path_vm(vm)?;
-        let wish = body::nic(&body::object(request)?, "", level)?;
+        let wish = body::nic(&body::object(request)?, "", level)?.whole()?;
         Ok(Accepted {
             operation: "CreateNic",
             response: "vmm.v4.ahv.config.CreateNicApiResponse",
@@ -70,7 +71,13 @@ impl Prism {
         cx: &Context<'_>,
     ) -> Result<Accepted, Refused> {
         let (vm, nic) = self.path_nic(vm, nic)?;
-        let wish = body::nic(&body::object(request)?, "", level)?;
+        let form = body::nic(&body::object(request)?, "", level)?;
+        let wish = match (cx.switches.torn_nic_update, &form.torn) {
+            // What still says what the NIC is like already was only carried along.
+            (TornNicUpdate::ChangedWins, Some(older)) if form.wish.shape == nic.shape => older.clone(),
+            (TornNicUpdate::ChangedWins, _) => form.wish,
+            (TornNicUpdate::Refused, _) => form.whole()?,
+        };
         Ok(Accepted {
             operation: "UpdateNic",
             response: "vmm.v4.ahv.config.UpdateNicApiResponse",

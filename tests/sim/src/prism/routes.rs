@@ -40,6 +40,10 @@ pub enum Operation {
     GetSubnet(String),
     /// Create a subnet.
     CreateSubnet,
+    /// Update a subnet.
+    UpdateSubnet(String),
+    /// Delete a subnet.
+    DeleteSubnet(String),
     /// NICs on a subnet.
     ListVnics(String),
     /// Reserved addresses of a subnet.
@@ -54,6 +58,10 @@ pub enum Operation {
     GetVpc(String),
     /// Create a VPC.
     CreateVpc,
+    /// Update a VPC.
+    UpdateVpc(String),
+    /// Delete a VPC.
+    DeleteVpc(String),
     /// List tasks.
     ListTasks,
     /// Get a task.
@@ -89,6 +97,8 @@ impl Operation {
             Self::ListSubnets => "subnets.list",
             Self::GetSubnet(_) => "subnets.get",
             Self::CreateSubnet => "subnets.create",
+            Self::UpdateSubnet(_) => "subnets.update",
+            Self::DeleteSubnet(_) => "subnets.delete",
             Self::ListVnics(_) => "subnets.vnics.list",
             Self::ListReservedIps(_) => "subnets.reserved-ips.list",
             Self::Reserve(_) => "subnets.addresses.reserve",
@@ -96,6 +106,8 @@ impl Operation {
             Self::ListVpcs => "vpcs.list",
             Self::GetVpc(_) => "vpcs.get",
             Self::CreateVpc => "vpcs.create",
+            Self::UpdateVpc(_) => "vpcs.update",
+            Self::DeleteVpc(_) => "vpcs.delete",
             Self::ListTasks => "tasks.list",
             Self::GetTask(_) => "tasks.get",
             Self::ListDomainManagers => "domain-managers.list",
@@ -114,6 +126,10 @@ impl Operation {
             | Self::ListNics(a)
             | Self::CreateNic(a)
             | Self::GetSubnet(a)
+            | Self::UpdateSubnet(a)
+            | Self::DeleteSubnet(a)
+            | Self::UpdateVpc(a)
+            | Self::DeleteVpc(a)
             | Self::ListVnics(a)
             | Self::ListReservedIps(a)
             | Self::Reserve(a)
@@ -187,6 +203,8 @@ pub fn route(request: &Request) -> Option<(&str, &str, Operation)> {
             ("GET", ["subnets"]) => O::ListSubnets,
             ("POST", ["subnets"]) => O::CreateSubnet,
             ("GET", ["subnets", subnet]) => O::GetSubnet(id(subnet)),
+            ("PUT", ["subnets", subnet]) => O::UpdateSubnet(id(subnet)),
+            ("DELETE", ["subnets", subnet]) => O::DeleteSubnet(id(subnet)),
             ("GET", ["subnets", subnet, "vnics"]) => O::ListVnics(id(subnet)),
             ("GET", ["subnets", subnet, "reserved-ips"]) => O::ListReservedIps(id(subnet)),
             ("POST", ["subnets", subnet, "addresses", "$actions", "reserve"]) => O::Reserve(id(subnet)),
@@ -194,6 +212,8 @@ pub fn route(request: &Request) -> Option<(&str, &str, Operation)> {
             ("GET", ["vpcs"]) => O::ListVpcs,
             ("POST", ["vpcs"]) => O::CreateVpc,
             ("GET", ["vpcs", vpc]) => O::GetVpc(id(vpc)),
+            ("PUT", ["vpcs", vpc]) => O::UpdateVpc(id(vpc)),
+            ("DELETE", ["vpcs", vpc]) => O::DeleteVpc(id(vpc)),
             _ => return None,
         },
         ("prism", "GET", ["config", "tasks"]) => O::ListTasks,

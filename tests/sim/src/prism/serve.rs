@@ -68,7 +68,8 @@ fn dispatch(shared: &Shared, name: &str, request: &Request) -> Reply {
     let world = &mut *guard;
     let World { prisms, guests, switches, .. } = world;
     let Some(prism) = prisms.get_mut(name) else { return Reply::gateway_not_found() };
-    let seen = |vm, mac: &str| hooks::seen(guests, name, vm, mac);
+    let in_vms = hooks::in_vms(guests, name);
+    let seen = |vm, mac: &str| in_vms.get(&vm).map(|guest| hooks::used(guest, mac)).unwrap_or_default();
     let mut cx = Context { switches: &mut switches.prism, now, seen: &seen, signals: Vec::new() };
     let reply = prism.answer(request, &mut cx);
     let signals = cx.signals;

@@ -40,6 +40,16 @@ pub enum NicEntity {
     Missing,
 }
 
+/// What happens to an update of a NIC whose two forms (`backingInfo`, `nicBackingInfo`) contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TornNicUpdate {
+    /// The form that differs from the NIC as it is counts.
+    ChangedWins,
+    /// HTTP 400.
+    Refused,
+}
+
 /// What a planned failover leaves of a VM at the side that it left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,6 +84,8 @@ pub struct Switches {
     pub assign_reserved: bool,
     /// An explicit address may lie outside the pools of the subnet.
     pub assign_outside_pool: bool,
+    /// The answer to an update of a NIC whose two forms contradict each other.
+    pub torn_nic_update: TornNicUpdate,
     /// Whether a task names the NIC that it created.
     pub nic_entity: NicEntity,
     /// Reads for which a task stays QUEUED.
@@ -105,6 +117,7 @@ impl Default for Switches {
             assign_replaces: false,
             assign_reserved: true,
             assign_outside_pool: true,
+            torn_nic_update: TornNicUpdate::ChangedWins,
             nic_entity: NicEntity::Present,
             task_queued_reads: 1,
             task_running_reads: 1,

@@ -65,7 +65,9 @@ impl Prism {
             return Err(Refused::not_found("cluster", cluster));
         }
         let count = body::items(&body, "/nics")?.len();
-        let nics = (0..count).map(|i| body::nic(&body, &format!("/nics/{i}"), level)).collect::<Result<Vec<_>, _>>()?;
+        let nics = (0..count)
+            .map(|i| body::nic(&body, &format!("/nics/{i}"), level)?.whole())
+            .collect::<Result<Vec<_>, _>>()?;
         let positive = |path: &str, default: i64| {
             let n = body::number(&body, path)?.unwrap_or(default);
             u64::try_from(n).map_err(|_| Refused::body(path, "must not be negative"))

@@ -1,6 +1,6 @@
 //! Preconditions, request ids, tasks, power and NIC updates.
 
-use holdfast_sim::prism::switches::{MissingIfMatch, NicEntity, StaleIfMatch};
+use holdfast_sim::prism::switches::{MissingIfMatch, NicEntity, StaleIfMatch, TornNicUpdate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -196,9 +196,18 @@ async fn put_changes_the_link_and_little_else() {
         let accepted = pc.change("PUT", &vm, &rest, body).await;
         assert_eq!(pc.done(accepted).await, "VMM-30101: invalid input arguments");
     }
+    // A client that changes one of the two forms only: not known, so a switch.
+    for (form, up) in [("backingInfo", false), ("nicBackingInfo", true)] {
+        let mut torn = pc.nic(&vm).await;
+        torn[form]["isConnected"] = json!(up);
+        let accepted = pc.change("PUT", &vm, &rest, torn).await;
+        assert_eq!(pc.done(accepted).await, "SUCCEEDED");
+        assert_eq!(pc.nic(&vm).await["nicBackingInfo"]["isConnected"], up);
+    }
+    pc.switch(|s| s.torn_nic_update = TornNicUpdate::Refused);
     let mut torn = whole.clone();
     torn["backingInfo"]["isConnected"] = json!(false);
-    assert!(pc.change("PUT", &vm, &rest, torn).await.schema().contains("contradicts"));
+    assert!(pc.change("PUT", &vm, &rest, torn).await.schema().contains("contradict"));
 }
 
 // nutanix-api B.4 and K: one-of members need their type; unknown `$` members do not matter.
@@ -220,6 +229,13 @@ async fn a_nic_body_must_fit_the_schema_of_its_level() {
     extra["$unknownFields"] = json!({});
     let accepted = pc.change("POST", &vm, "/nics", extra).await;
     assert_eq!(pc.done(accepted).await, "SUCCEEDED");
+    // One member of each form: the MAC address is not lost.
+    let mut mixed = new_nic(&subnet, None, Some("50:6b:8d:00:00:07"));
+    mixed["networkInfo"] = mixed["nicNetworkInfo"].take();
+    let accepted = pc.change("POST", &vm, "/nics", mixed).await;
+    assert_eq!(pc.done(accepted).await, "SUCCEEDED");
+    let nics = pc.get(&format!("{}/nics", pc.vm_path(&vm))).await;
+    assert_eq!(nics.body["data"][2]["backingInfo"]["macAddress"], "50:6b:8d:00:00:07");
     let old = prism("pc-b").await;
     let vm = old.vm("old-1").await;
     let body = new_nic(&old.subnet("app").await, None, None);
@@ -273,7 +289,25 @@ async fn a_network_and_a_vm_are_built_through_the_api() {
     let vm = made(pc.task(&vm).await, "vmm:ahv:config:vm");
     assert_eq!(pc.address(&vm).await, "10.9.0.10");
     assert_eq!(pc.get(&pc.vm_path(&vm)).await.body["data"]["powerState"], "OFF");
+    let path = |kind: &str, id: &str| format!("/api/networking/v4.4/config/{kind}/{id}");
+    let drop = async |path: String| {
+        let tag = pc.get(&path).await.etag.unwrap();
+        pc.done(read(pc.request("DELETE", &path).header("If-Match", tag)).await).await
+    };
+    assert!(drop(path("vpcs", &vpc)).await.contains("has subnets"));
+    assert!(drop(path("subnets", &subnet)).await.contains("in use"));
+    let old = pc.get(&path("vpcs", &vpc)).await;
+    let mut body = old.body["data"].clone();
+    body["externallyRoutablePrefixes"][0]["ipv4"]["prefixLength"] = json!(20);
+    let put = |tag: &str| pc.request("PUT", &path("vpcs", &vpc)).header("If-Match", tag).json(&body);
+    assert_eq!(read(put("x")).await.code(), "PLAT-10005");
+    let accepted = read(put(&old.etag.unwrap())).await;
+    assert_eq!(pc.done(accepted).await, "SUCCEEDED");
+    let now = pc.get(&path("vpcs", &vpc)).await.body;
+    assert_eq!(now["data"]["externallyRoutablePrefixes"][0]["ipv4"]["prefixLength"], 20);
     let gone = pc.change("DELETE", &vm, "", json!({})).await;
     assert_eq!(pc.done(gone).await, "SUCCEEDED");
     assert_eq!(pc.get(&pc.vm_path(&vm)).await.status, 404);
+    assert_eq!(drop(path("subnets", &subnet)).await, "SUCCEEDED");
+    assert_eq!(drop(path("vpcs", &vpc)).await, "SUCCEEDED");
 }

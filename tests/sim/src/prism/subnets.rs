@@ -1,17 +1,18 @@
-//! Subnets, their addresses, and VPCs of the `networking` namespace.
+//! Subnets and their addresses of the `networking` namespace.
 
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
 use super::change::Change;
-use super::handlers::{Accepted, one, path_id};
+use super::handlers::{Accepted, check_content_etag, content_etag, one, path_id};
 use super::ids::ExtId;
 use super::level::Level;
 use super::reply::{Refused, Reply, Request};
-use super::state::{IpConfig, Prism, Subnet, SubnetKind, Vpc, VpcKind};
+use super::state::{IpConfig, Prism, Subnet, SubnetKind};
 use super::task::{Affected, REL_SUBNET};
-use super::{body, odata, render};
+use super::vpcs::known;
+use super::{Context, body, odata, render};
 
 const SUBNETS: odata::ListRules = odata::ListRules {
     response: "networking.v4.config.ListSubnetsApiResponse",
@@ -31,13 +32,6 @@ const RESERVED: odata::ListRules = odata::ListRules {
     filters: &[],
     orders: &[],
 };
-const VPCS: odata::ListRules = odata::ListRules {
-    response: "networking.v4.config.ListVpcsApiResponse",
-    item: "networking.v4.config.Vpc",
-    filters: &["name", "extId", "vpcType"],
-    orders: &["name"],
-};
-
 fn ip_config(config: &Value) -> Result<IpConfig, Refused> {
     let prefix = body::required(body::prefix(config, "/ipv4/ipSubnet")?, "/ipConfig/0/ipv4/ipSubnet")?;
     let gateway =
@@ -59,16 +53,25 @@ fn ip_config(config: &Value) -> Result<IpConfig, Refused> {
     Ok(IpConfig { prefix, gateway, dhcp_server: body::address(config, "/ipv4/dhcpServerAddress")?, pools })
 }
 
-/// Addresses as `[{"ipv4": {"value": ".."}}]`.
-fn addresses(body: &Value, path: &str) -> Result<Vec<Ipv4Addr>, Refused> {
+/// Reads addresses as `[{"ipv4": {"value": ".."}}]`.
+pub(super) fn addresses(body: &Value, path: &str) -> Result<Vec<Ipv4Addr>, Refused> {
     body::items(body, path)?
         .iter()
         .map(|item| body::required(body::address(item, "/ipv4")?, &format!("{path}/ipv4")))
         .collect()
 }
 
-fn accepted(operation: &'static str, response: &'static str, affected: Vec<Affected>, change: Change) -> Accepted {
+pub(super) fn accepted(
+    operation: &'static str,
+    response: &'static str,
+    affected: Vec<Affected>,
+    change: Change,
+) -> Accepted {
     Accepted { operation, response, affected, if_version: None, change }
+}
+
+fn of_subnet(ext_id: ExtId) -> Vec<Affected> {
+    vec![Affected { ext_id, rel: REL_SUBNET }]
 }
 
 impl Prism {
@@ -77,18 +80,9 @@ impl Prism {
         self.subnets.get(&parsed).ok_or_else(|| Refused::not_found("subnet", id))
     }
 
-    fn known<T>(map: &std::collections::BTreeMap<ExtId, T>, id: ExtId, kind: &str) -> Result<ExtId, Refused> {
-        if map.contains_key(&id) { Ok(id) } else { Err(Refused::not_found(kind, id)) }
-    }
-
     pub(super) fn list_subnets(&self, request: &Request, level: Level) -> Result<Reply, Refused> {
         let items = self.subnets.values().map(|s| render::subnet(self, s, level)).collect();
         odata::list(request, &SUBNETS, level, items)
-    }
-
-    pub(super) fn get_subnet(&self, id: &str, level: Level) -> Result<Reply, Refused> {
-        let entity = render::subnet(self, self.path_subnet(id)?, level);
-        Ok(one("networking.v4.config.Subnet", "networking.v4.config.GetSubnetApiResponse", entity, level, None))
     }
 
     pub(super) fn list_vnics(&self, request: &Request, id: &str, level: Level) -> Result<Reply, Refused> {
@@ -101,84 +95,6 @@ impl Prism {
         let subnet = self.path_subnet(id)?;
         let items = subnet.reserved.iter().map(|(a, c)| render::reserved_ip(subnet, *a, c, level)).collect();
         odata::list(request, &RESERVED, level, items)
-    }
-
-    pub(super) fn list_vpcs(&self, request: &Request, level: Level) -> Result<Reply, Refused> {
-        odata::list(request, &VPCS, level, self.vpcs.values().map(|v| render::vpc(v, level)).collect())
-    }
-
-    pub(super) fn get_vpc(&self, id: &str, level: Level) -> Result<Reply, Refused> {
-        let vpc = self.vpcs.get(&path_id(id)?).ok_or_else(|| Refused::not_found("VPC", id))?;
-        let entity = render::vpc(vpc, level);
-        Ok(one("networking.v4.config.Vpc", "networking.v4.config.GetVpcApiResponse", entity, level, None))
-    }
-
-    pub(super) fn prepare_subnet(&mut self, request: &Request) -> Result<Accepted, Refused> {
-        let body = body::object(request)?;
-        let name = body::required(body::text(&body, "/name")?, "/name")?.to_owned();
-        let kind = match body::required(body::text(&body, "/subnetType")?, "/subnetType")? {
-            "OVERLAY" => SubnetKind::Overlay,
-            "VLAN" => SubnetKind::Vlan,
-            other => return Err(Refused::body("/subnetType", format!("`{other}` is neither OVERLAY nor VLAN"))),
-        };
-        let vpc = body::ext_id(&body, "/vpcReference")?.map(|id| Self::known(&self.vpcs, id, "VPC")).transpose()?;
-        let cluster = body::ext_id(&body, "/clusterReference")?
-            .map(|id| Self::known(&self.clusters, id, "cluster"))
-            .transpose()?;
-        if kind == SubnetKind::Overlay && vpc.is_none() {
-            return Err(Refused::body("/vpcReference", "is required for an overlay subnet"));
-        }
-        let ip = body::items(&body, "/ipConfig")?.first().map(ip_config).transpose()?;
-        if kind == SubnetKind::Overlay && ip.is_none() {
-            return Err(Refused::body("/ipConfig", "is required for an overlay subnet"));
-        }
-        let external = body::flag(&body, "/isExternal")?.unwrap_or(false);
-        let subnet = Subnet {
-            ext_id: self.next_id("subnet"),
-            name,
-            kind,
-            vpc,
-            cluster,
-            external,
-            nat: external && body::flag(&body, "/isNatEnabled")?.unwrap_or(true),
-            network_id: body::number(&body, "/networkId")?.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-            ip,
-            dns: addresses(&body, "/dhcpOptions/domainNameServers")?,
-            reserved: std::collections::BTreeMap::new(),
-        };
-        let change = Change::CreateSubnet(Box::new(subnet));
-        Ok(accepted("CreateSubnet", "networking.v4.config.CreateSubnetApiResponse", Vec::new(), change))
-    }
-
-    pub(super) fn prepare_vpc(&mut self, request: &Request) -> Result<Accepted, Refused> {
-        let body = body::object(request)?;
-        let name = body::required(body::text(&body, "/name")?, "/name")?.to_owned();
-        let kind = match body::text(&body, "/vpcType")? {
-            None | Some("REGULAR") => VpcKind::Regular,
-            Some("TRANSIT") => VpcKind::Transit,
-            Some(other) => return Err(Refused::body("/vpcType", format!("`{other}` is not a VPC type"))),
-        };
-        let external_subnets = body::items(&body, "/externalSubnets")?
-            .iter()
-            .map(|item| {
-                let path = "/externalSubnets/subnetReference";
-                let id = body::required(body::ext_id(item, "/subnetReference")?, path)?;
-                match self.subnets.get(&id) {
-                    Some(subnet) if subnet.external => Ok(id),
-                    Some(_) => Err(Refused::body(path, format!("subnet {id} is not an external subnet"))),
-                    None => Err(Refused::not_found("subnet", id)),
-                }
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let routable = body::items(&body, "/externallyRoutablePrefixes")?
-            .iter()
-            .map(|item| body::required(body::prefix(item, "/ipv4")?, "/externallyRoutablePrefixes/ipv4"))
-            .collect::<Result<Vec<_>, _>>()?;
-        let dns = addresses(&body, "/commonDhcpOptions/domainNameServers")?;
-        let ext_id = self.next_id("vpc");
-        let vpc = Vpc { ext_id, name, kind, external_subnets, routable, dns, host_interfaces: Vec::new() };
-        let change = Change::CreateVpc(Box::new(vpc));
-        Ok(accepted("CreateVpc", "networking.v4.config.CreateVpcApiResponse", Vec::new(), change))
     }
 
     /// The addresses that a reserve or unreserve request lists or counts up.
@@ -216,7 +132,7 @@ impl Prism {
             return Err(Refused::body("/clientContext", "is longer than 64 characters"));
         }
         let change = Change::Reserve(subnet.ext_id, list, context);
-        let affected = vec![Affected { ext_id: subnet.ext_id, rel: REL_SUBNET }];
+        let affected = of_subnet(subnet.ext_id);
         Ok(accepted("ReserveIps", "networking.v4.config.ReserveIpsApiResponse", affected, change))
     }
 
@@ -231,8 +147,81 @@ impl Prism {
             "IP_ADDRESS_COUNT" => return Err(Refused::body("/unreserveType", "IP_ADDRESS_COUNT cannot be unreserved")),
             kind => self.listed(&body, subnet, kind)?,
         };
-        let affected = vec![Affected { ext_id: subnet.ext_id, rel: REL_SUBNET }];
+        let affected = of_subnet(subnet.ext_id);
         let change = Change::Unreserve(subnet.ext_id, list);
         Ok(accepted("UnreserveIps", "networking.v4.config.UnreserveIpsApiResponse", affected, change))
+    }
+
+    pub(super) fn get_subnet(&self, id: &str, level: Level) -> Result<Reply, Refused> {
+        let subnet = self.path_subnet(id)?;
+        let entity = render::subnet(self, subnet, level);
+        let kind = "networking.v4.config.Subnet";
+        Ok(one(kind, "networking.v4.config.GetSubnetApiResponse", entity, level, Some(content_etag(subnet))))
+    }
+
+    fn read_subnet(&self, body: &Value, ext_id: ExtId) -> Result<Subnet, Refused> {
+        let name = body::required(body::text(body, "/name")?, "/name")?.to_owned();
+        let kind = match body::required(body::text(body, "/subnetType")?, "/subnetType")? {
+            "OVERLAY" => SubnetKind::Overlay,
+            "VLAN" => SubnetKind::Vlan,
+            other => return Err(Refused::body("/subnetType", format!("`{other}` is neither OVERLAY nor VLAN"))),
+        };
+        let vpc = body::ext_id(body, "/vpcReference")?.map(|id| known(&self.vpcs, id, "VPC")).transpose()?;
+        let cluster =
+            body::ext_id(body, "/clusterReference")?.map(|id| known(&self.clusters, id, "cluster")).transpose()?;
+        if kind == SubnetKind::Overlay && vpc.is_none() {
+            return Err(Refused::body("/vpcReference", "is required for an overlay subnet"));
+        }
+        let ip = body::items(body, "/ipConfig")?.first().map(ip_config).transpose()?;
+        if kind == SubnetKind::Overlay && ip.is_none() {
+            return Err(Refused::body("/ipConfig", "is required for an overlay subnet"));
+        }
+        let external = body::flag(body, "/isExternal")?.unwrap_or(false);
+        Ok(Subnet {
+            ext_id,
+            name,
+            kind,
+            vpc,
+            cluster,
+            external,
+            nat: external && body::flag(body, "/isNatEnabled")?.unwrap_or(true),
+            network_id: body::number(body, "/networkId")?.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            ip,
+            dns: addresses(body, "/dhcpOptions/domainNameServers")?,
+            reserved: std::collections::BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn prepare_subnet(&mut self, request: &Request) -> Result<Accepted, Refused> {
+        let ext_id = self.next_id("subnet");
+        let subnet = self.read_subnet(&body::object(request)?, ext_id)?;
+        let change = Change::CreateSubnet(Box::new(subnet));
+        Ok(accepted("CreateSubnet", "networking.v4.config.CreateSubnetApiResponse", Vec::new(), change))
+    }
+
+    pub(super) fn prepare_subnet_update(
+        &self,
+        request: &Request,
+        id: &str,
+        cx: &Context<'_>,
+    ) -> Result<Accepted, Refused> {
+        let old = self.path_subnet(id)?;
+        let mut subnet = self.read_subnet(&body::object(request)?, old.ext_id)?;
+        subnet.reserved.clone_from(&old.reserved);
+        check_content_etag(request, &content_etag(old), cx)?;
+        let change = Change::UpdateSubnet(Box::new(subnet));
+        Ok(accepted("UpdateSubnet", "networking.v4.config.UpdateSubnetApiResponse", of_subnet(old.ext_id), change))
+    }
+
+    pub(super) fn prepare_subnet_delete(
+        &self,
+        request: &Request,
+        id: &str,
+        cx: &Context<'_>,
+    ) -> Result<Accepted, Refused> {
+        let old = self.path_subnet(id)?;
+        check_content_etag(request, &content_etag(old), cx)?;
+        let change = Change::DeleteSubnet(old.ext_id);
+        Ok(accepted("DeleteSubnet", "networking.v4.config.DeleteSubnetApiResponse", of_subnet(old.ext_id), change))
     }
 }
