@@ -70,6 +70,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         "move": sim.moves(),
     });
     println!("{places}");
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
     Ok(())
 }

@@ -82,3 +82,36 @@ async fn resources_belong_to_the_account_of_the_credentials() {
     assert!(vpcs("AKIAIOSFODNN7EXAMPLE").await.contains("vpc-0ec2"), "any other key is the default account's");
     assert!(!vpcs("999988887777").await.contains("vpc-0ec2"));
 }
+
+/// A transit gateway of a network account, with a VPC of the default account attached.
+#[tokio::test]
+async fn an_attachment_is_seen_by_both_accounts_and_its_routes_by_the_gateways_owner() {
+    const NETWORK: &str = "444455556666";
+    let shared = support::WORLD.replacen("name: tokyo\n", "name: tokyo\n        account: \"444455556666\"\n", 1);
+    let aws = Aws::of(&shared, Options::default()).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |key: &str, action: &str, more: &[(&str, &str)]| {
+        let request = http.post(aws.sim.aws_endpoint()).header("authorization", scope(key, TOKYO, "ec2"));
+        let form = [&[("Action", action)], more].concat();
+        request.form(&form).send().await.unwrap().text().await.unwrap()
+    };
+    for key in [ACCOUNT, NETWORK] {
+        let seen = ask(key, "DescribeTransitGatewayAttachments", &[]).await;
+        assert!(
+            seen.contains("<transitGatewayAttachmentId>tgw-attach-0ec2</transitGatewayAttachmentId>"),
+            "{key}: {seen}"
+        );
+        assert!(seen.contains("<transitGatewayOwnerId>444455556666</transitGatewayOwnerId>"), "{key}: {seen}");
+        assert!(ask(key, "DescribeTransitGateways", &[]).await.contains("<ownerId>444455556666</ownerId>"));
+    }
+    let route = [
+        ("TransitGatewayRouteTableId", "tgw-rtb-01"),
+        ("DestinationCidrBlock", "172.30.1.0/24"),
+        ("TransitGatewayAttachmentId", "tgw-attach-0c2"),
+    ];
+    let refused = ask(ACCOUNT, "CreateTransitGatewayRoute", &route).await;
+    assert!(refused.contains("InvalidRouteTableID.NotFound"), "{refused}");
+    assert!(ask(NETWORK, "CreateTransitGatewayRoute", &route).await.contains("<state>pending</state>"));
+    let stranger = ask("999988887777", "DescribeTransitGatewayAttachments", &[]).await;
+    assert!(!stranger.contains("tgw-attach"), "{stranger}");
+}

@@ -54,6 +54,25 @@ async fn a_written_route_is_pending_for_as_many_reads_as_set() {
     assert_eq!(states, ["pending", "pending", "active"]);
 }
 
+/// Reads of the control plane may lag behind; traffic and conditions of later writes do not.
+#[tokio::test]
+async fn a_stale_read_shows_the_table_as_it_was() {
+    let aws = Aws::start().await;
+    let change = serde_json::json!({"ec2": {"stale_reads": 2, "route_pending_reads": 0}});
+    aws.control(reqwest::Method::PUT, "/switches", change).await;
+    aws.ec2("CreateTransitGatewayRoute", &route("172.30.1.0/24", "tgw-attach-0c2")).await;
+    assert!(aws.search("route-search.exact-match", "172.30.1.0/24").await.is_empty());
+    assert_eq!(
+        aws.ec2("CreateTransitGatewayRoute", &route("172.30.1.0/24", "tgw-attach-0c2")).await.code(),
+        "RouteAlreadyExists"
+    );
+    assert!(aws.search("route-search.exact-match", "172.30.1.0/24").await.is_empty());
+    assert_eq!(
+        aws.search("route-search.exact-match", "172.30.1.0/24").await,
+        [row("172.30.1.0/24", "static", "active")]
+    );
+}
+
 /// The duplicate's text as seen on AWS; replacing needs a static route of the very prefix.
 #[tokio::test]
 async fn create_and_replace_refuse_each_others_cases() {

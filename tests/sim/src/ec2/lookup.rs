@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::state::{Attachment, AttachmentKind, Ec2, Eni, Home, Kind, Progress, RouteTable, Subnet, VpcTarget};
+use super::state::{
+    Attachment, AttachmentKind, Ec2, Eni, Home, Kind, Progress, RouteTable, Subnet, TgwRouteTable, VpcTarget,
+};
 
 /// Where a TGW route comes from. The order is EC2's precedence for one prefix, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,7 +152,11 @@ impl Ec2 {
     ///
     /// Source: Amazon VPC Transit Gateways guide, "Route evaluation order".
     pub fn tgw_routes(&self, table: &str) -> Vec<TgwRoute> {
-        let Some(table) = self.tgw_route_tables.get(table) else { return Vec::new() };
+        self.tgw_route_tables.get(table).map(|table| self.tgw_routes_of(table)).unwrap_or_default()
+    }
+
+    /// The same for a view of a table.
+    pub(crate) fn tgw_routes_of(&self, table: &TgwRouteTable) -> Vec<TgwRoute> {
         let mut best: BTreeMap<Ipv4Net, TgwRoute> = BTreeMap::new();
         for (prefix, route) in &table.routes {
             let gone = route.attachment.as_ref().is_none_or(|id| !self.attachment_carries(id));

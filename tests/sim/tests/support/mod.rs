@@ -91,8 +91,12 @@ impl Aws {
     }
 
     pub async fn with(options: Options) -> Self {
+        Self::of(WORLD, options).await
+    }
+
+    pub async fn of(world: &str, options: Options) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_800_000_000).unwrap()));
-        let world = World::from_yaml(WORLD).unwrap();
+        let world = World::from_yaml(world).unwrap();
         let sim = Sim::start(world, Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..options }).await.unwrap();
         Self { sim, clock, http: reqwest::Client::builder().no_proxy().build().unwrap() }
     }

@@ -73,13 +73,14 @@ fn wanted(text: &str) -> Result<Ipv4Net> {
 }
 
 pub(super) fn search(cx: &mut Cx<'_>) -> Result<Xml> {
-    let (id, tgw) = table(cx).map(|(id, table)| (id, table.tgw.clone()))?;
     let filters = cx.params.filters(&FILTERS)?;
     if filters.is_empty() {
         return Err(Ec2Error::missing("Filters"));
     }
+    let (id, view) = table(cx).map(|(id, table)| (id, table.read()))?;
     let ec2 = &cx.world.ec2;
-    let mut routes = ec2.tgw_routes(&id);
+    let tgw = view.tgw.as_str();
+    let mut routes = ec2.tgw_routes_of(&view);
     for (name, values) in filters.iter() {
         let Some(search) = Search::named(name) else { continue };
         let mut kept = Vec::new();
@@ -92,7 +93,7 @@ pub(super) fn search(cx: &mut Cx<'_>) -> Result<Xml> {
     routes.dedup();
     let attached = |route: &TgwRoute| {
         let found = ec2.attachments.get(route.attachment.as_ref()?)?;
-        Some(resource(ec2, found, &tgw))
+        Some(resource(ec2, found, tgw))
     };
     routes.retain(|route| {
         filters.pass(&Default::default(), |filter| match filter {
@@ -108,7 +109,7 @@ pub(super) fn search(cx: &mut Cx<'_>) -> Result<Xml> {
     });
     let (page, next) = cx.params.page(routes, PAGES)?;
     let mut xml = Xml::default();
-    xml.set("routeSet", &page, |xml, route| write(xml, ec2, &tgw, route, state(route.state)))
+    xml.set("routeSet", &page, |xml, route| write(xml, ec2, tgw, route, state(route.state)))
         .text("additionalRoutesAvailable", next.is_some())
         .maybe("nextToken", next.filter(|_| cx.switches.search_tokens));
     see(cx, &id, &page);

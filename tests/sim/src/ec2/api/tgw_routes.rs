@@ -60,7 +60,9 @@ pub(super) fn replace(cx: &mut Cx<'_>) -> Result<Xml> {
 
 fn put(cx: &mut Cx<'_>, table: &str, prefix: Ipv4Net, attachment: Option<String>) -> Xml {
     let pending_reads = if attachment.is_some() { cx.switches.route_pending_reads } else { 0 };
+    let stale_reads = cx.switches.stale_reads;
     if let Some(table) = cx.ec2().tgw_route_tables.get_mut(table) {
+        table.keep_stale(stale_reads);
         table.routes.insert(prefix, StaticRoute { attachment, pending_reads });
     }
     let ec2 = &cx.world.ec2;
@@ -74,9 +76,12 @@ fn put(cx: &mut Cx<'_>, table: &str, prefix: Ipv4Net, attachment: Option<String>
 
 pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
     let prefix = cx.params.prefix("DestinationCidrBlock")?;
+    let stale_reads = cx.switches.stale_reads;
     let (id, found) = table(cx)?;
     let tgw = found.tgw.clone();
-    let Some(route) = found.routes.remove(&prefix) else { return Err(no_route(prefix, &id)) };
+    let Some(route) = found.routes.get(&prefix).cloned() else { return Err(no_route(prefix, &id)) };
+    found.keep_stale(stale_reads);
+    found.routes.remove(&prefix);
     let route =
         TgwRoute { prefix, origin: RouteOrigin::Static, state: RouteState::Active, attachment: route.attachment };
     let mut xml = Xml::default();

@@ -42,6 +42,7 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
         associations: BTreeMap::new(),
         propagations: BTreeMap::new(),
         routes: BTreeMap::new(),
+        stale: None,
         created: cx.now,
         tags: cx.params.tag_specification("transit-gateway-route-table"),
     };

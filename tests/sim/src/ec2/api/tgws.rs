@@ -61,6 +61,7 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
                 associations: BTreeMap::new(),
                 propagations: BTreeMap::new(),
                 routes: BTreeMap::new(),
+                stale: None,
                 created,
                 tags: BTreeMap::new(),
             },
@@ -84,14 +85,19 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
     ];
     let filters = cx.params.filters(&FILTERS)?;
     let ids = cx.params.ids("TransitGatewayIds", Kind::Tgw)?;
-    cx.all_known(Kind::Tgw, &ids, |id| cx.world.ec2.tgws.get(id).is_some_and(|tgw| cx.owns(&tgw.home)))?;
+    // The owner sees it, and who attached a VPC to it: it was shared with that account.
+    let seen = |id: &str, tgw: &TransitGateway| {
+        let attached = |it: &Attachment| it.tgw == id && it.state != Progress::Deleted && cx.owns(&it.home);
+        cx.owns(&tgw.home) || cx.world.ec2.attachments.values().any(attached)
+    };
+    cx.all_known(Kind::Tgw, &ids, |id| cx.world.ec2.tgws.get(id).is_some_and(|tgw| seen(id, tgw)))?;
     let found = cx
         .world
         .ec2
         .tgws
         .iter()
         .filter(|(id, tgw)| {
-            cx.owns(&tgw.home)
+            seen(id, tgw)
                 && (ids.is_empty() || ids.contains(&id.as_str()))
                 && filters.pass(&tgw.tags, |filter| match filter {
                     "transit-gateway-id" => one(id),

@@ -39,6 +39,7 @@ impl Loader<'_> {
                     associations: BTreeMap::new(),
                     propagations: BTreeMap::new(),
                     routes: BTreeMap::new(),
+                    stale: None,
                     created: BEGINNING,
                     tags: tags(&table.name, &table.tags),
                 };

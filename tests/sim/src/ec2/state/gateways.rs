@@ -148,10 +148,33 @@ pub struct TgwRouteTable {
     pub propagations: BTreeMap<String, Progress>,
     /// Static routes.
     pub routes: BTreeMap<Ipv4Net, StaticRoute>,
+    /// Static routes that reads still show, and how many more reads; forwarding knows `routes` only.
+    #[serde(skip)]
+    pub stale: Option<(u32, BTreeMap<Ipv4Net, StaticRoute>)>,
     /// When it was created.
     pub created: Timestamp,
     /// Tags.
     pub tags: Tags,
+}
+
+impl TgwRouteTable {
+    /// Notes that the static routes are about to change, and that this many reads shall not see it yet.
+    pub fn keep_stale(&mut self, reads: u32) {
+        if reads > 0 {
+            let routes = self.stale.take().map_or_else(|| self.routes.clone(), |(_, routes)| routes);
+            self.stale = Some((reads, routes));
+        }
+    }
+
+    /// What one more read shows: the table as it is, or as it was before the last changes.
+    pub fn read(&mut self) -> Self {
+        let mut view = self.clone();
+        if let Some((reads, routes)) = self.stale.take() {
+            view.routes.clone_from(&routes);
+            self.stale = (reads > 1).then(|| (reads - 1, routes));
+        }
+        view
+    }
 }
 
 /// A static route of a transit gateway route table.

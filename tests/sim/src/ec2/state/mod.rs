@@ -22,6 +22,8 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Switches {
     /// How many reads show a written TGW route as `pending` before it is `active`.
     pub route_pending_reads: u32,
+    /// How many reads of a TGW route table do not see a route that was just written or deleted.
+    pub stale_reads: u32,
     /// How many reads show a TGW attachment, route table, association or propagation in its transitional state.
     pub attachment_pending_reads: u32,
     /// How many reads show an instance as `pending` or `stopping`.
@@ -37,6 +39,7 @@ impl Default for Switches {
     fn default() -> Self {
         Self {
             route_pending_reads: 1,
+            stale_reads: 0,
             attachment_pending_reads: 1,
             instance_pending_reads: 1,
             throttling: true,
