@@ -1,0 +1,196 @@
+//! The client against the simulated Systems Manager, over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it says")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_ssm::config::Credentials;
+use holdfast_guest::{ACTIONS, Guest, GuestError, Ping, ProbeAnswer, ProbeRequest, Timing};
+use holdfast_model::{Addressing, InstanceId, Platform};
+use holdfast_sim::faults::{Effect, Match, NewFault};
+use holdfast_sim::{Options, Sim, World, guests};
+
+const WORLD: &str = r#"
+regions:
+  ap-northeast-1:
+    vpcs:
+      - name: apps
+        cidrs: [172.30.0.0/16]
+        subnets: [{ name: app, cidr: 172.30.0.0/23 }]
+        route_tables: [{ name: apps, main: true, routes: [{ prefix: 0.0.0.0/0, transit_gateway: tokyo }] }]
+    instances:
+      - { name: web-1, id: i-0000000a, platform: windows, interfaces: [{ subnet: app, address: 172.30.1.34 }] }
+      - { name: app-1, id: i-0000000b, interfaces: [{ subnet: app, address: 172.30.1.35 }] }
+      - { name: off-1, id: i-0000000c, stopped: true, interfaces: [{ subnet: app }] }
+      - { name: bare-1, id: i-0000000d, interfaces: [{ subnet: app }], guest: { managed: false } }
+    transit_gateways:
+      - name: tokyo
+        attachments:
+          - { name: apps, kind: vpc, vpc: apps, subnets: [app] }
+          - { name: site, kind: vpn, prefixes: [192.168.10.0/24] }
+        route_tables: [{ name: main, associations: [apps, site], propagations: [apps, site] }]
+on_premises:
+  - { name: site, prefix: 192.168.10.0/24, region: ap-northeast-1, attachment: site, machine: mi-0000000e }
+"#;
+
+fn id(text: &str) -> InstanceId {
+    InstanceId::parse(text).unwrap()
+}
+
+fn ids(texts: &[&str]) -> BTreeSet<InstanceId> {
+    texts.iter().map(|text| id(text)).collect()
+}
+
+async fn client(sim: &Sim) -> Guest {
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("ap-northeast-1"))
+        .endpoint_url(sim.aws_endpoint())
+        .credentials_provider(Credentials::new("111122223333", "any", None, None, "test"))
+        .retry_config(aws_config::retry::RetryConfig::standard().with_max_attempts(1))
+        .load()
+        .await;
+    let quick = Duration::from_millis(2);
+    Guest::new(&config).with_timing(Timing {
+        deadline: Duration::from_secs(20),
+        first_poll: quick,
+        slowest_poll: quick,
+    })
+}
+
+async fn start() -> (Sim, Guest) {
+    start_with(World::from_yaml(WORLD).unwrap()).await
+}
+
+async fn start_with(world: World) -> (Sim, Guest) {
+    let sim = Sim::start(world, Options::default()).await.unwrap();
+    let guest = client(&sim).await;
+    (sim, guest)
+}
+
+/// Puts a fault on the next `times` calls of an action.
+fn fault(sim: &Sim, action: &str, times: u64, effect: Effect) {
+    let matching = Match { service: Some("ssm".into()), action: Some(action.into()), ..Match::default() };
+    sim.shared().gate().add_fault(NewFault { matching, skip: 0, times: Some(times), effect });
+}
+
+#[tokio::test]
+async fn captures_windows_and_linux_and_says_why_the_others_could_not_be_asked() {
+    let (sim, guest) = start().await;
+    let mut reports =
+        guest.run_capture(&ids(&["i-0000000a", "i-0000000b", "i-0000000c", "i-0000000d", "i-00000000"])).await;
+    let web = reports.remove(&id("i-0000000a")).unwrap().unwrap();
+    assert_eq!(web.host_name, "WEB-1");
+    assert_eq!(web.nics.first().unwrap().addressing, Addressing::Dhcp);
+    let app = reports.remove(&id("i-0000000b")).unwrap().unwrap();
+    assert_eq!(app.nics.first().unwrap().addresses.first().unwrap().address.to_string(), "172.30.1.35");
+    assert!(matches!(reports.remove(&id("i-0000000c")), Some(Err(GuestError::Offline { .. }))));
+    assert!(matches!(reports.remove(&id("i-0000000d")), Some(Err(GuestError::NotManaged { .. }))));
+    assert!(matches!(reports.remove(&id("i-00000000")), Some(Err(GuestError::NotManaged { .. }))));
+    for entry in sim.shared().gate().log().since(0) {
+        assert!(ACTIONS.contains(&format!("ssm:{}", entry.action).as_str()), "{}", entry.action);
+    }
+}
+
+#[tokio::test]
+async fn platforms_and_pings_are_read() {
+    let (_sim, guest) = start().await;
+    let managed = guest.read_managed(&ids(&["i-0000000a", "i-0000000c", "mi-0000000e"])).await.unwrap();
+    assert_eq!(managed.get(&id("i-0000000a")).unwrap().platform(), Some(Platform::Windows));
+    assert_eq!(managed.get(&id("i-0000000c")).unwrap().ping, Ping::Offline("ConnectionLost".into()));
+    assert_eq!(managed.get(&id("mi-0000000e")).unwrap().ping, Ping::Online);
+}
+
+#[tokio::test]
+async fn probes_say_who_answers_and_who_does_not() {
+    let (_sim, guest) = start().await;
+    let targets = ["172.30.1.34", "172.30.1.99"].map(|text| text.parse().unwrap()).to_vec();
+    let request = ProbeRequest { targets, count: 3, port: Some(443) };
+    for machine in ["mi-0000000e", "i-0000000a"] {
+        let results = guest.run_probe(&id(machine), &request).await.unwrap();
+        let received: Vec<bool> = results.iter().map(holdfast_guest::ProbeResult::answered).collect();
+        assert_eq!(received, [true, false], "{machine}");
+        assert!(results.iter().all(|one| matches!(one.answer, ProbeAnswer::Asked { sent: 3, .. })));
+        assert!(results.first().unwrap().tcp.unwrap().connected);
+    }
+}
+
+#[tokio::test]
+async fn many_machines_are_asked_fifty_at_a_time() {
+    let many: String = (0..120)
+        .map(|n| format!("      - {{ name: m-{n}, id: i-{n:08}, interfaces: [{{ subnet: app }}] }}\n"))
+        .collect();
+    let yaml = WORLD.replace("    instances:\n", &format!("    instances:\n{many}"));
+    let (sim, guest) = start_with(World::from_yaml(&yaml).unwrap()).await;
+    let machines: BTreeSet<InstanceId> = (0..120).map(|n| id(&format!("i-{n:08}"))).collect();
+    let reports = guest.run_capture(&machines).await;
+    assert_eq!(reports.values().filter(|report| report.is_ok()).count(), 120);
+    let log = sim.shared().gate().log().since(0);
+    assert_eq!(log.iter().filter(|entry| entry.action == "SendCommand").count(), 3);
+}
+
+#[tokio::test]
+async fn one_machine_that_goes_away_does_not_take_the_others_with_it() {
+    let (sim, guest) = start().await;
+    let error = Effect::Error { code: "InvalidInstanceId".into(), status: 400, message: "gone".into() };
+    // The whole batch is refused, then the half that holds the first machine.
+    fault(&sim, "SendCommand", 2, error);
+    let yaml_machines = ids(&["i-0000000b", "mi-0000000e"]);
+    let reports = guest.run_capture(&yaml_machines).await;
+    assert_eq!(reports.values().filter(|report| report.is_ok()).count(), 1);
+    assert_eq!(reports.values().filter(|one| matches!(one, Err(GuestError::NotManaged { .. }))).count(), 1);
+}
+
+#[tokio::test]
+async fn throttled_calls_are_made_again() {
+    let (sim, guest) = start().await;
+    for action in ["DescribeInstanceInformation", "SendCommand", "GetCommandInvocation"] {
+        fault(&sim, action, 1, Effect::Throttle);
+    }
+    let reports = guest.run_capture(&ids(&["i-0000000b"])).await;
+    assert!(reports.values().all(Result::is_ok), "{reports:?}");
+}
+
+#[tokio::test]
+async fn an_error_is_an_error_and_not_silence() {
+    let (sim, guest) = start().await;
+    let denied = Effect::Error { code: "AccessDeniedException".into(), status: 400, message: "no".into() };
+    fault(&sim, "SendCommand", 1, denied);
+    let reports = guest.run_capture(&ids(&["i-0000000b"])).await;
+    let error = reports.into_values().next().unwrap().unwrap_err();
+    assert!(matches!(error, GuestError::Denied { action: "ssm:SendCommand", .. }), "{error}");
+    assert_eq!(error.to_string(), "`ssm:SendCommand` is not allowed to this role");
+    fault(&sim, "GetCommandInvocation", 1, Effect::DropReply);
+    let reports = guest.run_capture(&ids(&["i-0000000b"])).await;
+    let error = reports.into_values().next().unwrap().unwrap_err();
+    assert!(matches!(error, GuestError::Call { .. }) && error.retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_end_is_cancelled() {
+    let (sim, guest) = start().await;
+    sim.shared().world().switches.guests.invocation_progress_reads = u32::MAX;
+    let millis = Duration::from_millis;
+    let guest = guest.with_timing(Timing { deadline: millis(60), first_poll: millis(5), slowest_poll: millis(5) });
+    let reports = guest.run_capture(&ids(&["i-0000000b"])).await;
+    let error = reports.into_values().next().unwrap().unwrap_err();
+    assert!(matches!(&error, GuestError::TimedOut { status, .. } if status == "InProgress"), "{error}");
+    let world = sim.shared().world();
+    let command = world.run_command.commands.values().next().unwrap();
+    assert_eq!(command.status(), holdfast_sim::ssm::Status::Cancelled);
+}
+
+#[tokio::test]
+async fn output_that_was_cut_off_is_not_a_report() {
+    let mut world = World::from_yaml(WORLD).unwrap();
+    let place = guests::Place::Instance { instance: "i-0000000b".into() };
+    let found = world.guests.all.values_mut().find(|guest| guest.place == place).unwrap();
+    let routes = (0..=255)
+        .flat_map(|a| [0u8, 1, 2].map(|b| (format!("10.{b}.{a}.0/24").parse().unwrap(), [10, 0, 0, 1].into())));
+    found.adapters.first_mut().unwrap().routes = routes.collect();
+    let (_sim, guest) = start_with(world).await;
+    let reports = guest.run_capture(&ids(&["i-0000000b"])).await;
+    let error = reports.into_values().next().unwrap().unwrap_err();
+    assert!(matches!(error, GuestError::CutOff { length: 24_000, .. }), "{error}");
+}
