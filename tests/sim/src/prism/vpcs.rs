@@ -1,5 +1,7 @@
 //! FVN VPCs of the `networking` namespace.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::change::Change;
@@ -27,7 +29,7 @@ fn of_vpc(ext_id: ExtId) -> Vec<Affected> {
 ///
 /// # Errors
 /// There is none.
-pub(super) fn known<T>(map: &std::collections::BTreeMap<ExtId, T>, id: ExtId, kind: &str) -> Result<ExtId, Refused> {
+pub(super) fn known<T>(map: &BTreeMap<ExtId, T>, id: ExtId, kind: &str) -> Result<ExtId, Refused> {
     if map.contains_key(&id) { Ok(id) } else { Err(Refused::not_found(kind, id)) }
 }
 
@@ -71,7 +73,15 @@ impl Prism {
             .map(|item| body::required(body::prefix(item, "/ipv4")?, "/externallyRoutablePrefixes/ipv4"))
             .collect::<Result<Vec<_>, _>>()?;
         let dns = addresses(body, "/commonDhcpOptions/domainNameServers")?;
-        Ok(Vpc { ext_id, name, kind, external_subnets, routable, dns, host_interfaces: Vec::new() })
+        // What shares an external subnet is behind the same hosts.
+        let shares = |vpc: &&Vpc| {
+            let own = |id: &ExtId| self.subnets.get(id).is_some_and(|subnet| subnet.vpc == Some(vpc.ext_id));
+            external_subnets.iter().any(|id| vpc.external_subnets.contains(id) || own(id))
+        };
+        let hosts: BTreeSet<String> =
+            self.vpcs.values().filter(shares).flat_map(|v| v.host_interfaces.clone()).collect();
+        let host_interfaces = hosts.into_iter().collect();
+        Ok(Vpc { ext_id, name, kind, external_subnets, routable, dns, host_interfaces })
     }
 
     pub(super) fn prepare_vpc(&mut self, request: &Request) -> Result<Accepted, Refused> {
@@ -88,8 +98,7 @@ impl Prism {
         cx: &Context<'_>,
     ) -> Result<Accepted, Refused> {
         let old = self.path_vpc(id)?;
-        let mut vpc = self.read_vpc(&body::object(request)?, old.ext_id)?;
-        vpc.host_interfaces.clone_from(&old.host_interfaces);
+        let vpc = self.read_vpc(&body::object(request)?, old.ext_id)?;
         check_content_etag(request, &content_etag(old), cx)?;
         let change = Change::UpdateVpc(Box::new(vpc));
         Ok(accepted("UpdateVpc", "networking.v4.config.UpdateVpcApiResponse", of_vpc(old.ext_id), change))

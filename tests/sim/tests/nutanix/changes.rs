@@ -305,6 +305,11 @@ async fn a_network_and_a_vm_are_built_through_the_api() {
     assert_eq!(pc.done(accepted).await, "SUCCEEDED");
     let now = pc.get(&path("vpcs", &vpc)).await.body;
     assert_eq!(now["data"]["externallyRoutablePrefixes"][0]["ipv4"]["prefixLength"], 20);
+    {
+        let world = pc.sim.shared().world();
+        let host = world.ec2.find(holdfast_sim::ec2::Kind::Eni, "ap-northeast-1", "host-1-fvn").unwrap();
+        assert_eq!(world.prisms["pc-a"].vpc_named("mine").unwrap().host_interfaces, [host]);
+    }
     let gone = pc.change("DELETE", &vm, "", json!({})).await;
     assert_eq!(pc.done(gone).await, "SUCCEEDED");
     assert_eq!(pc.get(&pc.vm_path(&vm)).await.status, 404);

@@ -12,14 +12,16 @@ regions:
       - { name: ec2, cidrs: [172.30.0.0/16], subnets: [{ name: app, cidr: 172.30.1.0/24 }] }
     instances:
       - { name: db-1, platform: windows, interfaces: [{ subnet: app, address: 172.30.1.40 }] }
+      - { name: host-1, interfaces: [{ name: host-1-fvn, subnet: app, source_dest_check: false }] }
 prism_centrals:
   pc-a:
     username: admin
     password: first secret
+    region: ap-northeast-1
     api_level: "4.4"
     vpcs:
       - { name: transit, kind: transit }
-      - { name: apps, external_subnets: [no-nat], routable_prefixes: [172.30.1.0/24], dns: [10.10.0.2] }
+      - { name: apps, external_subnets: [no-nat], routable_prefixes: [172.30.1.0/24], dns: [10.10.0.2], host_interfaces: [host-1-fvn] }
     subnets:
       - { name: no-nat, vpc: transit, cidr: 100.64.10.0/24, external: true }
       - name: app
