@@ -11,7 +11,8 @@ use crate::{
     world::World,
 };
 
-/// Told after an instance was created, started, stopped or terminated; its state in [`World::ec2`] is the new one.
+/// Told after an instance was created, started, stopped or terminated, or after an interface was attached to it or
+/// detached from it; its state in [`World::ec2`] is the new one.
 pub fn instance_changed(world: &mut World, instance: &str) {
     let place = Place::Instance { instance: instance.to_owned() };
     let known = world.guests.at(&place).map(|(id, guest)| (id.clone(), guest.running));
@@ -29,7 +30,8 @@ pub fn instance_changed(world: &mut World, instance: &str) {
     match (running, on) {
         (false, true) => lease::boot(world, &id),
         (true, false) => lease::stop(world, &id),
-        (true, true) | (false, false) => {}
+        (true, true) => lease::look(world, &id),
+        (false, false) => {}
     }
 }
 

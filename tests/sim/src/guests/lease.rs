@@ -24,6 +24,21 @@ pub fn boot(world: &mut World, id: &GuestId) {
     }
 }
 
+/// The running guest looks which NICs it has: it meets those that came, and loses those that went.
+pub fn look(world: &mut World, id: &GuestId) {
+    let Some(place) = world.guests.all.get(id).map(|guest| guest.place.clone()) else { return };
+    let nics = hardware::of(world, &place);
+    let Some(guest) = world.guests.all.get_mut(id) else { return };
+    for adapter in &mut guest.adapters {
+        adapter.plugged &= nics.iter().any(|nic| nic.mac.eq_ignore_ascii_case(&adapter.mac));
+    }
+    for nic in &nics {
+        if !guest.adapter(&nic.mac).is_some_and(|adapter| adapter.plugged) {
+            meet(guest, nic);
+        }
+    }
+}
+
 /// The guest stops.
 pub fn stop(world: &mut World, id: &GuestId) {
     if let Some(guest) = world.guests.all.get_mut(id) {

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 
 use holdfast_sim::{
     World,
+    ec2::Kind,
     guests::{self, Addressing, report},
     prism::Signal,
 };
 
-use crate::support::{WEB, WORLD, bounce, cut_over, moved, readdress, vm, world};
+use crate::support::{WEB, WORLD, bounce, cut_over, id, moved, readdress, vm, world};
 
 fn addresses(world: &World, guest: &str) -> Vec<String> {
     let (_, guest) = world.guests.named(guest).unwrap();
@@ -34,11 +35,10 @@ fn an_address_given_to_a_nic_is_used_after_a_lease_only() {
     let mut world = world();
     cut_over(&mut world);
     let old = addresses(&world, "web-1@pc-tokyo");
-    let mac = readdress(&mut world, "pc-tokyo", "web-1", "app", WEB);
+    readdress(&mut world, "pc-tokyo", "web-1", "app", WEB);
     assert_eq!(addresses(&world, "web-1@pc-tokyo"), old);
     bounce(&mut world, "pc-tokyo", "web-1");
     assert_eq!(addresses(&world, "web-1@pc-tokyo"), ["172.30.1.34/24"]);
-    assert_eq!(world.guests.seen("pc-tokyo", vm(&world, "pc-tokyo", "web-1"), &mac), [WEB]);
 }
 
 #[test]
@@ -70,6 +70,20 @@ fn a_static_adapter_keeps_its_address_whatever_is_offered() {
     );
     let world = World::from_yaml(&yaml).unwrap();
     assert_eq!(addresses(&world, "web-1"), ["10.1.2.3/24"]);
+}
+
+#[test]
+fn an_interface_attached_to_a_running_instance_is_an_adapter_at_once() {
+    let mut world = world();
+    let (web, legacy) = ("web-1", "legacy-0");
+    let instance = id(&world, Kind::Instance, "ap-northeast-1", web);
+    let eni = id(&world, Kind::Eni, "ap-northeast-1", legacy);
+    world.ec2.instances.get_mut(&instance).unwrap().enis.insert(1, eni);
+    guests::instance_changed(&mut world, &instance);
+    assert_eq!(addresses(&world, web), ["172.30.1.34/24", "172.30.9.10/24"]);
+    world.ec2.instances.get_mut(&instance).unwrap().enis.remove(&1);
+    guests::instance_changed(&mut world, &instance);
+    assert_eq!(addresses(&world, web), ["172.30.1.34/24"]);
 }
 
 #[test]
