@@ -127,6 +127,7 @@ def vpc_routes(ec2, vpc_id, subnet, eni_subnet, tgw):
     eni = ec2.create_network_interface(SubnetId=eni_subnet)["NetworkInterface"]["NetworkInterfaceId"]
     to_tgw = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "TransitGatewayId": tgw}
     ec2.create_route(**to_tgw)
+    refused("RouteAlreadyExists", ec2.create_route, **to_tgw)
     to_eni = dict(to_tgw, NetworkInterfaceId=eni)
     del to_eni["TransitGatewayId"]
     refused("RouteAlreadyExists", ec2.create_route, **to_eni)

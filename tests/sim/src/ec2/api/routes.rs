@@ -40,8 +40,9 @@ fn target(cx: &Cx<'_>, table: &RouteTable) -> Result<VpcTarget> {
             if ec2.tgws.get(tgw).is_none_or(|found| found.home.region != cx.caller.region) {
                 return Err(Ec2Error::not_found(Kind::Tgw, tgw));
             }
+            // EC2 says so of a transit gateway that the VPC is not attached to.
             if !ec2.is_attached(&table.vpc, tgw) {
-                let message = format!("Transit Gateway {tgw} is not attached to VPC {}", table.vpc);
+                let message = format!("The transitGateway ID '{tgw}' does not exist.");
                 return Err(Ec2Error::new("InvalidTransitGatewayID.NotFound", message));
             }
             Ok(VpcTarget::TransitGateway(tgw.to_owned()))
@@ -89,11 +90,8 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
     let prefix = cx.params.prefix("DestinationCidrBlock")?;
     let (id, found) = table(cx).map(|(id, table)| (id, table.clone()))?;
     let target = target(cx, &found)?;
-    if let Some(existing) = found.routes.get(&prefix) {
-        // The same route once more is no error; another target is. Source: EC2 API reference, CreateRoute.
-        if existing.target == target {
-            return Ok(tags::done());
-        }
+    if found.routes.contains_key(&prefix) {
+        // Also with the same target: the guide "Ensuring idempotency" does not list CreateRoute.
         let message = format!("The route identified by {prefix} already exists.");
         return Err(Ec2Error::new("RouteAlreadyExists", message));
     }
