@@ -99,17 +99,23 @@ async fn a_held_call_goes_on_when_it_is_released() {
 
 /// A process of its own that creates a VPC, as a Lambda function would.
 fn function(aws: &Aws, cidr: &str) -> std::process::Child {
+    let mut command = process(aws, cidr);
+    command.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").env("AWS_LAMBDA_FUNCTION_NAME", "swap-route");
+    command.spawn().expect("python3 starts")
+}
+
+/// A process of its own that creates a VPC.
+fn process(aws: &Aws, cidr: &str) -> Command {
     const SCRIPT: &str = "import sys, urllib.request as r\n\
         r.urlopen(r.Request(sys.argv[1], data=sys.argv[2].encode(), headers={'Authorization': sys.argv[3]}))";
-    Command::new("python3")
+    let mut command = Command::new("python3");
+    command
         .args(["-c", SCRIPT, &aws.sim.aws_endpoint(), &format!("Action=CreateVpc&CidrBlock={cidr}")])
         .arg(scope(ACCOUNT, TOKYO, "ec2"))
-        .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
-        .env("AWS_LAMBDA_FUNCTION_NAME", "swap-route")
+        .env_remove("AWS_LAMBDA_RUNTIME_API")
         .env("no_proxy", "*")
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("python3 starts")
+        .stderr(Stdio::null());
+    command
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,4 +151,19 @@ async fn an_unknown_switch_or_key_is_refused_and_changes_nothing() {
     let wrong = http.post(format!("{url}/holds/77/kill")).json(&json!({})).send().await.unwrap();
     assert_eq!(wrong.status(), 409);
     assert_eq!(aws.get("/switches").await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_match_is_for_calls_of_functions_only() {
+    let aws = Aws::start().await;
+    let id = aws.post("/holds", json!({"match": {}})).await["id"].clone();
+    let mut person = process(&aws, "10.1.0.0/16").spawn().expect("python3 starts");
+    let ended = tokio::task::spawn_blocking(move || person.wait().expect("it ends")).await.expect("it ends");
+    assert!(ended.success(), "a person's call passes");
+    assert_eq!(aws.get(&format!("/holds/{id}")).await["state"], "waiting");
+    let mut caller = function(&aws, "10.2.0.0/16");
+    assert_eq!(aws.get(&format!("/holds/{id}?wait_ms=60000")).await["call"]["params"], "CidrBlock=10.2.0.0/16");
+    aws.post(&format!("/holds/{id}/release"), json!({})).await;
+    let ended = tokio::task::spawn_blocking(move || caller.wait().expect("it ends")).await.expect("it ends");
+    assert!(ended.success(), "a released call is answered");
 }
