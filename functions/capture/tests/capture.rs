@@ -1,0 +1,225 @@
+//! What `capture` reads of simulated machines, what it refuses, and when it stores a version.
+
+use std::collections::BTreeSet;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use holdfast_aws_network::AwsNetwork;
+use holdfast_capture::{Judgement, judge, read_hosts};
+use holdfast_guest::{Guest, Timing};
+use holdfast_model::{Fault, FaultName, HostName, HostRecord, InventoryVersion, NetworkMap, Scope, WaveName};
+use holdfast_sim::ec2::Kind;
+use holdfast_sim::{Options, Sim, World};
+use holdfast_store::Captured;
+use std::time::Duration;
+
+const REGION: &str = "ap-northeast-1";
+
+const WORLD: &str = r#"
+default_account: "111122223333"
+regions:
+  ap-northeast-1:
+    vpcs:
+      - name: apps
+        cidrs: [172.30.0.0/16]
+        subnets: [{ name: app, cidr: 172.30.1.0/24 }, { name: other, cidr: 172.30.9.0/24 }]
+        route_tables: [{ name: apps, main: true }]
+    instances:
+      - name: web-1
+        platform: windows
+        interfaces: [{ subnet: app, address: 172.30.1.34 }]
+        tags: { wave: wave-1 }
+      - name: app-1
+        interfaces: [{ subnet: app, address: 172.30.1.35, secondary: [172.30.1.36] }]
+        tags: { wave: wave-1 }
+      - name: twin
+        interfaces: [{ subnet: app, address: 172.30.1.40 }]
+        tags: { wave: twins }
+      - name: twin-2
+        interfaces: [{ subnet: app, address: 172.30.1.41 }]
+        tags: { wave: twins, Name: twin }
+      - name: stray
+        interfaces: [{ subnet: other, address: 172.30.9.10 }]
+        tags: { wave: strays }
+      - name: mute
+        interfaces: [{ subnet: app, address: 172.30.1.50 }]
+        tags: { wave: mutes }
+        guest: { managed: false }
+      - name: odd
+        interfaces: [{ subnet: app, address: 172.30.1.60 }]
+        tags: { wave: odds }
+        guest: { adapters: [{ addresses: [172.30.1.61/24], gateway: 172.30.1.1 }] }
+"#;
+
+fn map(vpc: &str) -> NetworkMap {
+    let waves: String = ["wave-1", "twins", "strays", "mutes", "odds", "none"]
+        .map(|wave| format!("  {wave}: {{from: ec2, to: nc2, select: {{kind: tags, tags: {{wave: {wave}}}}}}}\n"))
+        .concat();
+    NetworkMap::parse(&format!(
+        r#"
+schema_version: 1
+accounts: {{main: {{id: "111122223333"}}}}
+prism_centrals:
+  pc: {{endpoint: "https://prism.example:9440", secret: pc, trust: {{kind: web_roots}}, region: {REGION}}}
+sites:
+  ec2: {{kind: ec2, account: main, region: {REGION}, vpc: {vpc}}}
+  nc2: {{kind: nc2, account: main, region: {REGION}, vpc: vpc-0000000b, prism_central: pc, fvn_vpc: apps, cluster: c}}
+networks:
+  app: {{prefix: 172.30.1.0/24, subnets: {{nc2: app}}}}
+route_tables:
+  tokyo:
+    account: main
+    region: {REGION}
+    id: tgw-rtb-0000000a
+    next_hops:
+      ec2: {{kind: absent, served_by: 172.30.0.0/16}}
+      nc2: {{kind: attachment, id: tgw-attach-0000000b}}
+vantages:
+  onprem: {{kind: on_premises, prefixes: [192.168.10.0/24], account: main, region: {REGION}, enters: tgw-attach-0000000c}}
+waves:
+{waves}"#
+    ))
+    .unwrap()
+}
+
+/// A running simulation, and a map of its VPC.
+struct Bench {
+    sim: Sim,
+    map: NetworkMap,
+    config: SdkConfig,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let world = World::from_yaml(WORLD).unwrap();
+        let vpc = world.ec2.find(Kind::Vpc, REGION, "apps").unwrap().to_owned();
+        let sim = Sim::start(world, Options::default()).await.unwrap();
+        let keys = aws_credential_types::Credentials::new("111122223333", "secret", None, None, "test");
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .endpoint_url(sim.aws_endpoint())
+            .credentials_provider(keys)
+            .load()
+            .await;
+        Self { sim, map: map(&vpc), config }
+    }
+
+    async fn capture(&self, wave: &str, accepted: &[&str]) -> Result<(Vec<HostRecord>, Vec<String>), Fault> {
+        let scope: Scope = serde_json::from_value(serde_json::json!({"account": "main", "region": REGION})).unwrap();
+        let quick = Timing {
+            first_poll: Duration::from_millis(1),
+            slowest_poll: Duration::from_millis(2),
+            ..Timing::default()
+        };
+        let accepted: BTreeSet<HostName> = accepted.iter().map(|name| HostName::parse(*name).unwrap()).collect();
+        let read = read_hosts(
+            &AwsNetwork::new(&self.config, scope),
+            &Guest::new(&self.config).with_timing(quick),
+            &self.map,
+            &WaveName::parse(wave).unwrap(),
+            &accepted,
+            "2026-01-02T03:04:05Z".parse().unwrap(),
+        )
+        .await?;
+        Ok((read.hosts, read.notes))
+    }
+
+    async fn refusal(&self, wave: &str) -> (FaultName, String) {
+        let fault = self.capture(wave, &[]).await.unwrap_err();
+        (fault.name, fault.message)
+    }
+
+    fn stop(&self, name: &str) {
+        let mut world = self.sim.shared().world();
+        let id = world.ec2.find(Kind::Instance, REGION, name).unwrap().to_owned();
+        world.ec2.stop_instance(&id, 0).unwrap();
+        holdfast_sim::guests::instance_changed(&mut world, &id);
+    }
+}
+
+#[tokio::test]
+async fn running_machines_are_read_by_the_api_and_in_the_guest() {
+    let bench = Bench::start().await;
+    let (hosts, notes) = bench.capture("wave-1", &[]).await.unwrap();
+    let names: Vec<String> = hosts.iter().map(|host| host.name.to_string()).collect();
+    assert_eq!(names, ["app-1", "web-1"]);
+    let web = &hosts[1];
+    assert_eq!(web.nics[0].primary.to_string(), "172.30.1.34");
+    assert_eq!(web.nics[0].prefix.to_string(), "172.30.1.0/24");
+    assert_eq!(web.nics[0].network.as_str(), "app");
+    let guest = web.guest.as_ref().unwrap();
+    assert_eq!(guest.nics[0].mac, web.nics[0].mac);
+    assert_eq!(hosts[0].nics[0].secondary.len(), 1);
+    assert!(notes.iter().all(|note| note.contains("172.30.1.36")), "{notes:?}");
+}
+
+#[tokio::test]
+async fn a_stopped_machine_is_read_by_the_api_alone() {
+    let bench = Bench::start().await;
+    let (before, _) = bench.capture("wave-1", &[]).await.unwrap();
+    bench.stop("web-1");
+    let (hosts, _) = bench.capture("wave-1", &[]).await.unwrap();
+    assert_eq!((hosts[1].guest.clone(), &hosts[1].nics), (None, &before[1].nics));
+    // It was captured better before, and that stays.
+    let newest = Captured { version: InventoryVersion(1), hosts: before };
+    let wave = WaveName::parse("wave-1").unwrap();
+    assert_eq!(judge(&wave, Some(&newest), hosts).unwrap(), Judgement::Same);
+}
+
+#[tokio::test]
+async fn what_must_not_be_captured_is_refused_by_name() {
+    let bench = Bench::start().await;
+    let (name, message) = bench.refusal("twins").await;
+    assert_eq!(name, FaultName::DuplicateName);
+    assert!(message.contains("are both named `twin`"), "{message}");
+
+    let (name, message) = bench.refusal("strays").await;
+    assert_eq!(name, FaultName::OutsideNetworks);
+    assert!(message.contains("has 172.30.9.10 on `eni-") && message.contains("app 172.30.1.0/24"), "{message}");
+
+    let (name, message) = bench.refusal("mutes").await;
+    assert_eq!(name, FaultName::GuestUnread);
+    assert!(message.contains("`mute`") && message.contains("not managed by Systems Manager"), "{message}");
+
+    let (name, message) = bench.refusal("none").await;
+    assert_eq!(name, FaultName::InvalidInput);
+    assert!(message.contains("selects no instance of site `ec2`"), "{message}");
+
+    let fault = bench.capture("wave-1", &["web-9"]).await.unwrap_err();
+    assert_eq!(fault.name, FaultName::InvalidInput);
+}
+
+#[tokio::test]
+async fn a_guest_that_contradicts_is_refused_with_both_values_unless_accepted() {
+    let bench = Bench::start().await;
+    let (name, message) = bench.refusal("odds").await;
+    assert_eq!(name, FaultName::GuestContradicts);
+    assert!(message.contains("the address is 172.30.1.60 for EC2, 172.30.1.61 for the guest"), "{message}");
+    assert!(message.contains("`\"accept_contradiction\": [\"odd\"]`"), "{message}");
+    let (hosts, notes) = bench.capture("odds", &["odd"]).await.unwrap();
+    assert_eq!(hosts[0].nics[0].primary.to_string(), "172.30.1.60");
+    assert!(notes[0].starts_with("accepted, the EC2 API counts: `odd` eni-"), "{notes:?}");
+}
+
+#[tokio::test]
+async fn a_version_is_stored_only_for_what_is_new_and_not_worse() {
+    let bench = Bench::start().await;
+    let wave = WaveName::parse("wave-1").unwrap();
+    let (hosts, _) = bench.capture("wave-1", &[]).await.unwrap();
+    assert_eq!(judge(&wave, None, hosts.clone()).unwrap(), Judgement::Store(hosts.clone()));
+    let newest = Captured { version: InventoryVersion(4), hosts: hosts.clone() };
+
+    let mut later = hosts.clone();
+    later[0].captured_at = "2026-02-02T00:00:00Z".parse().unwrap();
+    assert_eq!(judge(&wave, Some(&newest), later).unwrap(), Judgement::Same);
+
+    let fewer = judge(&wave, Some(&newest), hosts[1..].to_vec()).unwrap_err();
+    assert_eq!(fewer.name, FaultName::CaptureWorse);
+    assert!(fewer.message.starts_with("captured before and not selected now: `app-1` (i-"), "{fewer}");
+    assert!(fewer.message.ends_with("version 4 of wave `wave-1` stays, nothing was stored"), "{fewer}");
+
+    let mut changed = hosts.clone();
+    changed[0].nics[0].secondary.clear();
+    assert_eq!(judge(&wave, Some(&newest), changed.clone()).unwrap(), Judgement::Store(changed.clone()));
+    changed[0].guest = None;
+    assert_eq!(judge(&wave, Some(&newest), changed).unwrap_err().name, FaultName::CaptureWorse);
+}
