@@ -13,8 +13,8 @@ use tracing_subscriber::EnvFilter;
 /// What ends a function's process.
 pub type Error = lambda_runtime::Error;
 
-/// Our own lines from `info`; of the libraries only what went wrong.
-const LOG_FILTER: &str = "warn,holdfast=info";
+/// Our own lines from `info`; of the libraries only what went wrong. The runtime would log each fault a second time.
+const LOG_FILTER: &str = "warn,lambda_runtime::layers::panic=off,holdfast=info";
 
 /// Runs a function until Lambda ends its process.
 ///
