@@ -2,7 +2,8 @@
 
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use holdfast_model::{Account, Region};
 use std::collections::BTreeMap;
 use tokio::sync::Mutex;
@@ -59,8 +60,37 @@ impl Accounts {
             Some(own) => builder.build_from_provider(own).await,
             None => builder.build().await,
         };
-        let provider = SharedCredentialsProvider::new(provider);
+        let provider = SharedCredentialsProvider::new(Assumed { role: role.to_owned(), provider });
         roles.insert(key, provider.clone());
         provider
     }
+}
+
+/// A role whose errors name it, in one text that is not lost with the sources of an error.
+#[derive(Debug)]
+struct Assumed {
+    role: String,
+    provider: AssumeRoleProvider,
+}
+
+impl ProvideCredentials for Assumed {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async move {
+            self.provider.provide_credentials().await.map_err(|error| {
+                CredentialsError::provider_error(format!("role `{}` cannot be assumed: {}", self.role, root(&error)))
+            })
+        })
+    }
+}
+
+/// The first cause of an error: what STS or the connection said.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
