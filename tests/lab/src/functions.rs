@@ -1,0 +1,67 @@
+//! The real Lambda binaries: built by the cargo that runs the lab, zipped as Lambda wants them.
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use tokio::process::Command;
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+use crate::{LabError, child, progress::Progress, workspace::Workspace};
+
+const MEND: &str = "run `cargo build --workspace --bins` to see the whole error";
+
+/// Builds every binary of the workspace into the target folder of the running lab.
+///
+/// The whole workspace and not the functions alone: cargo then unifies the same features as in a test run, and finds
+/// every dependency already built.
+///
+/// # Errors
+/// [`LabError::Spawn`] or [`LabError::Failed`] of cargo.
+pub async fn build(workspace: &Workspace, progress: &Progress) -> Result<(), LabError> {
+    progress.step("building the functions");
+    let mut cargo = Command::new(workspace.cargo());
+    cargo.args(["build", "--workspace", "--bins", "--profile", &workspace.profile()]);
+    cargo.arg("--target-dir").arg(workspace.target()).current_dir(workspace.root());
+    child::run(&mut cargo, progress, MEND).await
+}
+
+/// Zips the binary of a function as `bootstrap`, once per build of it.
+///
+/// # Errors
+/// [`LabError::File`].
+pub fn package(workspace: &Workspace, name: &str) -> Result<PathBuf, LabError> {
+    let binary = workspace.binary(name);
+    let folder = workspace.target().join("lab").join("functions").join(workspace.profile());
+    let archive = folder.join(format!("{name}.zip"));
+    if is_newer(&archive, &binary) {
+        return Ok(archive);
+    }
+    let partial = folder.join(format!("{name}.{}.partial", std::process::id()));
+    let written = || -> std::io::Result<()> {
+        std::fs::create_dir_all(&folder)?;
+        let mut bytes = Vec::new();
+        File::open(&binary)?.read_to_end(&mut bytes)?;
+        let mut zip = ZipWriter::new(File::create(&partial)?);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(1))
+            .unix_permissions(0o755);
+        zip.start_file("bootstrap", options)?;
+        zip.write_all(&bytes)?;
+        zip.finish()?;
+        std::fs::rename(&partial, &archive)
+    };
+    written().map_err(|source| LabError::File { path: binary.clone(), what: "cannot be packed for Lambda", source })?;
+    Ok(archive)
+}
+
+fn is_newer(archive: &Path, binary: &Path) -> bool {
+    let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+    match (changed(archive), changed(binary)) {
+        (Some(archive), Some(binary)) => archive > binary,
+        _ => false,
+    }
+}

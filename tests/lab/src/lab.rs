@@ -1,0 +1,390 @@
+//! The running lab: simulators in process, the emulator as a child, the stack in every Region.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use holdfast_sim::{Options, Sim, World, WorldFile};
+use serde_json::{Value, json};
+
+use crate::{
+    LabError, Template, Workspace,
+    aws::Aws,
+    control::Control,
+    executions::{self, Execution},
+    functions,
+    ministack::{self, Ministack, Settings},
+    network_map,
+    progress::Progress,
+    python,
+    stack::{Outputs, Package},
+    wait, wave,
+};
+
+/// The world of the reference story.
+pub const STORY_WORLD: &str = "tests/lab/worlds/story.yaml";
+/// The network map of the reference story.
+pub const STORY_MAP: &str = "infra/network-map.example.yaml";
+/// The tables that one store keeps for all Regions, as a strongly consistent global table does.
+const TABLES: [&str; 2] = ["holdfast-inventory", "holdfast-operations"];
+/// Where the stack is deployed when the world has no Region of its own.
+const REGIONS: [&str; 2] = ["ap-northeast-1", "ap-northeast-3"];
+const ACCOUNT: &str = "111122223333";
+
+/// What the lab starts with.
+#[derive(Debug, Clone)]
+pub struct LabOptions {
+    /// The world: the story's unless told otherwise.
+    pub world: Source,
+    /// The network map: the story's unless told otherwise.
+    pub map: Source,
+    /// How many machines the story's wave has; two unless told otherwise.
+    pub hosts: Option<usize>,
+    /// How fast Wait states and Retry intervals pass: 0 at once, 1 in real time.
+    pub wait_scale: f64,
+    /// Whether the functions are built first; else their binaries must be there.
+    pub build: bool,
+    /// Where progress is shown.
+    pub progress: Progress,
+}
+
+/// Where a document comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The reference story's.
+    Story,
+    /// A file of the user's.
+    File(PathBuf),
+    /// A text, for tests.
+    Text(String),
+    /// None at all.
+    Empty,
+}
+
+impl Default for LabOptions {
+    fn default() -> Self {
+        Self {
+            world: Source::Story,
+            map: Source::Story,
+            hosts: None,
+            wait_scale: 0.0,
+            build: true,
+            progress: Progress::silent(),
+        }
+    }
+}
+
+/// The running lab. Dropping it stops everything that it started.
+pub struct Lab {
+    sim: Sim,
+    ministack: Ministack,
+    control: Control,
+    account: String,
+    regions: Vec<Region>,
+    // Last, so that it is removed when the emulator is gone.
+    _folder: tempfile::TempDir,
+}
+
+struct Region {
+    aws: Aws,
+    package: Package,
+    outputs: Outputs,
+    parameters: Vec<(&'static str, String)>,
+}
+
+impl Lab {
+    /// Builds the functions and starts everything.
+    ///
+    /// # Guarantees
+    /// Every child process is gone when this fails, when the lab is dropped, and when this process is killed.
+    ///
+    /// # Errors
+    /// One line that says what is missing and the mend.
+    pub async fn start(options: LabOptions) -> Result<Self, LabError> {
+        let progress = &options.progress;
+        let workspace = Workspace::find()?;
+        let template = Template::new(workspace.read(Path::new("infra/template.yaml"))?);
+        let (world_path, world_text) = load(&workspace, &options.world, STORY_WORLD)?;
+        let (map_path, map_text) = load(&workspace, &options.map, STORY_MAP)?;
+        let file = world_file(&world_path, &world_text, options.hosts)?;
+        let world = World::from_file(&file)
+            .map_err(|error| LabError::Document { path: world_path.clone(), what: format!("does not fit: {error}") })?;
+
+        if options.build {
+            functions::build(&workspace, progress).await?;
+        }
+        let python = python::environment(&workspace, "tests/lab/requirements.txt", progress).await?;
+
+        progress.step("starting the simulators and the emulator");
+        let account = file.default_account.clone().unwrap_or_else(|| ACCOUNT.to_owned());
+        let mut regions: Vec<String> = file.regions.keys().cloned().collect();
+        if regions.is_empty() {
+            regions = REGIONS.map(str::to_owned).to_vec();
+        }
+        let first = regions.first().cloned().unwrap_or_default();
+        let port = ministack::free_port()?;
+        let sim = Sim::start(
+            world,
+            Options {
+                ministack: Some(ministack::url(port)),
+                strong_tables: TABLES.map(str::to_owned).to_vec(),
+                strong_region: first.clone(),
+                ..Options::default()
+            },
+        );
+        let sim = sim.await.map_err(|error| LabError::Sim(error.to_string()))?;
+        let folder = tempfile::tempdir().map_err(|source| LabError::File {
+            path: std::env::temp_dir(),
+            what: "has no room for the lab",
+            source,
+        })?;
+        let settings = Settings {
+            python: &python,
+            port,
+            front: &sim.aws_endpoint(),
+            account: &account,
+            region: &first,
+            folder: folder.path(),
+            variables: &[],
+        };
+        let ministack = Ministack::start(settings).await?;
+        ministack.configure("stepfunctions._SFN_WAIT_SCALE", options.wait_scale).await?;
+        let control = Control::new(sim.control_url())?;
+        let mut lab = Self { sim, ministack, control, account, regions: Vec::new(), _folder: folder };
+        lab.deploy(&workspace, &template, &regions, progress).await?;
+        if let Some(text) = map_text {
+            progress.step("publishing the network map");
+            let map = network_map::localized(&text, &map_path, &lab.sim)?;
+            lab.publish(&map).await?;
+        }
+        Ok(lab)
+    }
+
+    async fn deploy(
+        &mut self,
+        workspace: &Workspace,
+        template: &Template,
+        names: &[String],
+        progress: &Progress,
+    ) -> Result<(), LabError> {
+        for (index, name) in names.iter().enumerate() {
+            progress.step(&format!("deploying infra/template.yaml in {name}"));
+            let aws = Aws::new(&self.sim.aws_endpoint(), &self.account, name);
+            let peer = names.iter().find(|peer| *peer != name).cloned().unwrap_or_default();
+            let role = if index == 0 { "primary" } else { "secondary" };
+            let parameters = vec![("RegionRole", role.to_owned()), ("PeerRegion", peer)];
+            let package = Package::upload(workspace, template, &aws).await?;
+            let outputs = package.deploy(&aws, &parameters).await?;
+            self.regions.push(Region { aws, package, outputs, parameters });
+        }
+        Ok(())
+    }
+
+    /// Publishes a network map in every Region; executions that start afterwards use it.
+    ///
+    /// # Errors
+    /// A refused call.
+    pub async fn publish(&self, map: &Value) -> Result<(), LabError> {
+        for region in &self.regions {
+            network_map::publish(map, &region.aws, region.outputs.get("NetworkMapBucketName"), &self.sim).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets when and with what input the drill of a Region runs, as `aws cloudformation deploy` would.
+    ///
+    /// # Errors
+    /// A refused update.
+    pub async fn schedule_drill(&self, region: &str, expression: &str, input: &Value) -> Result<(), LabError> {
+        let region = self.region(region)?;
+        let mut parameters = region.parameters.clone();
+        parameters.push(("DrillScheduleExpression", expression.to_owned()));
+        parameters.push(("DrillInput", input.to_string()));
+        region.package.update(&region.aws, &parameters).await.map(drop)
+    }
+
+    /// Starts an execution by hand and waits for its end.
+    ///
+    /// # Errors
+    /// A refused start; not how the execution ended.
+    pub async fn run(&self, region: &str, machine: &str, input: &Value) -> Result<Execution, LabError> {
+        let arn = self.begin(region, machine, input).await?;
+        executions::finish(&self.region(region)?.aws, &arn).await
+    }
+
+    /// Starts an execution by hand and returns its ARN.
+    ///
+    /// # Errors
+    /// A refused start.
+    pub async fn begin(&self, region: &str, machine: &str, input: &Value) -> Result<String, LabError> {
+        executions::start(&self.region(region)?.aws, &self.machine(region, machine)?, input).await
+    }
+
+    /// Waits for the end of an execution.
+    ///
+    /// # Errors
+    /// [`LabError::Late`].
+    pub async fn finish(&self, region: &str, arn: &str) -> Result<Execution, LabError> {
+        executions::finish(&self.region(region)?.aws, arn).await
+    }
+
+    /// Puts an event on the bus and waits for the end of the execution that its rule starts.
+    ///
+    /// # Errors
+    /// [`LabError::Late`] when no execution starts.
+    pub async fn run_by_event(
+        &self,
+        region: &str,
+        machine: &str,
+        detail_type: &str,
+        detail: &Value,
+    ) -> Result<Execution, LabError> {
+        let aws = &self.region(region)?.aws;
+        let arn = self.machine(region, machine)?;
+        let known = executions::list(aws, &arn).await?;
+        executions::put_event(aws, detail_type, detail).await?;
+        let started = executions::started_since(aws, &arn, &known, Duration::from_secs(30)).await?;
+        executions::finish(aws, &started).await
+    }
+
+    /// Lets a schedule start a drill and waits for the end of the execution.
+    ///
+    /// # Errors
+    /// [`LabError::Late`] when no execution starts.
+    pub async fn run_by_schedule(&self, region: &str, expression: &str, input: &Value) -> Result<Execution, LabError> {
+        let aws = &self.region(region)?.aws;
+        let arn = self.machine(region, "drill")?;
+        let known = executions::list(aws, &arn).await?;
+        self.schedule_drill(region, expression, input).await?;
+        let started = executions::started_since(aws, &arn, &known, Duration::from_secs(90)).await?;
+        executions::finish(aws, &started).await
+    }
+
+    /// The clients of a Region.
+    ///
+    /// # Errors
+    /// A Region that the lab does not have.
+    pub fn aws(&self, region: &str) -> Result<&Aws, LabError> {
+        Ok(&self.region(region)?.aws)
+    }
+
+    /// The ARN of a state machine by its short name, e.g. `cutover`.
+    ///
+    /// # Errors
+    /// A machine that the stack does not have.
+    pub fn machine(&self, region: &str, name: &str) -> Result<String, LabError> {
+        let machines = self.region(region)?.outputs.state_machines();
+        machines
+            .get(name)
+            .cloned()
+            .ok_or_else(|| LabError::Sim(format!("there is no state machine `{name}` in {region}")))
+    }
+
+    /// The simulators.
+    pub fn sim(&self) -> &Sim {
+        &self.sim
+    }
+
+    /// The control server's client.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// The emulator.
+    pub fn ministack(&mut self) -> &mut Ministack {
+        &mut self.ministack
+    }
+
+    /// Everything that a client needs to know, as one JSON value.
+    pub fn describe(&self) -> Value {
+        let names: Vec<&str> = self.regions.iter().map(|region| region.aws.region.as_str()).collect();
+        let machines: BTreeMap<&str, _> =
+            self.regions.iter().map(|region| (region.aws.region.as_str(), region.outputs.state_machines())).collect();
+        json!({
+            "aws_endpoint": self.sim.aws_endpoint(),
+            "account": self.account,
+            "regions": names,
+            "prism_centrals": self.sim.prism_centrals(),
+            "move": self.sim.moves(),
+            "state_machines": machines,
+            "control": self.sim.control_url(),
+        })
+    }
+
+    /// The same for a person, with a first command to try.
+    pub fn greeting(&self) -> String {
+        let mut lines = vec![
+            format!("AWS endpoint   {}", self.sim.aws_endpoint()),
+            format!("account        {} (access key id; any secret)", self.account),
+        ];
+        for (name, endpoint) in self.sim.prism_centrals() {
+            lines.push(format!(
+                "Prism Central  {name}  {}  user {}  password {}  CA {}",
+                endpoint.url,
+                endpoint.username,
+                endpoint.password,
+                endpoint.ca_file.display()
+            ));
+        }
+        for (name, endpoint) in self.sim.moves() {
+            lines.push(format!(
+                "Move           {name}  {}  user {}  password {}",
+                endpoint.url, endpoint.username, endpoint.password
+            ));
+        }
+        lines.push(format!("control        {}", self.sim.control_url()));
+        for region in &self.regions {
+            lines.extend(region.outputs.state_machines().values().map(|arn| format!("state machine  {arn}")));
+        }
+        if let Some(region) = self.regions.first() {
+            lines.push(format!(
+                "try            AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=lab AWS_ENDPOINT_URL={} aws ec2 describe-instances --region {}",
+                self.account,
+                self.sim.aws_endpoint(),
+                region.aws.region,
+            ));
+        }
+        lines.push("Ctrl-C stops it all".to_owned());
+        lines.join("\n")
+    }
+
+    /// Waits until the emulator ends by itself, which it should not.
+    pub async fn until_the_emulator_ends(&mut self) -> LabError {
+        loop {
+            if let Some(error) = self.ministack.ended() {
+                return error;
+            }
+            wait::pause(Duration::from_millis(500)).await;
+        }
+    }
+
+    fn region(&self, name: &str) -> Result<&Region, LabError> {
+        let found = self.regions.iter().find(|region| region.aws.region == name);
+        found.ok_or_else(|| LabError::Sim(format!("the lab has no Region {name}")))
+    }
+}
+
+fn load(workspace: &Workspace, source: &Source, story: &str) -> Result<(PathBuf, Option<String>), LabError> {
+    match source {
+        Source::Story => Ok((PathBuf::from(story), Some(workspace.read(Path::new(story))?))),
+        Source::File(path) => {
+            // A path on the command line counts from where the user is, not from the checkout.
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            Ok((path.clone(), Some(workspace.read(&absolute)?)))
+        }
+        Source::Text(text) => Ok((PathBuf::from("given text"), Some(text.clone()))),
+        Source::Empty => Ok((PathBuf::from("nothing"), None)),
+    }
+}
+
+fn world_file(path: &Path, text: &Option<String>, hosts: Option<usize>) -> Result<WorldFile, LabError> {
+    let Some(text) = text else { return Ok(WorldFile::default()) };
+    let wrong = |what: String| LabError::Document { path: path.to_path_buf(), what };
+    let mut file = WorldFile::parse(text).map_err(|error| wrong(error.to_string()))?;
+    if let Some(hosts) = hosts {
+        wave::resize(&mut file, hosts).map_err(wrong)?;
+    }
+    Ok(file)
+}
