@@ -1,1 +1,37 @@
-//! Placeholder.
+//! Gives each NIC of a migrated wave its recorded address again, and makes the guests use them.
+//!
+//! Changes only the NICs of the VMs that the wave's hosts became. Powers nothing on or off, changes no route, and guesses no VM: see [`find`].
+//! What a NIC needs is decided in [`pair`], done in [`repair`], and believed when Prism Central has seen it in [`guest`].
+
+mod context;
+mod find;
+mod fit;
+mod guest;
+mod journal;
+mod pair;
+mod repair;
+mod wave;
+
+pub use context::{Context, handle};
+pub use journal::{Note, Notes};
+pub use repair::Limits;
+pub use wave::{Job, Restored, restore};
+
+use holdfast_model::{Fault, FaultName};
+use holdfast_nutanix::NutanixError;
+
+/// IAM actions of this function in the accounts of the network map: none.
+pub const ACTIONS: &[&[&str]] = &[];
+
+/// IAM actions of this function in its own account.
+pub const OWN_ACTIONS: &[&[&str]] = &[
+    holdfast_runtime::MapSource::ACTIONS,
+    holdfast_runtime::Secrets::ACTIONS,
+    holdfast_store::Inventory::READ_ACTIONS,
+    holdfast_store::RestoreJournal::ACTIONS,
+];
+
+/// The fault that an error of Prism Central or Move is here.
+fn fault_of(error: &NutanixError) -> Fault {
+    Fault::new(error.fault_name().unwrap_or(FaultName::RestoreIncomplete), error.to_string())
+}

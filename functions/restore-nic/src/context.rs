@@ -1,0 +1,125 @@
+//! The Lambda entry: from the wire document to a job, and back.
+
+use std::time::Duration;
+
+use holdfast_model::wire::{Progress, RestoreNicInput, RestoreNicOutput, SCHEMA_VERSION};
+use holdfast_model::{Appliance, Clock, Fault, FaultName, NetworkMap, Site};
+use holdfast_nutanix::{Credentials, Move, Prism, TimeLimit, Timeouts};
+use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
+use holdfast_store::{Inventory, RestoreJournal};
+
+use crate::fault_of;
+use crate::journal::StoredNotes;
+use crate::repair::Limits;
+use crate::wave::{Job, Restored, restore};
+
+/// Time at the end of an invocation in which no change is begun: a link that went down has to come up again in it.
+const NO_MORE_CHANGES: Duration = Duration::from_secs(90);
+
+/// Time at the end of an invocation in which nothing is waited for.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What lives as long as the function's process.
+pub struct Context {
+    maps: MapSource,
+    secrets: Secrets,
+    inventory: Inventory,
+    journal: RestoreJournal,
+    clock: SystemClock,
+}
+
+impl Context {
+    /// Reads the environment and makes the clients.
+    ///
+    /// # Errors
+    /// `NotConfigured` that names what is missing.
+    pub async fn from_env() -> Result<Self, Fault> {
+        let config = Config::from_env()?;
+        let sdk = base_config().await;
+        Ok(Self {
+            maps: MapSource::new(&sdk, config.map_parameter),
+            secrets: Secrets::new(&sdk),
+            inventory: Inventory::new(&sdk, config.inventory_table),
+            journal: RestoreJournal::new(&sdk, config.operations_table),
+            clock: SystemClock,
+        })
+    }
+
+    async fn credentials(&self, appliance: &Appliance) -> Result<Credentials, Fault> {
+        let read = self.secrets.credentials(&appliance.secret).await?;
+        Ok(Credentials { username: read.username, password: read.password })
+    }
+}
+
+/// Restores the NICs of a wave.
+///
+/// # Errors
+/// As [`restore`]; `InvalidInput` for a wave that the map does not declare, `NotCaptured` for one without inventory.
+pub async fn handle(
+    context: &Context,
+    input: RestoreNicInput,
+    invocation: Invocation,
+) -> Result<RestoreNicOutput, Fault> {
+    let left = invocation.deadline.left(context.clock.now());
+    let limits = Limits {
+        begin: TimeLimit::after(left.saturating_sub(NO_MORE_CHANGES)),
+        wait: TimeLimit::after(left.saturating_sub(ANSWER)),
+    };
+    let (map, reference) = context.maps.load(input.map.as_ref()).await?;
+    let wave = map.waves.get(&input.wave).ok_or_else(|| unknown_wave(&map, &input))?;
+    let Some(Site::Nc2 { prism_central, fvn_vpc, cluster, .. }) = map.sites.get(&wave.to) else {
+        let message = format!("wave `{}` goes to `{}`, which is no NC2 site", input.wave, wave.to);
+        return Err(Fault::new(FaultName::InvalidMap, message));
+    };
+    let captured = context.inventory.newest(&input.wave).await?.filter(|captured| !captured.hosts.is_empty());
+    let captured = captured.ok_or_else(|| {
+        let message = format!("wave `{}` has no captured hosts; start `capture` with it first", input.wave);
+        Fault::new(FaultName::NotCaptured, message)
+    })?;
+    let missing = |what: &str, name: &str| {
+        Fault::new(FaultName::InvalidMap, format!("{what} `{name}` is not in the network map"))
+    };
+    let central =
+        map.prism_centrals.get(prism_central).ok_or_else(|| missing("Prism Central", prism_central.as_str()))?;
+    let credentials = context.credentials(central).await?;
+    let prism = Prism::connect(&central.endpoint, credentials, &central.trust, Timeouts::default())
+        .map_err(|e| fault_of(&e))?;
+    let appliance = match &wave.move_appliance {
+        Some(name) => {
+            let appliance = map.move_appliances.get(name).ok_or_else(|| missing("Move appliance", name.as_str()))?;
+            let credentials = context.credentials(appliance).await?;
+            let client = Move::connect(&appliance.endpoint, credentials, &appliance.trust, Timeouts::default());
+            Some(client.map_err(|e| fault_of(&e))?)
+        }
+        None => None,
+    };
+    let notes = StoredNotes { journal: &context.journal, clock: &context.clock };
+    let job = Job {
+        prism: &prism,
+        appliance: appliance.as_ref(),
+        wave: &input.wave,
+        site: &wave.to,
+        fvn_vpc,
+        cluster,
+        networks: &map.networks,
+        policy: &map.policy,
+        hosts: &captured.hosts,
+        notes: &notes,
+        limits,
+    };
+    let Restored { result, done } = restore(&job).await?;
+    let summary = match result {
+        Progress::Done => format!("wave {} is right at {}: {}", input.wave, wave.to, done.join("; ")),
+        Progress::Continue => format!("the time ran out, wave {} goes on: {}", input.wave, done.join("; ")),
+    };
+    Ok(RestoreNicOutput { schema_version: SCHEMA_VERSION, result, map: reference, done, summary })
+}
+
+fn unknown_wave(map: &NetworkMap, input: &RestoreNicInput) -> Fault {
+    let declared: Vec<String> = map.waves.keys().map(|name| format!("`{name}`")).collect();
+    let declared = if declared.is_empty() { "none".to_owned() } else { declared.join(", ") };
+    Fault::new(
+        FaultName::InvalidInput,
+        format!("there is no wave `{}`; the network map declares {declared}", input.wave),
+    )
+}

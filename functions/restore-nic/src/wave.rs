@@ -1,0 +1,304 @@
+//! All hosts of a wave: found, repaired a few at a time, and reported one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use holdfast_model::wire::Progress;
+use holdfast_model::{ExtId, Fault, FaultName, HostName, HostRecord, Network, NetworkName, Policy, SiteName, WaveName};
+use holdfast_nutanix::{Move, Prism};
+use holdfast_store::RestoreKey;
+
+use crate::fault_of;
+use crate::find::{find_cluster, find_vm, read_move};
+use crate::fit::Target;
+use crate::journal::{Note, Notes};
+use crate::repair::{Limits, Repair, Shared, Stop};
+
+/// Hosts under repair at once: as many as the client has calls under way.
+const HOSTS_AT_ONCE: usize = 8;
+
+/// One wave to restore.
+pub struct Job<'a, J> {
+    /// Prism Central of the site.
+    pub prism: &'a Prism,
+    /// Move appliance that migrated the wave, where the map names one.
+    pub appliance: Option<&'a Move>,
+    /// The wave.
+    pub wave: &'a WaveName,
+    /// Site that it went to.
+    pub site: &'a SiteName,
+    /// Flow VPC of the site.
+    pub fvn_vpc: &'a str,
+    /// Cluster of the site.
+    pub cluster: &'a str,
+    /// Networks of the map.
+    pub networks: &'a BTreeMap<NetworkName, Network>,
+    /// Limits and choices.
+    pub policy: &'a Policy,
+    /// Captured hosts.
+    pub hosts: &'a [HostRecord],
+    /// Notes on NICs under repair.
+    pub notes: &'a J,
+    /// Until when.
+    pub limits: Limits,
+}
+
+/// How a wave ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Done, or call again.
+    pub result: Progress,
+    /// One line a host.
+    pub done: Vec<String>,
+}
+
+/// A host with its VM and the notes of earlier starts.
+type Found<'a> = (&'a HostRecord, ExtId, BTreeMap<u32, Note>);
+
+/// How one host ended.
+enum Outcome {
+    Right(Vec<String>),
+    OutOfTime,
+    /// Another VM of the wave holds the address and may give it up.
+    HeldInWave(Fault, bool),
+    Failed(Fault),
+}
+
+/// Brings every host of a wave to its recorded addresses.
+///
+/// # Flow
+/// Finds the VMs (Move's record, else name), reads and judges the subnets once, then repairs the hosts, a few at a time. Hosts whose address another
+/// host of the wave still holds are tried again after the others.
+///
+/// # Guarantees
+/// All hosts are tried, whatever becomes of one. No VM is changed by two of them. A second start on a wave that is right changes nothing.
+///
+/// # Errors
+/// The fault of the host, or `RestoreIncomplete` when hosts failed for different reasons; the message has a line for every host, those that are
+/// right too. Faults of Prism Central or Move as such end the whole.
+pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
+    let cluster = find_cluster(job.prism, job.cluster).await?;
+    let records = match job.appliance {
+        Some(appliance) => read_move(appliance, job.hosts).await.map_err(|e| fault_of(&e))?,
+        None => Vec::new(),
+    };
+    let found: Vec<(&HostRecord, Result<ExtId, Fault>)> = futures::stream::iter(job.hosts)
+        .map(async |host| {
+            let vm = find_vm(job.prism, &cluster, job.cluster, &records, host).await;
+            (host, vm.map(|vm| vm.id))
+        })
+        .buffered(HOSTS_AT_ONCE)
+        .collect()
+        .await;
+    let mut report = Report::default();
+    let mut pending = Vec::new();
+    let notes = job.notes.read(job.wave).await?;
+    for (host, vm) in found {
+        match vm {
+            Ok(vm) => pending.push((host, notes_of(&notes, host, &vm), vm)),
+            Err(fault) if appliance_fault(fault.name) => return Err(fault),
+            Err(fault) => report.failed.push((host.name.clone(), fault)),
+        }
+    }
+    let mut pending: Vec<Found<'_>> = pending.into_iter().map(|(host, notes, vm)| (host, vm, notes)).collect();
+    refuse_shared_vms(&mut pending, &mut report);
+    let vms: BTreeSet<ExtId> = pending.iter().map(|(_, vm, _)| vm.clone()).collect();
+    let mut targets = read_targets(job).await?;
+    while !pending.is_empty() {
+        let shared = Shared {
+            prism: job.prism,
+            wave: job.wave,
+            targets: &targets,
+            policy: job.policy,
+            notes: job.notes,
+            limits: job.limits,
+        };
+        let outcomes: Vec<(Found<'_>, Outcome)> = futures::stream::iter(pending)
+            .map(async |found| {
+                let outcome = repair(&shared, &found, &vms).await;
+                (found, outcome)
+            })
+            .buffered(HOSTS_AT_ONCE)
+            .collect()
+            .await;
+        let mut changed = false;
+        let mut held = Vec::new();
+        for (found, outcome) in outcomes {
+            let name = found.0.name.clone();
+            match outcome {
+                Outcome::Right(done) => {
+                    changed |= !done.is_empty();
+                    report.right.push(right_line(found.0, &done));
+                }
+                Outcome::OutOfTime => report.open.push(name),
+                Outcome::HeldInWave(fault, progress) => {
+                    changed |= progress;
+                    held.push((found, fault));
+                }
+                Outcome::Failed(fault) => report.failed.push((name, fault)),
+            }
+        }
+        if held.is_empty() {
+            break;
+        }
+        if !changed {
+            report.failed.extend(held.into_iter().map(|((host, ..), fault)| (host.name.clone(), fault)));
+            break;
+        }
+        for target in targets.values_mut().filter_map(|target| target.as_mut().ok()) {
+            target.refresh(job.prism).await?;
+        }
+        pending = held.into_iter().map(|(found, _)| found).collect();
+    }
+    report.finish()
+}
+
+fn notes_of(notes: &BTreeMap<RestoreKey, Note>, host: &HostRecord, vm: &ExtId) -> BTreeMap<u32, Note> {
+    let ours = notes.iter().filter(|(key, _)| key.host == host.name && key.vm == *vm);
+    ours.map(|(key, note)| (key.nic, note.clone())).collect()
+}
+
+/// Takes out hosts that would work on one VM.
+fn refuse_shared_vms(pending: &mut Vec<Found<'_>>, report: &mut Report) {
+    let mut hosts_of: BTreeMap<ExtId, Vec<HostName>> = BTreeMap::new();
+    for (host, vm, _) in pending.iter() {
+        hosts_of.entry(vm.clone()).or_default().push(host.name.clone());
+    }
+    pending.retain(|(host, vm, _)| {
+        let others: Vec<&str> = hosts_of.get(vm).into_iter().flatten().map(HostName::as_str).collect();
+        if others.len() < 2 {
+            return true;
+        }
+        let message = format!("VM `{vm}` would be several hosts at once: {}", others.join(", "));
+        report.failed.push((host.name.clone(), Fault::new(FaultName::VmAmbiguous, message)));
+        false
+    });
+}
+
+async fn read_targets<J>(job: &Job<'_, J>) -> Result<BTreeMap<NetworkName, Result<Target, Fault>>, Fault> {
+    let wanted: BTreeSet<&NetworkName> = job.hosts.iter().flat_map(|host| &host.nics).map(|nic| &nic.network).collect();
+    let mut targets = BTreeMap::new();
+    for name in wanted {
+        let Some(network) = job.networks.get(name) else { continue };
+        let target = Target::read(job.prism, job.site, job.fvn_vpc, name, network).await;
+        if let Err(fault) = &target
+            && appliance_fault(fault.name)
+        {
+            return Err(fault.clone());
+        }
+        targets.insert(name.clone(), target);
+    }
+    Ok(targets)
+}
+
+async fn repair<J: Notes>(shared: &Shared<'_, J>, found: &Found<'_>, vms: &BTreeSet<ExtId>) -> Outcome {
+    let (host, vm, notes) = found;
+    let mut repair = Repair { shared, host, vm, done: Vec::new() };
+    let stop = match repair.run(notes.clone()).await {
+        Ok(()) => return Outcome::Right(repair.done),
+        Err(stop) => stop,
+    };
+    let told = |fault: Fault| {
+        let done = if repair.done.is_empty() { String::new() } else { format!(" (done: {})", repair.done.join(", ")) };
+        Fault::new(fault.name, format!("{}{done}", fault.message))
+    };
+    match stop {
+        Stop::OutOfTime => Outcome::OutOfTime,
+        Stop::HeldBy(holder, fault) if vms.contains(&holder) => {
+            let progress = !repair.done.is_empty();
+            Outcome::HeldInWave(told(fault), progress)
+        }
+        Stop::HeldBy(_, fault) | Stop::Failed(fault) => Outcome::Failed(told(fault)),
+    }
+}
+
+/// Whether a fault speaks of Prism Central or Move as such, so that going on with the next host is useless.
+fn appliance_fault(name: FaultName) -> bool {
+    matches!(
+        name,
+        FaultName::WrongPassword | FaultName::UntrustedCertificate | FaultName::NotConfigured | FaultName::InvalidMap
+    ) || name.retryable()
+}
+
+fn right_line(host: &HostRecord, done: &[String]) -> String {
+    let addresses: Vec<String> = host.addresses().map(|a| a.to_string()).collect();
+    let addresses = addresses.join(", ");
+    if done.is_empty() {
+        format!("{}: {addresses} was right already", host.name)
+    } else {
+        format!("{}: {addresses} is right ({})", host.name, done.join(", "))
+    }
+}
+
+/// What became of each host.
+#[derive(Debug, Default)]
+struct Report {
+    right: Vec<String>,
+    failed: Vec<(HostName, Fault)>,
+    open: Vec<HostName>,
+}
+
+impl Report {
+    fn finish(mut self) -> Result<Restored, Fault> {
+        let open: Vec<String> = self.open.iter().map(ToString::to_string).collect();
+        if self.failed.is_empty() {
+            let result = if open.is_empty() { Progress::Done } else { Progress::Continue };
+            self.right.extend(open.iter().map(|name| format!("{name}: not finished yet")));
+            return Ok(Restored { result, done: self.right });
+        }
+        let mut lines: Vec<String> =
+            self.failed.iter().map(|(host, fault)| format!("{host}: {}", fault.message)).collect();
+        lines.extend(self.right);
+        if !open.is_empty() {
+            lines.push(format!("not finished for lack of time, start again: {}", open.join(", ")));
+        }
+        Err(Fault::new(common_name(&self.failed), lines.join("; ")))
+    }
+}
+
+/// The one name of the faults, those that a retry may mend left aside; `RestoreIncomplete` for several.
+fn common_name(failed: &[(HostName, Fault)]) -> FaultName {
+    let names: BTreeSet<FaultName> = failed.iter().map(|(_, fault)| fault.name).collect();
+    let lasting: Vec<FaultName> = names.iter().copied().filter(|name| !name.retryable()).collect();
+    match (lasting.as_slice(), names.first()) {
+        ([one], _) => *one,
+        ([], Some(first)) => *first,
+        _ => FaultName::RestoreIncomplete,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(names: &[FaultName]) -> Vec<(HostName, Fault)> {
+        names.iter().map(|name| (HostName::parse("x").unwrap(), Fault::new(*name, "why"))).collect()
+    }
+
+    #[test]
+    fn faults_of_one_kind_keep_their_name_and_passing_ones_do_not_hide_lasting_ones() {
+        use FaultName::{AddressHeld, GuestSilent, RestoreIncomplete, Throttled, Unavailable};
+        assert_eq!(common_name(&failed(&[AddressHeld, AddressHeld])), AddressHeld);
+        assert_eq!(common_name(&failed(&[AddressHeld, Unavailable])), AddressHeld);
+        assert_eq!(common_name(&failed(&[AddressHeld, GuestSilent])), RestoreIncomplete);
+        assert!(common_name(&failed(&[Throttled, Unavailable])).retryable());
+    }
+
+    #[test]
+    fn hosts_that_are_right_are_told_beside_those_that_failed() {
+        let report = Report {
+            right: vec!["app-1: 172.30.1.35 was right already".into()],
+            failed: vec![(
+                HostName::parse("web-1").unwrap(),
+                Fault::new(FaultName::AddressHeld, "172.30.1.34 is not free"),
+            )],
+            open: vec![HostName::parse("db-1").unwrap()],
+        };
+        let fault = report.finish().unwrap_err();
+        assert_eq!(fault.name, FaultName::AddressHeld);
+        assert_eq!(
+            fault.message,
+            "web-1: 172.30.1.34 is not free; app-1: 172.30.1.35 was right already; not finished for lack of time, start again: db-1"
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! Restoring a wave against the simulated Prism Central and Move, over HTTPS.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
+
+mod crash;
+mod refusals;
+mod success;
+mod world;

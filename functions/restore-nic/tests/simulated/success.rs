@@ -1,0 +1,95 @@
+//! Waves that end as they were captured.
+
+use std::time::Duration;
+
+use holdfast_model::GuestRefresh;
+use holdfast_model::wire::Progress;
+use serde_json::json;
+
+use crate::world::Scene;
+
+#[tokio::test]
+async fn a_wave_gets_its_addresses_back_and_a_second_start_changes_nothing() {
+    let scene = Scene::after_cutover(|world| world).await;
+    let restored = scene.start().await.unwrap();
+    assert_eq!(restored.result, Progress::Done);
+    assert!(restored.done[0].contains("web-1: 172.30.1.34 is right"), "{:?}", restored.done);
+    scene.assert_right("first start").await;
+    let changes = scene.changes();
+    assert!(changes.contains(&"vms.nics.migrate".to_owned()) && changes.contains(&"vms.nics.assign-ip".to_owned()));
+    assert!(!changes.contains(&"vms.nics.delete".to_owned()), "{changes:?}");
+    let again = scene.start().await.unwrap();
+    assert_eq!(again.done, ["web-1: 172.30.1.34 was right already", "app-1: 172.30.1.35 was right already"]);
+    assert_eq!(scene.changes(), changes);
+}
+
+#[tokio::test]
+async fn a_wave_gets_its_addresses_back_whatever_the_platform_refuses() {
+    for switches in [
+        json!({"migrate_powered_on": false}),
+        json!({"migrate_within_vpc": false, "nic_entity": "missing"}),
+        json!({"migrate_keeps_mac": false}),
+        json!({"assign_replaces": true}),
+        json!({"address_lag_reads": 6, "learned_lag_reads": 6}),
+        json!({"stale_if_match": "failed_task", "etag_drift_every": 4}),
+        json!({"etag_races": 3}),
+    ] {
+        let scene = Scene::after_cutover(|world| world).await;
+        scene.switch(&switches);
+        scene.start().await.unwrap_or_else(|fault| panic!("{switches}: {fault}"));
+        scene.assert_right(&switches.to_string()).await;
+        let changes = scene.changes();
+        scene.start().await.unwrap();
+        assert_eq!(scene.changes(), changes, "{switches}");
+    }
+}
+
+#[tokio::test]
+async fn a_wave_gets_its_addresses_back_at_every_level_by_name_and_by_reboot() {
+    for level in ["4.0", "4.3"] {
+        let head = format!("  tokyo:\n    api_level: \"{level}\"\n");
+        let mut scene = Scene::after_cutover(|world| world.replacen("  tokyo:\n", &head, 1)).await;
+        scene.with_move = false;
+        scene.policy.guest_refresh = GuestRefresh::Reboot;
+        scene.start().await.unwrap();
+        scene.assert_right(level).await;
+        assert!(scene.changes().contains(&"vms.reboot".to_owned()), "{:?}", scene.changes());
+    }
+}
+
+#[tokio::test]
+async fn a_wave_goes_on_where_the_time_ran_out() {
+    let scene = Scene::after_cutover(|world| world).await;
+    let cut = scene.start_until(Duration::ZERO).await.unwrap();
+    assert_eq!(cut.result, Progress::Continue);
+    assert!(!scene.changes().iter().any(|action| action.starts_with("vms.nics")));
+    assert_eq!(scene.start().await.unwrap().result, Progress::Done);
+    scene.assert_right("after the second").await;
+}
+
+#[tokio::test]
+async fn an_address_that_another_host_of_the_wave_holds_is_given_after_that_one() {
+    let scene = Scene::after_cutover(|world| {
+        world.replacen("first: 172.30.1.100, last: 172.30.1.199", "first: 172.30.1.34, last: 172.30.1.34", 1)
+    })
+    .await;
+    scene.start().await.unwrap();
+    scene.assert_right("chain").await;
+}
+
+#[tokio::test]
+async fn a_vm_that_is_off_stays_off_with_its_nic_right() {
+    let mut scene = Scene::after_cutover(|world| world).await;
+    scene.hosts.truncate(1);
+    let vm = scene.vm("web-1").await;
+    {
+        let mut world = scene.sim.shared().world();
+        let prism = world.prisms.get_mut("tokyo").unwrap();
+        let id = vm.id.to_string();
+        let off = prism.vms.values_mut().find(|vm| vm.ext_id.to_string() == id).unwrap();
+        off.power = holdfast_sim::prism::state::Power::Off;
+    }
+    let restored = scene.start().await.unwrap();
+    assert!(restored.done[0].contains("not powered on"), "{:?}", restored.done);
+    assert!(!scene.changes().contains(&"vms.power-on".to_owned()));
+}

@@ -1,0 +1,193 @@
+//! A wave of two hosts after its cutover: `web-1` landed in another subnet, `app-1` in the right one with an address of the pool.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use holdfast_model::{ExtId, Fault, HostRecord, Network, NetworkName, Policy, SiteName, Trust, WaveName};
+use holdfast_nutanix::{Credentials, Move, Prism, TimeLimit, Timeouts, Vm};
+use holdfast_restore_nic::{Job, Limits, Note, Notes, Restored, restore};
+use holdfast_sim::ec2::Kind;
+use holdfast_sim::{Endpoint, Options, Sim, World};
+use holdfast_store::RestoreKey;
+use serde_json::{Value, json};
+
+pub const WORLD: &str = r#"
+default_account: "111122223333"
+regions:
+  ap-northeast-1:
+    vpcs:
+      - name: ec2
+        cidrs: [172.30.0.0/16]
+        subnets: [{ name: app, cidr: 172.30.1.0/24 }]
+    instances:
+      - { name: web-1, platform: windows, interfaces: [{ subnet: app, address: 172.30.1.34 }] }
+      - { name: app-1, interfaces: [{ subnet: app, address: 172.30.1.35 }] }
+switches: { prism: { task_queued_reads: 0, task_running_reads: 0 } }
+prism_centrals:
+  tokyo:
+    username: admin
+    password: secret
+    clusters: [{ name: cluster-1 }, { name: cluster-2 }]
+    vpcs:
+      - { name: transit, kind: transit }
+      - { name: prod, external_subnets: [outside], routable_prefixes: [172.30.0.0/16] }
+    subnets:
+      - { name: outside, vpc: transit, cidr: 100.64.10.0/24, external: true, nat: false }
+      - { name: app, vpc: prod, cidr: 172.30.1.0/24, pools: [{ first: 172.30.1.100, last: 172.30.1.199 }] }
+      - { name: landing, vpc: prod, cidr: 172.31.99.0/24, pools: [{ first: 172.31.99.10, last: 172.31.99.99 }] }
+    vms:
+      - { name: other, nics: [{ subnet: landing }] }
+moves:
+  move-1:
+    username: nutanix
+    password: secret
+    plans:
+      - name: plan-1
+        region: ap-northeast-1
+        prism_central: tokyo
+        network: landing
+        workloads: [{ instance: web-1 }, { instance: app-1, network: app }]
+"#;
+
+/// Notes that outlive a start, as the operations table does.
+#[derive(Default)]
+pub struct Kept(Mutex<BTreeMap<RestoreKey, Note>>);
+
+impl Notes for Kept {
+    async fn read(&self, wave: &WaveName) -> Result<BTreeMap<RestoreKey, Note>, Fault> {
+        let all = self.0.lock().unwrap();
+        Ok(all.iter().filter(|(key, _)| key.wave == *wave).map(|(k, n)| (k.clone(), n.clone())).collect())
+    }
+
+    async fn write(&self, key: &RestoreKey, note: &Note) -> Result<(), Fault> {
+        self.0.lock().unwrap().insert(key.clone(), note.clone());
+        Ok(())
+    }
+
+    async fn clear(&self, key: &RestoreKey) -> Result<(), Fault> {
+        self.0.lock().unwrap().remove(key).expect("a note that is taken away is there");
+        Ok(())
+    }
+}
+
+impl Kept {
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+}
+
+/// The wave, cut over, and what a start needs.
+pub struct Scene {
+    pub sim: Sim,
+    pub notes: Kept,
+    pub policy: Policy,
+    pub hosts: Vec<HostRecord>,
+    pub with_move: bool,
+}
+
+fn host(world: &World, name: &str, address: &str) -> HostRecord {
+    let instance = world.ec2.find(Kind::Instance, "ap-northeast-1", name).unwrap();
+    serde_json::from_value(json!({
+        "name": name, "wave": "wave-1", "instance": instance, "platform": "linux",
+        "captured_at": "2026-01-02T03:04:05Z", "guest": null,
+        "nics": [{"device_index": 0, "eni": "eni-0a1b2c3d4e", "mac": "0a:00:00:00:00:01", "primary": address, "secondary": [],
+            "subnet": "subnet-0a1b2c3d4e", "prefix": "172.30.1.0/24", "network": "app"}]
+    }))
+    .unwrap()
+}
+
+impl Scene {
+    /// The world with a change of its file, after Move's cutover.
+    pub async fn after_cutover(change: impl Fn(String) -> String) -> Self {
+        let scene = Self::before_cutover(change).await;
+        holdfast_sim::move_::cutover(&mut scene.sim.shared().world(), "move-1", "plan-1").unwrap();
+        scene
+    }
+
+    /// The world with a change of its file.
+    pub async fn before_cutover(change: impl Fn(String) -> String) -> Self {
+        let world = World::from_yaml(&change(WORLD.to_owned())).unwrap();
+        let hosts = vec![host(&world, "web-1", "172.30.1.34"), host(&world, "app-1", "172.30.1.35")];
+        let sim = Sim::start(world, Options::default()).await.unwrap();
+        let policy = Policy { guest_timeout_seconds: 20, ..Policy::default() };
+        Self { sim, notes: Kept::default(), policy, hosts, with_move: true }
+    }
+
+    /// Sets switches of Prism Central.
+    pub fn switch(&self, switches: &Value) {
+        let mut world = self.sim.shared().world();
+        let mut all = serde_json::to_value(&world.switches.prism).unwrap();
+        all.as_object_mut().unwrap().extend(switches.as_object().unwrap().clone());
+        world.switches.prism = serde_json::from_value(all).unwrap();
+    }
+
+    pub fn prism(&self) -> Prism {
+        let endpoint = &self.sim.prism_centrals()["tokyo"];
+        Prism::connect(&endpoint.url, credentials(endpoint), &trust(endpoint), Timeouts::default()).unwrap()
+    }
+
+    /// One start of `restore-nic`.
+    pub async fn start(&self) -> Result<Restored, Fault> {
+        self.start_until(Duration::from_secs(120)).await
+    }
+
+    /// One start that begins no change after a time.
+    pub async fn start_until(&self, begin: Duration) -> Result<Restored, Fault> {
+        let endpoint = &self.sim.moves()["move-1"];
+        let appliance =
+            Move::connect(&endpoint.url, credentials(endpoint), &trust(endpoint), Timeouts::default()).unwrap();
+        let prism = self.prism();
+        let networks: BTreeMap<NetworkName, Network> =
+            serde_json::from_value(json!({"app": {"prefix": "172.30.1.0/24", "subnets": {"nc2-tokyo": "app"}}}))
+                .unwrap();
+        let (wave, site) = (WaveName::parse("wave-1").unwrap(), SiteName::parse("nc2-tokyo").unwrap());
+        let job = Job {
+            prism: &prism,
+            appliance: self.with_move.then_some(&appliance),
+            wave: &wave,
+            site: &site,
+            fvn_vpc: "prod",
+            cluster: "cluster-1",
+            networks: &networks,
+            policy: &self.policy,
+            hosts: &self.hosts,
+            notes: &self.notes,
+            limits: Limits { begin: TimeLimit::after(begin), wait: TimeLimit::after(Duration::from_secs(120)) },
+        };
+        restore(&job).await
+    }
+
+    pub async fn vm(&self, name: &str) -> Vm {
+        self.prism().vms_named(name).await.unwrap().remove(0)
+    }
+
+    /// Every host has one NIC, on the right subnet, connected, with its address, which its guest uses; no note is left.
+    pub async fn assert_right(&self, what: &str) {
+        let app: ExtId = self.prism().subnets_named("app").await.unwrap().remove(0).id;
+        for (name, address) in [("web-1", "172.30.1.34"), ("app-1", "172.30.1.35")] {
+            let vm = self.vm(name).await;
+            assert_eq!(vm.nics.len(), 1, "{what}: {name}: {:?}", vm.nics);
+            let nic = &vm.nics[0];
+            assert_eq!(nic.subnet, Some(app.clone()), "{what}: {name}");
+            assert_eq!(nic.primary(), Some(address.parse().unwrap()), "{what}: {name}");
+            assert_eq!(nic.learned, vec![address.parse::<std::net::Ipv4Addr>().unwrap()], "{what}: {name}");
+            assert!(nic.connected, "{what}: {name}");
+        }
+        assert!(self.notes.is_empty(), "{what}: notes are left");
+    }
+
+    /// Every mutating call so far.
+    pub fn changes(&self) -> Vec<String> {
+        let log = self.sim.shared().gate().log().since(0);
+        log.into_iter().filter(|entry| entry.mutating).map(|entry| entry.action).collect()
+    }
+}
+
+fn trust(endpoint: &Endpoint) -> Trust {
+    Trust::Ca { pem: std::fs::read_to_string(&endpoint.ca_file).unwrap() }
+}
+
+fn credentials(endpoint: &Endpoint) -> Credentials {
+    Credentials { username: endpoint.username.clone(), password: endpoint.password.clone().into() }
+}
