@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Evidence: a dated document of where each host of some networks runs, powered how, with which configured and learned addresses.
+//!
+//! Reads Prism Centrals and changes nothing but the evidence that it stores. Infers nothing from silence: a site that does not answer is
+//! unread, with the reason. EC2 sites are read by `swap-route` and `verify` themselves.
+
+mod handle;
+mod site;
+mod subject;
+mod words;
+
+pub use handle::{Context, handle};
+pub use site::{SiteError, SiteQuery, read_site};
+pub use subject::{Scope, of_operation, of_request};
+pub use words::summary;
+
+/// IAM actions of this function in the accounts of the network map: none.
+pub const ACTIONS: &[&[&str]] = &[];
+
+/// IAM actions of this function in its own account.
+pub const OWN_ACTIONS: &[&[&str]] = &[
+    holdfast_runtime::MapSource::ACTIONS,
+    holdfast_runtime::Secrets::ACTIONS,
+    holdfast_store::Inventory::READ_ACTIONS,
+    holdfast_store::Operations::ACTIONS,
+    holdfast_store::EvidenceStore::WRITE_ACTIONS,
+];

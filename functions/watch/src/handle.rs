@@ -1,0 +1,232 @@
+//! The Lambda entry: from the wire document to stored evidence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use holdfast_journal::JournalStore;
+use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
+use holdfast_model::{
+    Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Network, NetworkMap, NetworkName, Sighting,
+    Site, SiteName,
+};
+use holdfast_nutanix::{Credentials, NutanixError, Prism, Timeouts};
+use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
+use holdfast_store::{EvidenceStore, Inventory, Operations, Put};
+use jiff::Timestamp;
+
+use crate::site::{SiteError, SiteQuery, read_site};
+use crate::subject::{self, Scope};
+use crate::words;
+
+/// Sites read at once.
+const SITES_AT_ONCE: usize = 8;
+
+/// What lives as long as the function's process.
+#[derive(Debug)]
+pub struct Context {
+    maps: MapSource,
+    secrets: Secrets,
+    inventory: Inventory,
+    operations: Operations,
+    evidence: EvidenceStore,
+    clock: SystemClock,
+}
+
+impl Context {
+    /// Reads the environment and makes the clients.
+    ///
+    /// # Errors
+    /// `NotConfigured` that names what is missing.
+    pub async fn from_env() -> Result<Self, Fault> {
+        let config = Config::from_env()?;
+        let sdk = base_config().await;
+        Ok(Self {
+            maps: MapSource::new(&sdk, config.map_parameter),
+            secrets: Secrets::new(&sdk),
+            inventory: Inventory::new(&sdk, config.inventory_table),
+            operations: Operations::new(&sdk, config.operations_table.clone()),
+            evidence: EvidenceStore::new(&sdk, config.operations_table),
+            clock: SystemClock,
+        })
+    }
+
+    async fn scope(&self, map: &NetworkMap, subject: &Subject) -> Result<Scope, Fault> {
+        let invalid = |why: String| Fault::new(FaultName::InvalidInput, why);
+        match subject {
+            Subject::Wave { wave } => {
+                let declared = subject::wave(map, wave)?;
+                let captured = self.inventory.newest(wave).await?;
+                let hosts = captured.map(|captured| captured.hosts).unwrap_or_default();
+                let networks: BTreeSet<NetworkName> =
+                    hosts.iter().flat_map(|host| host.nics.iter().map(|nic| nic.network.clone())).collect();
+                if networks.is_empty() {
+                    let message = format!("wave `{wave}` has no captured hosts; start `capture` with it first");
+                    return Err(Fault::new(FaultName::NotCaptured, message));
+                }
+                subject::of_request(map, &networks, &declared.to)
+            }
+            Subject::Failover { request } => match request.intent().map_err(invalid)? {
+                FailoverIntent::Move { networks, to } => subject::of_request(map, &networks, &to),
+                FailoverIntent::Undo(id) => {
+                    let operation = self.operations.read_operation(&id).await.map_err(|error| store_fault(&error))?;
+                    let missing = || Fault::new(FaultName::NotUndoable, format!("there is no operation `{id}`"));
+                    subject::of_operation(map, &operation.ok_or_else(missing)?)
+                }
+            },
+            Subject::Drill { request } => subject::of_request(map, &request.networks, &request.to),
+        }
+    }
+}
+
+fn store_fault(error: &holdfast_journal::StoreError) -> Fault {
+    use holdfast_journal::StoreError;
+    let name = match error {
+        StoreError::Throttled(_) => FaultName::Throttled,
+        StoreError::Unavailable(_) => FaultName::Unavailable,
+        StoreError::Denied(_) => FaultName::AccessDenied,
+        StoreError::Unreadable(_) => FaultName::Internal,
+    };
+    Fault::new(name, error.to_string())
+}
+
+/// Takes evidence and stores it.
+///
+/// # Flow
+/// Finds networks and destination, reads every NC2 site that could run a machine of them, all at once, stores the document.
+///
+/// # Errors
+/// `InvalidInput` for names that the map does not declare, `NotCaptured`, `NotUndoable`; `WrongPassword` and `UntrustedCertificate`, which a person
+/// has to mend. A site that does not answer is no error: it is unread in the evidence.
+pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation) -> Result<WatchOutput, Fault> {
+    let (map, reference) = context.maps.load(input.map.as_ref()).await?;
+    let scope = context.scope(&map, &input.subject).await?;
+    let hosts = context.inventory.hosts_of(&scope.networks).await?;
+    if hosts.is_empty() {
+        let networks: Vec<&str> = scope.networks.iter().map(NetworkName::as_str).collect();
+        let message = format!("no host was captured in {}; start `capture` first", networks.join(", "));
+        return Err(Fault::new(FaultName::NotCaptured, message));
+    }
+    let taken_at = context.clock.now();
+    let sites = scope.nc2_sites(&map);
+    let answers: Vec<(SiteName, Result<Sightings, Unread>)> = futures::stream::iter(sites)
+        .map(async |site| {
+            let answer = ask(context, &map, &scope, &site, &hosts).await;
+            (site, answer)
+        })
+        .buffered(SITES_AT_ONCE)
+        .collect()
+        .await;
+    let mut evidence = Evidence {
+        id: evidence_id(taken_at, &invocation.id),
+        taken_at,
+        networks: scope.networks.clone(),
+        sites_read: BTreeSet::new(),
+        sites_unread: BTreeMap::new(),
+        hosts: BTreeMap::new(),
+    };
+    for (site, answer) in answers {
+        match answer {
+            Ok(found) => {
+                evidence.sites_read.insert(site);
+                for (host, mut sightings) in found {
+                    evidence.hosts.entry(host).or_default().append(&mut sightings);
+                }
+            }
+            Err(Unread::Silent(why)) => {
+                tracing::warn!(site.name = %site, "site `{site}` is unread: {why}");
+                evidence.sites_unread.insert(site, why);
+            }
+            Err(Unread::Fault(fault)) => return Err(fault),
+        }
+    }
+    if context.evidence.put(&evidence).await? == Put::AlreadyThere {
+        let message = format!("evidence `{}` is there already and differs", evidence.id.0);
+        return Err(Fault::new(FaultName::Unavailable, message));
+    }
+    let summary = words::summary(&evidence);
+    Ok(WatchOutput {
+        schema_version: SCHEMA_VERSION,
+        map: reference,
+        networks: scope.networks,
+        to: scope.to,
+        evidence: evidence.id,
+        taken_at,
+        summary,
+    })
+}
+
+type Sightings = BTreeMap<HostName, Vec<Sighting>>;
+
+/// Why a site is not in the evidence.
+enum Unread {
+    /// It did not answer, or not as the map says.
+    Silent(String),
+    /// A person has to mend something first.
+    Fault(Fault),
+}
+
+impl From<Fault> for Unread {
+    fn from(fault: Fault) -> Self {
+        Unread::Fault(fault)
+    }
+}
+
+impl From<SiteError> for Unread {
+    fn from(error: SiteError) -> Self {
+        let SiteError::Prism(prism) = &error else { return Unread::Silent(error.to_string()) };
+        match prism.fault_name() {
+            Some(name @ (FaultName::WrongPassword | FaultName::UntrustedCertificate | FaultName::InvalidMap)) => {
+                Unread::Fault(Fault::new(name, error.to_string()))
+            }
+            _ => Unread::Silent(error.to_string()),
+        }
+    }
+}
+
+impl From<NutanixError> for Unread {
+    fn from(error: NutanixError) -> Self {
+        SiteError::from(error).into()
+    }
+}
+
+async fn ask(
+    context: &Context,
+    map: &NetworkMap,
+    scope: &Scope,
+    site: &SiteName,
+    hosts: &[HostRecord],
+) -> Result<Sightings, Unread> {
+    let Some(Site::Nc2 { prism_central, fvn_vpc, cluster, .. }) = map.sites.get(site) else {
+        return Err(Fault::new(FaultName::Internal, format!("site `{site}` is no NC2 site")).into());
+    };
+    let central = map.prism_centrals.get(prism_central).ok_or_else(|| {
+        Fault::new(FaultName::InvalidMap, format!("Prism Central `{prism_central}` is not in the network map"))
+    })?;
+    let read = context.secrets.credentials(&central.secret).await?;
+    let credentials = Credentials { username: read.username, password: read.password };
+    let prism = Prism::connect(&central.endpoint, credentials, &central.trust, Timeouts::default())?;
+    let networks: BTreeMap<NetworkName, Network> = map
+        .networks
+        .iter()
+        .filter(|(name, _)| scope.networks.contains(*name))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
+    Ok(read_site(&prism, &SiteQuery { site, fvn_vpc, cluster, networks: &networks, hosts }).await?)
+}
+
+/// A key that sorts by time and that no other invocation has.
+fn evidence_id(taken_at: Timestamp, invocation: &str) -> EvidenceId {
+    let rest: String = invocation.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+    EvidenceId(format!("ev-{}-{}", taken_at.strftime("%Y%m%dT%H%M%S"), rest.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_named_by_time_and_invocation() {
+        let id = evidence_id("2026-01-02T03:04:05Z".parse().unwrap(), "A1B2C3D4-e5f6-7890");
+        assert_eq!(id.0, "ev-20260102T030405-a1b2c3d4e5f6");
+    }
+}
