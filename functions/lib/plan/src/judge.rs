@@ -372,7 +372,7 @@ impl<'a> Judge<'_, 'a> {
             let who = match eni.instance.as_ref().and_then(|id| machines.instances.get(id)) {
                 Some(instance) => {
                     let name = instance.name.as_deref().unwrap_or("no name");
-                    format!("instance {} ({name}), {} with {}", instance.id, state_words(instance.state), eni.id)
+                    format!("instance {} ({name}, {}) by {}", instance.id, state_words(instance.state), eni.id)
                 }
                 None if eni.description.is_empty() => format!("network interface {}", eni.id),
                 None => format!("network interface {} ({})", eni.id, eni.description),

@@ -1,7 +1,7 @@
 //! Route plans as pure functions.
 //!
 //! Owns the route change as a value ([`Step`], [`Plan`]), the longest-prefix walk ([`trace`], [`trace_reply`]), the planner
-//! ([`plan_move`], [`plan_undo`]), the checker that is written without looking at it ([`check`]), and the judgement of evidence
+//! ([`plan_move`], [`plan_undo`], [`plan_rest`]), the checker that is written without looking at it ([`check`]), and the judgement of evidence
 //! ([`judge`]). Everything here is synchronous and total: no clock, log, randomness or I/O. Steps are journalled and applied by
 //! `holdfast-journal`.
 
@@ -18,7 +18,7 @@ mod view;
 
 pub use check::{Violation, check};
 pub use judge::{Facts, Objection, Objections, judge};
-pub use plan::{current_site, plan_move, plan_undo};
+pub use plan::{current_site, plan_move, plan_rest, plan_undo};
 pub use refusal::Refusal;
 pub use step::{Plan, RouteValue, Step};
 pub use table::{done_words, plan_table};

@@ -92,13 +92,7 @@ pub fn plan_undo(done: &[Step], to: &SiteName, map: &NetworkMap, picture: &Pictu
             continue;
         }
         if now != undone.after {
-            return Err(Refusal::Drifted {
-                table: format!("{} ({})", undone.label(), undone.scope),
-                prefix: undone.prefix,
-                value: now.to_string(),
-                before: undone.before.to_string(),
-                after: undone.after.to_string(),
-            });
+            return Err(drifted(&undone.inverse(), &now));
         }
         usable(table, &undone.before, picture)?;
         steps.push(undone.inverse());
@@ -111,6 +105,34 @@ pub fn plan_undo(done: &[Step], to: &SiteName, map: &NetworkMap, picture: &Pictu
         merge(&mut merged, stages(&case)?);
     }
     Ok(Plan { networks, to: to.clone(), stages: merged })
+}
+
+/// What is left of a plan that was partly done: its steps whose table still holds what it held before, in the same stages.
+///
+/// # Errors
+/// [`Refusal`], when something in scope was not read or a table holds neither what a step found nor what it was to write.
+pub fn plan_rest(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<Plan, Refusal> {
+    everything_read(picture)?;
+    let mut stages = Vec::new();
+    for stage in &plan.stages {
+        let mut rest = Vec::new();
+        for step in stage {
+            let declared = map.tables_of(&step.network).find(|(_, table)| table.id == step.table);
+            let Some((_, declared)) = declared else {
+                return Err(Refusal::Undeclared { table: step.table.clone(), network: step.network.clone() });
+            };
+            let now = present(read_table(declared, picture)?, step.prefix)?;
+            if now == step.before {
+                rest.push(step.clone());
+            } else if now != step.after {
+                return Err(drifted(step, &now));
+            }
+        }
+        if !rest.is_empty() {
+            stages.push(rest);
+        }
+    }
+    Ok(Plan { networks: plan.networks.clone(), to: plan.to.clone(), stages })
 }
 
 /// The site that the tables lead a network to: the one whose entries in the matrix every table follows. Where two sites have the same
@@ -128,6 +150,16 @@ pub fn current_site(map: &NetworkMap, picture: &Picture, network: &NetworkName) 
     match (fits.next(), fits.next()) {
         (Some(site), None) if !held.is_empty() => Some(site.clone()),
         _ => None,
+    }
+}
+
+fn drifted(step: &Step, now: &RouteValue) -> Refusal {
+    Refusal::Drifted {
+        table: format!("{} ({})", step.label(), step.scope),
+        prefix: step.prefix,
+        value: now.to_string(),
+        before: step.before.to_string(),
+        after: step.after.to_string(),
     }
 }
 

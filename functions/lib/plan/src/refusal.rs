@@ -200,9 +200,9 @@ pub enum Refusal {
         /// Tables that would change.
         steps: usize,
     },
-    /// A route is neither as the operation made it nor as it was before.
+    /// A route is neither as planned from nor as wanted.
     #[error(
-        "route {prefix} in {table} is `{value}`, neither `{after}` as the operation made it nor `{before}` as it was before; somebody else changed it: put it to one of the two, then undo again"
+        "route {prefix} in {table} is `{value}`, neither `{before}` as planned from nor `{after}` as wanted; somebody else changed it: put it to one of the two, then start again"
     )]
     Drifted {
         /// Name tag and id, account and Region.
@@ -211,9 +211,9 @@ pub enum Refusal {
         prefix: Prefix,
         /// What it holds.
         value: String,
-        /// As it was.
+        /// As planned from.
         before: String,
-        /// As the operation made it.
+        /// As wanted.
         after: String,
     },
     /// A step is about a table that the map does not declare for the network.

@@ -1,11 +1,5 @@
 //! Worlds for the tests: a builder of pictures, and the reference story.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "worlds of tests: what is not there is a mistake of the test"
-)]
-
 use holdfast_model::*;
 use std::collections::BTreeMap;
 

@@ -1,13 +1,9 @@
 //! The reference story as plans, and what is refused. Each case names the AWS rule that it stands for.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-mod world;
-
+use crate::world::*;
 use holdfast_model::*;
 use holdfast_plan::*;
 use std::collections::BTreeSet;
-use world::*;
 
 fn app() -> BTreeSet<NetworkName> {
     BTreeSet::from([network("app")])
@@ -101,6 +97,22 @@ fn undo_puts_every_table_back_from_any_point() {
 }
 
 #[test]
+fn the_rest_of_a_plan_is_checked_again_from_any_point() {
+    let plan = plan_to(&at(&["nc2-tokyo"]), "nc2-osaka").unwrap();
+    let steps: Vec<Step> = plan.steps().cloned().collect();
+    for done in 0..=steps.len() {
+        let mut world = at(&["nc2-tokyo"]);
+        world.apply(&steps[..done]);
+        let rest = plan_rest(&plan, &map(), &world.picture).unwrap();
+        assert_eq!(rest.steps().count(), steps.len() - done);
+        assert_eq!(check(&rest, &world.picture, &map()), Ok(()));
+    }
+    let mut world = at(&["nc2-tokyo"]);
+    world.route("osaka", "172.30.1.0/24", "vpnosaka", RouteOrigin::Static);
+    assert_eq!(plan_rest(&plan, &map(), &world.picture).unwrap_err().fault(), FaultName::Drifted);
+}
+
+#[test]
 fn undo_refuses_a_route_that_somebody_else_changed() {
     let mut world = at(&["nc2-tokyo"]);
     let plan = plan_to(&world, "nc2-osaka").unwrap();
@@ -108,7 +120,7 @@ fn undo_refuses_a_route_that_somebody_else_changed() {
     world.apply(&steps);
     world.route("tokyo", "172.30.1.0/24", "ec2", RouteOrigin::Static);
     let refusal = plan_undo(&steps, &site("nc2-tokyo"), &map(), &world.picture).unwrap_err();
-    insta::assert_snapshot!(refusal.to_string(), @"route 172.30.1.0/24 in tokyo-main (tgw-rtb-000tokyo) (account `main` in ap-northeast-1) is `tgw-attach-00000ec2`, neither `tgw-attach-0000peer` as the operation made it nor `tgw-attach-0nctokyo` as it was before; somebody else changed it: put it to one of the two, then undo again");
+    insta::assert_snapshot!(refusal.to_string(), @"route 172.30.1.0/24 in tokyo-main (tgw-rtb-000tokyo) (account `main` in ap-northeast-1) is `tgw-attach-00000ec2`, neither `tgw-attach-0000peer` as planned from nor `tgw-attach-0nctokyo` as wanted; somebody else changed it: put it to one of the two, then start again");
     assert_eq!(refusal.fault(), FaultName::Drifted);
 }
 

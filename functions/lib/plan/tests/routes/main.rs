@@ -1,0 +1,12 @@
+//! Tests of the plan crate: the reference story and what is refused, random topologies, and the judgement of evidence.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: what is not there is a mistake of the test"
+)]
+
+mod judge;
+mod properties;
+mod story;
+mod world;
