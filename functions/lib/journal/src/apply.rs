@@ -254,8 +254,14 @@ async fn land<T: RouteTables>(tables: &T, step: &Step, clock: &dyn Clock, limits
     {
         return Err(failed(error));
     }
-    // Written, or changed in between, or no answer: what counts is what the table holds now.
-    let seen = tables.await_route(step, limits.settle).await.map_err(failed)?;
+    // Changed in between, or no answer: what counts is what the table holds now.
+    let mut seen = match &written {
+        Ok(()) => tables.await_route(step, limits.settle).await.map_err(failed)?,
+        Err(_) => tables.read_route(step).await.map_err(failed)?,
+    };
+    if matches!(seen, Seen::Changing(_)) {
+        seen = tables.await_route(step, limits.settle).await.map_err(failed)?;
+    }
     let present = settled(step, seen)?;
     match written {
         _ if present == step.after => {

@@ -65,6 +65,35 @@ pub struct Operation {
     pub plan: Plan,
 }
 
+impl Operation {
+    /// The site that an undo of this operation leads back to: the one that every network was at before.
+    ///
+    /// # Errors
+    /// One line, where the tables agreed on none or the networks came from several.
+    pub fn undo_to(&self) -> Result<SiteName, String> {
+        let mut before = None;
+        for network in &self.plan.networks {
+            match (self.from.get(network), &before) {
+                (None, _) => {
+                    return Err(format!(
+                        "the tables did not agree on a site of network `{network}` before {}; move it to the site where its machines are instead",
+                        self.id
+                    ));
+                }
+                (Some(site), None) => before = Some(site.clone()),
+                (Some(site), Some(other)) if site == other => {}
+                (Some(site), Some(other)) => {
+                    return Err(format!(
+                        "the networks of {} were at `{other}` and `{site}` before; move each to its own site instead",
+                        self.id
+                    ));
+                }
+            }
+        }
+        before.ok_or_else(|| format!("{} has no network", self.id))
+    }
+}
+
 /// One invocation of a function: who works at an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,7 +12,7 @@ pub trait RouteTables: Send + Sync {
     /// Writes `step.after`, with the call that fits `step.before`.
     fn write_route(&self, step: &Step) -> impl Future<Output = Result<(), TablesError>> + Send;
 
-    /// Reads again until the route of the step is settled or the limit has passed; returns what was read last.
+    /// Reads again until the route is settled at `step.after` or the limit has passed; returns what was read last.
     fn await_route(&self, step: &Step, within: Duration) -> impl Future<Output = Result<Seen, TablesError>> + Send;
 }
 
