@@ -110,3 +110,94 @@ pub(crate) fn next(nic: Option<&Nic>, subnet: &ExtId, address: Ipv4Addr, refused
         primary => Step::Assign { release: primary.is_some() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const APP: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+    const LANDING: &str = "aaaaaaaa-0000-4000-8000-000000000002";
+
+    fn id(digit: u32) -> ExtId {
+        ExtId::parse(format!("33333333-0000-4000-8000-00000000000{digit}")).unwrap()
+    }
+
+    fn nic(digit: u32, subnet: &str, address: Option<&str>) -> Nic {
+        let address = address.map(|a| json!({"value": a}));
+        Nic::parse(&json!({"extId": id(digit), "backingInfo": {"macAddress": format!("50:6b:8d:00:00:0{digit}")},
+            "networkInfo": {"subnet": {"extId": subnet}, "ipv4Config": {"ipAddress": address}}}))
+        .unwrap()
+    }
+
+    fn record(device: u32, address: &str) -> NicRecord {
+        serde_json::from_value(json!({"device_index": device, "eni": "eni-0a1b2c3d4e", "mac": format!("0a:00:00:00:00:0{device}"),
+            "primary": address, "secondary": [], "subnet": "subnet-0a1b2c3d4e", "prefix": "172.30.1.0/24", "network": "app"}))
+        .unwrap()
+    }
+
+    fn recreate(nic: &Nic) -> Note {
+        let again = Box::new(nic.again(&ExtId::parse(APP).unwrap(), None).unwrap());
+        Note::Recreate { vm: id(9), nic: nic.id.clone(), after: again.clone(), before: again }
+    }
+
+    fn paired(notes: &[(u32, Note)], nics: &[Nic]) -> Result<Vec<Option<ExtId>>, String> {
+        let records = [record(0, "172.30.1.34"), record(1, "172.30.1.35")];
+        let subnets = [0, 1].map(|device| (device, ExtId::parse(APP).unwrap())).into();
+        let pairs = pair(&records, &subnets, &notes.iter().cloned().collect(), nics)?;
+        Ok(pairs.into_iter().map(|pair| pair.nic.map(|nic| nic.id)).collect())
+    }
+
+    #[test]
+    fn nics_are_paired_by_address_then_in_order() {
+        let (first, second) = (nic(1, LANDING, Some("172.31.99.10")), nic(2, LANDING, Some("172.31.99.11")));
+        assert_eq!(paired(&[], &[first.clone(), second]).unwrap(), [Some(id(1)), Some(id(2))]);
+        let right = nic(2, APP, Some("172.30.1.34"));
+        assert_eq!(paired(&[], &[first.clone(), right]).unwrap(), [Some(id(2)), Some(id(1))]);
+        let elsewhere = nic(2, LANDING, Some("172.30.1.34"));
+        assert_eq!(paired(&[], &[first, elsewhere]).unwrap(), [Some(id(1)), Some(id(2))]);
+    }
+
+    #[test]
+    fn a_nic_that_was_deleted_by_us_is_missing_and_takes_none_of_the_others() {
+        let (first, second) = (nic(1, LANDING, None), nic(2, LANDING, None));
+        assert_eq!(paired(&[(0, recreate(&first))], std::slice::from_ref(&second)).unwrap(), [None, Some(id(2))]);
+        // Created again it has another id and the same MAC address.
+        let mut again = nic(1, APP, None);
+        again.id = id(5);
+        assert_eq!(paired(&[(0, recreate(&first))], &[second, again]).unwrap(), [Some(id(5)), Some(id(2))]);
+    }
+
+    #[test]
+    fn another_number_of_nics_is_told_with_what_is_too_much_or_missing() {
+        let one = nic(1, APP, Some("172.30.1.34"));
+        let why = paired(&[], std::slice::from_ref(&one)).unwrap_err();
+        assert_eq!(why, "the VM has 1 NICs, 2 were captured; none for 172.30.1.35");
+        let why = paired(&[], &[one, nic(2, APP, None), nic(3, LANDING, Some("172.31.99.9"))]).unwrap_err();
+        assert!(
+            why.contains(
+                "not expected: NIC `33333333-0000-4000-8000-000000000003` (50:6b:8d:00:00:03) with 172.31.99.9"
+            ),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn the_least_invasive_step_that_was_not_refused_is_next() {
+        let (app, address) = (ExtId::parse(APP).unwrap(), "172.30.1.34".parse().unwrap());
+        let no = Refused::default();
+        let migrate = Refused { migrate: Some("no".into()), assign: None };
+        let assign = Refused { migrate: None, assign: Some("no".into()) };
+        for (nic, refused, step) in [
+            (Some(nic(1, APP, Some("172.30.1.34"))), &assign, Step::Right),
+            (Some(nic(1, APP, Some("172.30.1.100"))), &no, Step::Assign { release: true }),
+            (Some(nic(1, APP, None)), &no, Step::Assign { release: false }),
+            (Some(nic(1, APP, None)), &assign, Step::Recreate),
+            (Some(nic(1, LANDING, Some("172.30.1.34"))), &no, Step::Migrate),
+            (Some(nic(1, LANDING, None)), &migrate, Step::Recreate),
+            (None, &no, Step::Create),
+        ] {
+            assert_eq!(next(nic.as_ref(), &app, address, refused), step);
+        }
+    }
+}

@@ -25,7 +25,7 @@ async fn a_wave_gets_its_addresses_back_and_a_second_start_changes_nothing() {
 
 #[tokio::test]
 async fn a_wave_gets_its_addresses_back_whatever_the_platform_refuses() {
-    for switches in [
+    let all = [
         json!({"migrate_powered_on": false}),
         json!({"migrate_within_vpc": false, "nic_entity": "missing"}),
         json!({"migrate_keeps_mac": false}),
@@ -33,7 +33,8 @@ async fn a_wave_gets_its_addresses_back_whatever_the_platform_refuses() {
         json!({"address_lag_reads": 6, "learned_lag_reads": 6}),
         json!({"stale_if_match": "failed_task", "etag_drift_every": 4}),
         json!({"etag_races": 3}),
-    ] {
+    ];
+    futures::future::join_all(all.map(async |switches| {
         let scene = Scene::after_cutover(|world| world).await;
         scene.switch(&switches);
         scene.start().await.unwrap_or_else(|fault| panic!("{switches}: {fault}"));
@@ -41,7 +42,8 @@ async fn a_wave_gets_its_addresses_back_whatever_the_platform_refuses() {
         let changes = scene.changes();
         scene.start().await.unwrap();
         assert_eq!(scene.changes(), changes, "{switches}");
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]

@@ -55,7 +55,9 @@ pub struct CreateNic {
 }
 
 impl Nic {
-    pub(super) fn parse(value: &Value) -> Option<Self> {
+    /// Reads a NIC from its v4 document; none for one without id.
+    #[must_use]
+    pub fn parse(value: &Value) -> Option<Self> {
         let backing = value.get("nicBackingInfo").filter(|v| v.is_object()).or_else(|| value.get("backingInfo"));
         let network = value.get("nicNetworkInfo").filter(|v| v.is_object()).or_else(|| value.get("networkInfo"));
         let (backing, network) = (backing.unwrap_or(&Value::Null), network.unwrap_or(&Value::Null));
