@@ -1,6 +1,7 @@
 //! The Lambda entry: from the wire document to stored evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::StreamExt;
 use holdfast_journal::JournalStore;
@@ -20,6 +21,9 @@ use crate::words;
 
 /// Sites read at once.
 const SITES_AT_ONCE: usize = 8;
+
+/// For one reply. Three tries of it fit well into the function's time; a Prism Central that is slower is unread.
+const REPLY: Duration = Duration::from_secs(15);
 
 /// What lives as long as the function's process.
 #[derive(Debug)]
@@ -204,7 +208,8 @@ async fn ask(
     })?;
     let read = context.secrets.credentials(&central.secret).await?;
     let credentials = Credentials { username: read.username, password: read.password };
-    let prism = Prism::connect(&central.endpoint, credentials, &central.trust, Timeouts::default())?;
+    let timeouts = Timeouts { request: REPLY, ..Timeouts::default() };
+    let prism = Prism::connect(&central.endpoint, credentials, &central.trust, timeouts)?;
     let networks: BTreeMap<NetworkName, Network> = map
         .networks
         .iter()

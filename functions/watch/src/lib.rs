@@ -16,11 +16,14 @@ pub use words::summary;
 /// IAM actions of this function in the accounts of the network map: none.
 pub const ACTIONS: &[&[&str]] = &[];
 
+/// IAM actions for reading an operation that is to be undone: one query.
+const READS_OPERATIONS: &[&str] = &["dynamodb:Query"];
+
 /// IAM actions of this function in its own account.
 pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_runtime::MapSource::ACTIONS,
     holdfast_runtime::Secrets::ACTIONS,
     holdfast_store::Inventory::READ_ACTIONS,
-    holdfast_store::Operations::ACTIONS,
+    READS_OPERATIONS,
     holdfast_store::EvidenceStore::WRITE_ACTIONS,
 ];
