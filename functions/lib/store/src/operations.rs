@@ -14,10 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Fence number of a lock, beside its document: what a compare-and-swap compares.
 const FENCE: &str = "fence";
 
-/// Sort key of an operation without its plan. Sorts after the events and before the plan, so that one query reads both.
+/// Sort key of an operation without its large fields. Sorts after the events and before these, so that one query reads both.
 const OPERATION: &str = "operation";
 
-/// Sort keys of the parts of a plan begin with it.
+/// Sort keys of the parts of the plan and the other large fields begin with it.
 const PLAN: &str = "plan#";
 
 /// The journal store in DynamoDB.
@@ -70,9 +70,9 @@ impl JournalStore for Operations {
 
     async fn put_operation(&self, operation: &Operation) -> Result<Put, JournalError> {
         let pk = partition(&operation.id);
-        let (head, plan) = split(operation).map_err(|why| self.bad(why))?;
+        let (head, large) = split(operation).map_err(|why| self.bad(why))?;
         // INVARIANT: the operation's own item is written last: without it there is no operation.
-        if document::put(&self.table, &pk, PLAN, &plan).await? == crate::Put::AlreadyThere {
+        if document::put(&self.table, &pk, PLAN, &large).await? == crate::Put::AlreadyThere {
             return Ok(Put::AlreadyThere);
         }
         let record = Record::json(Key::new(pk, OPERATION), &head).map_err(|why| self.bad(why))?;
@@ -87,8 +87,8 @@ impl JournalStore for Operations {
         let records = self.table.query_from(&partition(id), OPERATION).await?;
         let (heads, parts): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|r| r.key.sk == OPERATION);
         let Some(head) = heads.first() else { return Ok(None) };
-        let Some(plan) = document::decode::<Value>(&self.table, &parts)? else { return Ok(None) };
-        join(head, plan).map(Some).map_err(|why| self.bad(why))
+        let Some(large) = document::decode::<Map<String, Value>>(&self.table, &parts)? else { return Ok(None) };
+        join(head, large).map(Some).map_err(|why| self.bad(why))
     }
 
     async fn read_entries(&self, id: &OperationId) -> Result<Vec<Entry>, JournalError> {
@@ -130,21 +130,28 @@ fn entry_record(id: &OperationId, entry: &Entry) -> Result<Record, String> {
     Record::json(Key::new(partition(id), format!("event#{:06}", entry.seq)), entry)
 }
 
-/// An operation without its plan, and the plan.
-fn split(operation: &Operation) -> Result<(Map<String, Value>, Value), String> {
+/// Fields of an operation that grow with the number of networks and hosts: they are kept in parts.
+const LARGE: [&str; 2] = ["plan", "verdict"];
+
+/// The small fields of an operation, and the large ones.
+fn split(operation: &Operation) -> Result<(Map<String, Value>, Map<String, Value>), String> {
     match serde_json::to_value(operation) {
-        Ok(Value::Object(mut fields)) => {
-            let plan = fields.shift_remove("plan").ok_or_else(|| "operation has no plan".to_owned())?;
-            Ok((fields, plan))
+        Ok(Value::Object(mut small)) => {
+            let mut large = Map::new();
+            for name in LARGE {
+                let value = small.shift_remove(name).ok_or_else(|| format!("operation has no field `{name}`"))?;
+                large.insert(name.to_owned(), value);
+            }
+            Ok((small, large))
         }
         Ok(_) => Err("operation is not a JSON object".to_owned()),
         Err(error) => Err(format!("operation cannot be written: {error}")),
     }
 }
 
-fn join(head: &Record, plan: Value) -> Result<Operation, String> {
+fn join(head: &Record, large: Map<String, Value>) -> Result<Operation, String> {
     let mut fields: Map<String, Value> = head.read()?;
-    fields.insert("plan".to_owned(), plan);
+    fields.extend(large);
     serde_json::from_value(Value::Object(fields))
         .map_err(|error| format!("`{}` / `{}`: {error}", head.key.pk, head.key.sk))
 }
@@ -200,7 +207,7 @@ mod tests {
             seq,
             by: holder(),
             at: "2026-01-02T03:04:05Z".parse().unwrap(),
-            event: Event::Finished,
+            events: vec![Event::Held { reason: "x".into() }],
         };
         let record = entry_record(&id(), &entry(9)).unwrap();
         assert_eq!(record.key.sk, "event#000009");
@@ -219,9 +226,9 @@ mod tests {
             "plan": {"networks": ["app"], "to": "nc2-osaka", "stages": []}
         }))
         .unwrap();
-        let (head, plan) = split(&operation).unwrap();
-        assert!(!head.contains_key("plan"));
+        let (head, large) = split(&operation).unwrap();
+        assert!(!head.contains_key("plan") && large.len() == LARGE.len());
         let record = Record::json(Key::new(partition(&operation.id), OPERATION), &head).unwrap();
-        assert_eq!(join(&record, plan).unwrap(), operation);
+        assert_eq!(join(&record, large).unwrap(), operation);
     }
 }

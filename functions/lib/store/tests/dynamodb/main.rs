@@ -1,0 +1,173 @@
+//! The store over HTTP: what is stored, what is refused, and that a lost reply changes neither.
+
+mod server;
+
+use aws_config::SdkConfig;
+use holdfast_journal::{Append, Entry, Event, JournalStore, Lock, LockWrite, Operation};
+use holdfast_model::{ExtId, HostName, HostRecord, InventoryVersion, NetworkName, SiteName, WaveName};
+use holdfast_store::{Inventory, LastDrill, Operations, PutVersion, Reports, RestoreJournal, RestoreKey, RestorePut};
+use serde_json::json;
+use server::Server;
+
+fn host(at: &str, os: &str) -> HostRecord {
+    serde_json::from_value(json!({
+        "name": "web-1", "wave": "wave-1", "instance": "i-0a1b2c3d", "platform": "linux", "captured_at": at,
+        "guest": {"schema_version": 1, "host_name": "web-1", "os": os, "nics": [], "end": true},
+        "nics": [{"device_index": 0, "eni": "eni-0a1b2c3d", "mac": "0a:00:00:00:00:01", "primary": "172.30.1.34",
+            "secondary": [], "subnet": "subnet-0a1b2c3d", "prefix": "172.30.1.0/24", "network": "app"}]
+    }))
+    .unwrap()
+}
+
+fn operation() -> Operation {
+    serde_json::from_value(json!({
+        "v": 1, "id": "op-20260102t030405-1a2b3c4d", "intent": {"kind": "move", "networks": ["app"], "to": "nc2-osaka"},
+        "from": {"app": "nc2-tokyo"}, "map": {"bucket": "b", "key": "k", "version": "", "sha256": "00"}, "force": null,
+        "evidence": "ev-1", "verdict": ["x".repeat(500_000)], "planned_at": "2026-01-02T03:04:05Z",
+        "planned_by": {"execution": "e1", "invocation": "r1"},
+        "plan": {"networks": ["app"], "to": "nc2-osaka", "stages": []}
+    }))
+    .unwrap()
+}
+
+fn entry(seq: u32) -> Entry {
+    let operation = operation();
+    Entry {
+        v: 1,
+        seq,
+        by: operation.planned_by,
+        at: operation.planned_at,
+        events: vec![Event::Held { reason: "x".into() }],
+    }
+}
+
+fn app() -> NetworkName {
+    NetworkName::parse("app").unwrap()
+}
+
+fn wave() -> WaveName {
+    WaveName::parse("wave-1").unwrap()
+}
+
+async fn inventory(config: &SdkConfig) {
+    let inventory = Inventory::new(config, "inventory");
+    assert_eq!(inventory.newest(&wave()).await.unwrap(), None);
+    // Larger than an item may be.
+    let first = vec![host("2026-01-02T00:00:00Z", &"漢".repeat(150_000))];
+    let stored = inventory.put(&wave(), None, "c1", &first).await.unwrap();
+    assert_eq!(stored, PutVersion::Stored(InventoryVersion(1)));
+    assert_eq!(inventory.newest(&wave()).await.unwrap().unwrap().hosts, first);
+    let raced = inventory.put(&wave(), None, "c2", &first).await.unwrap();
+    assert_eq!(raced, PutVersion::Raced(InventoryVersion(1)));
+    let second = vec![host("2026-01-03T00:00:00Z", "Linux")];
+    let stored = inventory.put(&wave(), Some(InventoryVersion(1)), "c3", &second).await.unwrap();
+    assert_eq!(stored, PutVersion::Stored(InventoryVersion(2)));
+    let raced = inventory.put(&wave(), Some(InventoryVersion(1)), "c4", &first).await.unwrap();
+    assert_eq!(raced, PutVersion::Raced(InventoryVersion(2)));
+    assert_eq!(inventory.hosts_of(&[app()].into()).await.unwrap(), second);
+    assert_eq!(inventory.hosts_of(&[NetworkName::parse("data").unwrap()].into()).await.unwrap(), []);
+}
+
+async fn operations(config: &SdkConfig) {
+    let store = Operations::new(config, "operations");
+    let operation = operation();
+    assert_eq!(store.read_operation(&operation.id).await.unwrap(), None);
+    assert_eq!(store.put_operation(&operation).await.unwrap(), holdfast_journal::Put::Stored);
+    let other = Operation { verdict: Vec::new(), ..operation.clone() };
+    assert_eq!(store.put_operation(&other).await.unwrap(), holdfast_journal::Put::AlreadyThere);
+    for seq in 0..5 {
+        // An append whose reply was lost meets itself, which the journal tells from another's entry.
+        let appended = store.append(&operation.id, &entry(seq)).await.unwrap();
+        assert!(appended == Append::Appended || appended == Append::AlreadyThere(entry(seq)));
+    }
+    let other = Entry { by: holdfast_journal::Holder { execution: "e2".into(), invocation: "r2".into() }, ..entry(4) };
+    assert_eq!(store.append(&operation.id, &other).await.unwrap(), Append::AlreadyThere(entry(4)));
+    assert_eq!(store.read_entries(&operation.id).await.unwrap(), (0..5).map(entry).collect::<Vec<_>>());
+    assert_eq!(store.read_operation(&operation.id).await.unwrap(), Some(operation));
+}
+
+async fn locks(config: &SdkConfig) {
+    let store = Operations::new(config, "operations");
+    let networks = [app(), NetworkName::parse("data").unwrap(), NetworkName::parse("web").unwrap()].into();
+    assert!(store.read_locks(&networks).await.unwrap().values().all(|lock| *lock == Lock::default()));
+    let fence = |fence| Lock { fence, ..Lock::default() };
+    for (expected, next) in [(0, fence(1)), (1, fence(2))] {
+        let written = store.swap_lock(&app(), expected, &next).await.unwrap();
+        assert!(written == LockWrite::Written || written == LockWrite::Changed(next));
+    }
+    assert_eq!(store.swap_lock(&app(), 1, &fence(9)).await.unwrap(), LockWrite::Changed(fence(2)));
+    assert_eq!(store.swap_lock(&app(), 0, &fence(9)).await.unwrap(), LockWrite::Changed(fence(2)));
+    let nobody = NetworkName::parse("nobody").unwrap();
+    assert_eq!(store.swap_lock(&nobody, 3, &fence(4)).await.unwrap(), LockWrite::Changed(Lock::default()));
+    assert_eq!(store.read_locks(&networks).await.unwrap()[&app()], fence(2));
+}
+
+async fn restores(config: &SdkConfig) {
+    let journal = RestoreJournal::new(config, "operations");
+    let key = RestoreKey {
+        wave: wave(),
+        host: HostName::parse("web-1").unwrap(),
+        vm: ExtId::parse("0a1b2c3d-0000-4000-8000-000000000001").unwrap(),
+        nic: 0,
+    };
+    let (first, second) = (json!({"address": "172.30.1.34"}), json!({"address": "172.30.1.35"}));
+    assert_eq!(journal.put(&key, &first).await.unwrap(), RestorePut::Stored);
+    let put = journal.put(&key, &second).await.unwrap();
+    assert!(matches!(put, RestorePut::UnderWay(record) if record.document == first && record.done.is_none()));
+    let done = "2026-01-02T03:04:05Z".parse().unwrap();
+    journal.mark_done(&key, done).await.unwrap();
+    assert_eq!(journal.read_wave(&wave()).await.unwrap()[0].done, Some(done));
+    assert_eq!(journal.put(&key, &second).await.unwrap(), RestorePut::Stored);
+    let other = RestoreKey { nic: 1, ..key };
+    assert!(journal.mark_done(&other, done).await.is_err());
+}
+
+async fn drills(config: &SdkConfig) {
+    let reports = Reports::new(config, "operations");
+    let (networks, to) = ([app()].into(), SiteName::parse("nc2-osaka").unwrap());
+    assert_eq!(reports.last_drill(&networks, &to).await.unwrap(), None);
+    for (at, report) in [("2026-01-02T00:00:00Z", "later"), ("2026-01-01T00:00:00Z", "earlier")] {
+        let drill = LastDrill { made_at: at.parse().unwrap(), report: report.to_owned() };
+        reports.note_drill(&networks, &to, &drill).await.unwrap();
+    }
+    assert_eq!(reports.last_drill(&networks, &to).await.unwrap().unwrap().report, "later");
+}
+
+/// Runs a scenario, then again with the reply of each of its calls lost in turn.
+async fn with_every_reply_lost(scenario: impl AsyncFn(&SdkConfig)) {
+    let server = Server::default();
+    scenario(&server.start().await).await;
+    let calls = server.calls();
+    assert!(calls > 0);
+    for call in 0..calls {
+        let server = Server::default();
+        server.lose(call);
+        scenario(&server.start().await).await;
+        assert!(server.calls() > calls, "the lost call {call} was not made again");
+    }
+}
+
+#[tokio::test]
+async fn a_version_of_a_wave_is_stored_whole_and_never_overwritten() {
+    with_every_reply_lost(inventory).await;
+}
+
+#[tokio::test]
+async fn an_operation_and_its_journal_are_written_once() {
+    with_every_reply_lost(operations).await;
+}
+
+#[tokio::test]
+async fn a_lock_changes_only_under_its_fence() {
+    with_every_reply_lost(locks).await;
+}
+
+#[tokio::test]
+async fn a_nic_under_way_keeps_its_record() {
+    with_every_reply_lost(restores).await;
+}
+
+#[tokio::test]
+async fn the_last_drill_is_the_latest() {
+    with_every_reply_lost(drills).await;
+}
