@@ -1,5 +1,7 @@
 //! What `capture` reads of simulated machines, what it refuses, and when it stores a version.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it says")]
+
 use std::collections::BTreeSet;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};

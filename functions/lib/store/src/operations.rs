@@ -87,7 +87,7 @@ impl JournalStore for Operations {
         let records = self.table.query_from(&partition(id), OPERATION).await?;
         let (heads, parts): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|r| r.key.sk == OPERATION);
         let Some(head) = heads.first() else { return Ok(None) };
-        let Some(large) = document::decode::<Map<String, Value>>(&self.table, &parts)? else { return Ok(None) };
+        let Some(large) = document::decode::<Fields>(&self.table, &parts)? else { return Ok(None) };
         join(head, large).map(Some).map_err(|why| self.bad(why))
     }
 
@@ -133,8 +133,11 @@ fn entry_record(id: &OperationId, entry: &Entry) -> Result<Record, String> {
 /// Fields of an operation that grow with the number of networks and hosts: they are kept in parts.
 const LARGE: [&str; 2] = ["plan", "verdict"];
 
+/// Fields of a document.
+type Fields = Map<String, Value>;
+
 /// The small fields of an operation, and the large ones.
-fn split(operation: &Operation) -> Result<(Map<String, Value>, Map<String, Value>), String> {
+fn split(operation: &Operation) -> Result<(Fields, Fields), String> {
     match serde_json::to_value(operation) {
         Ok(Value::Object(mut small)) => {
             let mut large = Map::new();
@@ -149,8 +152,8 @@ fn split(operation: &Operation) -> Result<(Map<String, Value>, Map<String, Value
     }
 }
 
-fn join(head: &Record, large: Map<String, Value>) -> Result<Operation, String> {
-    let mut fields: Map<String, Value> = head.read()?;
+fn join(head: &Record, large: Fields) -> Result<Operation, String> {
+    let mut fields: Fields = head.read()?;
     fields.extend(large);
     serde_json::from_value(Value::Object(fields))
         .map_err(|error| format!("`{}` / `{}`: {error}", head.key.pk, head.key.sk))

@@ -1,5 +1,12 @@
 //! The store over HTTP: what is stored, what is refused, and that a lost reply changes neither.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends at the first thing that is not as it says"
+)]
+
 mod server;
 
 use aws_config::SdkConfig;
