@@ -1,0 +1,65 @@
+//! What is asked for, resolved against the network map and the journal.
+
+use holdfast_journal::{Intent, JournalStore, Operation};
+use holdfast_model::wire::{FailoverIntent, FailoverRequest, Force};
+use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, SiteName};
+use std::collections::BTreeSet;
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Goal {
+    /// What an operation of it is for.
+    pub(crate) intent: Intent,
+    /// Networks.
+    pub(crate) networks: BTreeSet<NetworkName>,
+    /// Site that the tables will lead to.
+    pub(crate) to: SiteName,
+    /// The operation that is taken back.
+    pub(crate) undone: Option<Operation>,
+    /// A person's word.
+    pub(crate) force: Option<Force>,
+}
+
+/// Resolves a request.
+///
+/// # Errors
+/// `InvalidInput` for what is not asked well or not in the map, `NotUndoable` for an operation that is not there or led from several sites.
+pub(crate) async fn goal<J: JournalStore>(
+    request: &FailoverRequest,
+    map: &NetworkMap,
+    journal: &J,
+) -> Result<Goal, Fault> {
+    let force = request.force.clone();
+    match request.intent().map_err(|message| Fault::new(FaultName::InvalidInput, message))? {
+        FailoverIntent::Move { networks, to } => {
+            if let Some(unknown) = networks.iter().find(|network| !map.networks.contains_key(*network)) {
+                let declared = names(map.networks.keys());
+                let message = format!("network `{unknown}` is not in the network map (declared: {declared})");
+                return Err(Fault::new(FaultName::InvalidInput, message));
+            }
+            if !map.sites.contains_key(&to) {
+                let declared = names(map.sites.keys());
+                let message = format!("site `{to}` is not in the network map (declared: {declared})");
+                return Err(Fault::new(FaultName::InvalidInput, message));
+            }
+            let intent = Intent::Move { networks: networks.clone(), to: to.clone() };
+            Ok(Goal { intent, networks, to, undone: None, force })
+        }
+        FailoverIntent::Undo(id) => {
+            let not = |message: String| Fault::new(FaultName::NotUndoable, message);
+            let undone = journal
+                .read_operation(&id)
+                .await
+                .map_err(|error| Fault::new(error.fault(), error.to_string()))?
+                .ok_or_else(|| not(format!("there is no operation `{id}`")))?;
+            let to = undone.undo_to().map_err(not)?;
+            let networks = undone.plan.networks.clone();
+            Ok(Goal { intent: Intent::Undo { operation: id }, networks, to, undone: Some(undone), force })
+        }
+    }
+}
+
+fn names<T: std::fmt::Display>(items: impl Iterator<Item = T>) -> String {
+    let names: Vec<String> = items.map(|item| format!("`{item}`")).collect();
+    names.join(", ")
+}

@@ -1,0 +1,312 @@
+//! The flow of one invocation.
+
+use crate::context::Context;
+use crate::goal::{Goal, goal};
+use crate::tables::AwsTables;
+use crate::words::{done, names, nothing_to_do, operation_id, planned, take_fault, to_be_continued, violations};
+use holdfast_aws_network::{AwsNetwork, read_picture};
+use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
+use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
+use holdfast_model::{
+    Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, Scope, Site, SiteName,
+};
+use holdfast_plan::{Facts, Plan, check, current_site, judge, plan_move, plan_rest, plan_table, plan_undo};
+use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN};
+use holdfast_store::Operations;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tracing::info;
+
+/// How long a route may take to be in use after it was written; AWS shows `pending` for seconds.
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// How often an operation is looked for again when another execution took a lock at the same moment.
+const RACES: usize = 3;
+
+/// Plans, or plans and applies, what is asked for.
+///
+/// # Flow
+/// Network map; which operation is open; observe; plan and check; evidence; journal; apply; read back. An open operation of an equal
+/// intent is resumed from its frozen plan, after what is left of it was checked again.
+///
+/// # Guarantees
+/// `plan` changes nothing, in AWS or in the journal. Nothing is written without fresh evidence or a person's force, and not before the plan is
+/// stored. The same input again, when every table is right, opens no operation.
+///
+/// # Errors
+/// A [`Fault`] that says what is done and what is left, where anything was begun.
+pub async fn handle(
+    context: &Context,
+    input: SwapRouteInput,
+    invocation: Invocation,
+) -> Result<SwapRouteOutput, Fault> {
+    let (map, reference) = context.maps.load(input.map.as_ref()).await?;
+    let goal = goal(&input.request, &map, &context.operations).await?;
+    let networks = context.networks(&map).await?;
+    let swap = Swap { context, input, invocation, map: &map, reference, goal, networks };
+    match swap.input.action {
+        SwapAction::Plan => swap.plan_only().await,
+        SwapAction::Apply => swap.apply().await,
+    }
+}
+
+struct Swap<'a> {
+    context: &'a Context,
+    input: SwapRouteInput,
+    invocation: Invocation,
+    map: &'a NetworkMap,
+    reference: MapRef,
+    goal: Goal,
+    networks: BTreeMap<Scope, AwsNetwork>,
+}
+
+/// A session, or the plan that shows that there is nothing to do.
+enum Taken<'a> {
+    Session(Box<Session<'a, Operations>>, Vec<String>),
+    Nothing,
+}
+
+impl<'a> Swap<'a> {
+    async fn plan_only(&self) -> Result<SwapRouteOutput, Fault> {
+        let plan = self.plan(&self.picture().await)?;
+        let text = plan_table(&plan);
+        if plan.is_empty() {
+            let summary = nothing_to_do(&self.goal.networks, &self.goal.to);
+            return Ok(self.output(SwapResult::NothingToDo, None, text, summary));
+        }
+        let summary = planned(&plan);
+        Ok(self.output(SwapResult::Planned, None, text, summary))
+    }
+
+    async fn apply(&self) -> Result<SwapRouteOutput, Fault> {
+        if self.input.evidence.is_none() && self.goal.force.is_none() {
+            let message = "there is no evidence of where the machines run; run `watch` first, or start with `force` (who and why)";
+            return Err(Fault::new(FaultName::EvidenceMissing, message));
+        }
+        let (mut session, verdict) = match self.take().await? {
+            Taken::Session(session, verdict) => (session, verdict),
+            Taken::Nothing => {
+                let summary = nothing_to_do(&self.goal.networks, &self.goal.to);
+                let plan = Plan { networks: self.goal.networks.clone(), to: self.goal.to.clone(), stages: Vec::new() };
+                return Ok(self.output(SwapResult::NothingToDo, None, plan_table(&plan), summary));
+            }
+        };
+        let text = plan_table(&session.operation().plan);
+        info!(operation = %session.operation().id, execution.id = %self.input.execution, "applying\n{text}");
+        let limits = Limits { deadline: self.invocation.deadline.time(), margin: STOP_MARGIN, settle: SETTLE };
+        let tables = AwsTables(&self.networks);
+        let applied = apply(&mut session, &tables, self.context.clock.as_ref(), &limits).await?;
+        let operation = session.operation();
+        Ok(match applied {
+            Applied::Done => {
+                let summary = done(operation, self.goal.force.as_ref(), &verdict);
+                self.output(SwapResult::Done, Some(operation), text, summary)
+            }
+            Applied::Continue => {
+                let summary = to_be_continued(operation, session.status().done.len());
+                self.output(SwapResult::Continue, Some(operation), text, summary)
+            }
+        })
+    }
+
+    /// Resumes the open operation of this intent, or plans and opens one.
+    async fn take(&self) -> Result<Taken<'a>, Fault> {
+        let mut lost = None;
+        for _ in 0..RACES {
+            let now = self.context.clock.now();
+            let standing = self.desk().find(&self.goal.networks, &self.goal.intent, now).await;
+            let taken = match standing.map_err(|error| take_fault(&error))? {
+                Standing::Same(id, locks) => self.resume(&id, &locks).await?,
+                Standing::Free(locks) => self.open(&locks).await?,
+            };
+            match taken {
+                Ok(taken) => return Ok(taken),
+                Err(error) => lost = Some(error),
+            }
+        }
+        Err(lost.map_or_else(|| Fault::new(FaultName::Internal, "no operation was looked for"), |e| take_fault(&e)))
+    }
+
+    fn desk(&self) -> Desk<'a, Operations> {
+        let holder = Holder { execution: self.input.execution.clone(), invocation: self.invocation.id.clone() };
+        Desk::new(&self.context.operations, holder, self.invocation.deadline.lease_until(OPERATION_TIMEOUT))
+    }
+
+    /// The inner error is a race, after which the operation is looked for again.
+    async fn resume(
+        &self,
+        id: &holdfast_model::OperationId,
+        locks: &Locks,
+    ) -> Result<Result<Taken<'a>, TakeError>, Fault> {
+        let operation = self.operation(id).await?;
+        let (picture, verdict) = futures::future::join(self.picture(), self.verdict()).await;
+        let rest = plan_rest(&operation.plan, self.map, &picture)
+            .map_err(|refusal| Fault::new(refusal.fault(), format!("{refusal}; operation {id} stays open")))?;
+        check(&rest, &picture, self.map).map_err(|found| violations(&found))?;
+        let verdict = verdict?;
+        let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
+        Ok(match session {
+            Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session).await?), verdict)),
+            Err(error) => Err(error),
+        })
+    }
+
+    async fn operation(&self, id: &holdfast_model::OperationId) -> Result<Operation, Fault> {
+        use holdfast_journal::JournalStore;
+        let stored = self.context.operations.read_operation(id).await;
+        stored
+            .map_err(|error| Fault::new(error.fault(), error.to_string()))?
+            .ok_or_else(|| take_fault(&TakeError::NoOperation(id.clone())))
+    }
+
+    async fn open(&self, locks: &Locks) -> Result<Result<Taken<'a>, TakeError>, Fault> {
+        let undone_phase = match &self.goal.undone {
+            None => None,
+            Some(undone) => {
+                let (status, _) = self.desk().status(undone).await.map_err(|error| take_fault(&error))?;
+                Some(status.phase)
+            }
+        };
+        if let (Some(Phase::Superseded(by)), Some(undone)) = (&undone_phase, &self.goal.undone) {
+            let message = format!("operation {} was already taken back by {by}", undone.id);
+            return Err(Fault::new(FaultName::NotUndoable, message));
+        }
+        let picture = self.picture().await;
+        let plan = self.plan(&picture)?;
+        // An operation that never finished is closed by its undo, even where no table has to go back.
+        let unfinished = undone_phase.is_some_and(|phase| phase != Phase::Finished);
+        if plan.is_empty() && !unfinished {
+            return Ok(Ok(Taken::Nothing));
+        }
+        let verdict = self.verdict().await?;
+        let now = self.context.clock.now();
+        let from = self
+            .goal
+            .networks
+            .iter()
+            .filter_map(|network| current_site(self.map, &picture, network).map(|site| (network.clone(), site)));
+        let operation = Operation {
+            v: 1,
+            id: operation_id(now, &self.invocation.id)?,
+            intent: self.goal.intent.clone(),
+            from: from.collect(),
+            map: self.reference.clone(),
+            force: self.goal.force.clone(),
+            evidence: self.input.evidence.clone(),
+            verdict: verdict.clone(),
+            planned_at: now,
+            planned_by: Holder { execution: self.input.execution.clone(), invocation: self.invocation.id.clone() },
+            plan,
+        };
+        if let Some(force) = &self.goal.force {
+            info!(operation = %operation.id, force.by = %force.by, force.reason = %force.reason, "{} forced by {}: {}", operation.id, force.by, force.reason);
+        }
+        let session = raced(self.desk().open(operation, locks, now).await)?;
+        Ok(match session {
+            Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session).await?), verdict)),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Closes the operation that is taken back, before its first route is.
+    async fn superseding(&self, session: Session<'a, Operations>) -> Result<Session<'a, Operations>, Fault> {
+        if let Some(undone) = &self.goal.undone {
+            session.supersede(undone, self.context.clock.now()).await.map_err(|error| take_fault(&error))?;
+        }
+        Ok(session)
+    }
+
+    async fn picture(&self) -> Picture {
+        read_picture(&self.networks, self.map, self.context.clock.now()).await
+    }
+
+    fn plan(&self, picture: &Picture) -> Result<Plan, Fault> {
+        let plan = match &self.goal.undone {
+            None => plan_move(&self.goal.networks, &self.goal.to, self.map, picture),
+            Some(undone) => {
+                let steps: Vec<_> = undone.plan.steps().cloned().collect();
+                plan_undo(&steps, &self.goal.to, self.map, picture)
+            }
+        };
+        let plan = plan.map_err(|refusal| Fault::new(refusal.fault(), refusal.to_string()))?;
+        check(&plan, picture, self.map).map_err(|found| violations(&found))?;
+        Ok(plan)
+    }
+
+    /// Judges the evidence, and the EC2 sites as they are now; with force, nothing is read and nothing judged.
+    async fn verdict(&self) -> Result<Vec<String>, Fault> {
+        if self.goal.force.is_some() {
+            return Ok(Vec::new());
+        }
+        let (evidence, hosts, machines) =
+            futures::future::try_join3(self.evidence(), self.hosts(), self.machines()).await?;
+        let facts = Facts {
+            networks: &self.goal.networks,
+            to: &self.goal.to,
+            map: self.map,
+            evidence: evidence.as_ref(),
+            hosts: &hosts,
+            machines: &machines,
+            now: self.context.clock.now(),
+        };
+        judge(&facts).map_err(|objections| {
+            let message = format!("{} is not led to {}: {objections}", names(&self.goal.networks), self.goal.to);
+            Fault::new(objections.fault(), message)
+        })
+    }
+
+    async fn evidence(&self) -> Result<Option<Evidence>, Fault> {
+        let Some(id) = &self.input.evidence else { return Ok(None) };
+        let found = self.context.evidence.get(id).await?;
+        let missing = || Fault::new(FaultName::EvidenceMissing, format!("evidence `{}` is not stored", id.0));
+        found.ok_or_else(missing).map(Some)
+    }
+
+    async fn hosts(&self) -> Result<Vec<HostRecord>, Fault> {
+        Ok(self.context.inventory.hosts_of(&self.goal.networks).await?)
+    }
+
+    /// Instances and network interfaces of every EC2 site.
+    async fn machines(&self) -> Result<BTreeMap<SiteName, Machines>, Fault> {
+        let sites = self.map.sites.iter().filter(|(_, site)| matches!(site, Site::Ec2 { .. }));
+        let reads = sites.map(|(name, site)| async move {
+            let scope = Scope { account: site.account().clone(), region: site.region().clone() };
+            let network = self
+                .networks
+                .get(&scope)
+                .ok_or_else(|| Fault::new(FaultName::Internal, format!("no client for {scope}")))?;
+            Ok::<_, Fault>((name.clone(), network.read_machines(site.vpc()).await?))
+        });
+        Ok(futures::future::try_join_all(reads).await?.into_iter().collect())
+    }
+
+    fn output(
+        &self,
+        result: SwapResult,
+        operation: Option<&Operation>,
+        plan: String,
+        summary: String,
+    ) -> SwapRouteOutput {
+        let networks: BTreeSet<NetworkName> = self.goal.networks.clone();
+        info!(execution.id = %self.input.execution, "{summary}");
+        SwapRouteOutput {
+            schema_version: SCHEMA_VERSION,
+            result,
+            map: self.reference.clone(),
+            operation: operation.map(|operation| operation.id.clone()),
+            networks,
+            to: self.goal.to.clone(),
+            plan,
+            summary,
+        }
+    }
+}
+
+/// A lock or an end that came in between is worth looking again; everything else is a fault.
+fn raced<T>(taken: Result<T, TakeError>) -> Result<Result<T, TakeError>, Fault> {
+    match taken {
+        Ok(taken) => Ok(Ok(taken)),
+        Err(error @ (TakeError::Raced { .. } | TakeError::Closed { .. })) => Ok(Err(error)),
+        Err(error) => Err(take_fault(&error)),
+    }
+}

@@ -1,0 +1,120 @@
+//! Output in plain words, and ids.
+
+use holdfast_journal::{Intent, Operation, TakeError};
+use holdfast_model::wire::Force;
+use holdfast_model::{Fault, FaultName, NetworkName, OperationId, SiteName};
+use holdfast_plan::{Plan, Violation};
+use holdfast_runtime::chain;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// Id of an operation: the time, and a hash of the invocation that plans it.
+pub(crate) fn operation_id(now: Timestamp, invocation: &str) -> Result<OperationId, Fault> {
+    // FNV-1a: stable over versions of Rust, and nothing secret is in it.
+    let hash =
+        invocation.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let text = format!("op-{}-{hash:08x}", now.strftime("%Y%m%dt%H%M%S"));
+    OperationId::parse(text).map_err(|error| Fault::new(FaultName::Internal, error.to_string()))
+}
+
+pub(crate) fn names(networks: &BTreeSet<NetworkName>) -> String {
+    let names: Vec<&str> = networks.iter().map(NetworkName::as_str).collect();
+    names.join(", ")
+}
+
+/// `1 route in 1 stage`, `3 routes in 2 stages`.
+fn size(plan: &Plan) -> String {
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    format!("{} in {}", plural(plan.steps().count(), "route"), plural(plan.stages.len(), "stage"))
+}
+
+fn forced(force: Option<&Force>) -> String {
+    force.map_or_else(String::new, |force| {
+        format!("; forced by {} ({}), so nobody checked that the machines are there", force.by, force.reason)
+    })
+}
+
+pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[String]) -> String {
+    let what = match &operation.intent {
+        Intent::Move { .. } => String::new(),
+        Intent::Undo { operation } => format!(" again: {operation} is taken back"),
+    };
+    let seen = if verdict.is_empty() { String::new() } else { format!("; seen: {}", verdict.join("; ")) };
+    format!(
+        "every declared table leads {} to {}{what}; changed {} (operation {}){}{seen}",
+        names(&operation.plan.networks),
+        operation.plan.to,
+        size(&operation.plan),
+        operation.id,
+        forced(force),
+    )
+}
+
+pub(crate) fn nothing_to_do(networks: &BTreeSet<NetworkName>, to: &SiteName) -> String {
+    format!("every declared table already leads {} to {to}; nothing was changed", names(networks))
+}
+
+pub(crate) fn planned(plan: &Plan) -> String {
+    format!(
+        "leading {} to {} would change {}; every state on the way was checked from every vantage; nothing was changed, and evidence is judged when the plan is applied",
+        names(&plan.networks),
+        plan.to,
+        size(plan)
+    )
+}
+
+pub(crate) fn to_be_continued(operation: &Operation, done: usize) -> String {
+    format!(
+        "{done} of {} done (operation {}); the time ran out, call again with the same input",
+        size(&operation.plan),
+        operation.id
+    )
+}
+
+/// A plan that the checker does not accept: a bug of the planner, or a map that changed.
+pub(crate) fn violations(violations: &[Violation]) -> Fault {
+    let lines: Vec<String> = violations.iter().take(5).map(ToString::to_string).collect();
+    let more = violations.len().saturating_sub(lines.len());
+    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+    Fault::new(FaultName::Refused, format!("the checker refuses the plan: {}{more}", lines.join("; ")))
+}
+
+pub(crate) fn take_fault(error: &TakeError) -> Fault {
+    let name = match error {
+        TakeError::OperationOpen { .. } => FaultName::OperationOpen,
+        TakeError::LeaseHeld { .. } | TakeError::Raced { .. } => FaultName::LeaseHeld,
+        TakeError::Closed { .. } => FaultName::TakenOver,
+        TakeError::NoOperation(_) | TakeError::Illegal { .. } => FaultName::Internal,
+        TakeError::Store(error) => error.fault(),
+    };
+    Fault::new(name, chain(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_id_has_its_form_and_differs_by_invocation() {
+        let now = "2026-01-02T03:04:05Z".parse().unwrap();
+        let id = operation_id(now, "a").unwrap();
+        assert_eq!(id.as_str(), "op-20260102t030405-e40c292c");
+        assert_ne!(id, operation_id(now, "b").unwrap());
+    }
+
+    #[test]
+    fn a_race_is_tried_again_and_an_open_operation_is_not() {
+        let network = NetworkName::parse("app").unwrap();
+        assert!(take_fault(&TakeError::Raced { network: network.clone() }).name.retryable());
+        let open = TakeError::OperationOpen {
+            network,
+            operation: OperationId::parse("op-00000001").unwrap(),
+            intent: Box::new(Intent::Undo { operation: OperationId::parse("op-00000000").unwrap() }),
+            since: "2026-01-02T03:04:05Z".parse().unwrap(),
+            holder: None,
+        };
+        let fault = take_fault(&open);
+        assert_eq!((fault.name, fault.name.retryable()), (FaultName::OperationOpen, false));
+        insta::assert_snapshot!(fault.message, @r#"operation op-00000001 (undo op-00000000) is open on network `app` since 2026-01-02T03:04:05Z; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`"#);
+    }
+}
