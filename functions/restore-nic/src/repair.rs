@@ -17,6 +17,12 @@ use crate::pair::{Pair, Refused, Step, next, pair};
 /// How long a changed NIC may take to show its address: Nutanix's own Ansible tests wait 60 seconds.
 const SHOWS: Duration = Duration::from_secs(90);
 
+/// How long the address of a NIC may take to show when nothing of it is known.
+const ADDRESS: Duration = Duration::from_secs(2);
+
+/// How long a NIC may take to show whose creation may be under way.
+const CREATION: Duration = Duration::from_secs(6);
+
 /// Looks and changes for one NIC, lost replies and refusals included.
 const TURNS: u32 = 10;
 
@@ -107,14 +113,17 @@ impl<J: Notes> Repair<'_, J> {
         guest::refresh(self, refreshed).await
     }
 
-    /// The VM, read until no NIC is without address or the time for that is over: an address shows some reads after it was given.
+    /// The VM, read until nothing of an earlier change is still to come or the time for that is over: an address shows some reads after it was
+    /// given, and the creation of a NIC whose start died may still be under way (about three seconds on hardware).
     async fn settled(&self, notes: &BTreeMap<u32, Note>) -> Result<Vm, Stop> {
-        let limit = self.shared.limits.wait.within(Duration::from_secs(2));
+        let created = notes.values().any(|note| matches!(note, Note::Recreate { .. }));
+        let limit = self.shared.limits.wait.within(if created { CREATION } else { ADDRESS });
         let mut backoff = Backoff::default();
         loop {
             let vm = self.shared.prism.vm(self.vm).await?.vm;
-            let open = notes.is_empty() && vm.nics.iter().any(|nic| nic.primary().is_none());
-            if !open || !backoff.pause(&limit).await {
+            let missing = created && vm.nics.len() < self.host.nics.len();
+            let bare = notes.is_empty() && vm.nics.iter().any(|nic| nic.primary().is_none());
+            if !(missing || bare) || !backoff.pause(&limit).await {
                 return Ok(vm);
             }
         }
@@ -386,6 +395,11 @@ impl<J: Notes> Repair<'_, J> {
             Err(error) if passing(&error) => return Ok(Err(error)),
             Err(error) => error,
         };
+        // One that is there by now, from an earlier try or another start, is looked at again.
+        let seen = prism.vm(self.vm).await?.vm;
+        if seen.nics.iter().any(|nic| nic.mac.as_ref() == Some(&after.mac)) {
+            return Ok(Err(error));
+        }
         let mut left = String::new();
         if error.refused() && prism.create_nic(self.vm, before, &wait).await.is_ok() {
             left = format!("; it was created again on its old subnet `{}`", before.subnet);

@@ -47,6 +47,7 @@ async fn a_start_that_died_anywhere_is_finished_by_the_next() {
 #[tokio::test]
 async fn a_nic_that_was_taken_away_is_given_back_by_the_next_start() {
     die_everywhere(json!({"migrate_powered_on": false})).await;
+    die_everywhere(json!({"migrate_powered_on": false, "task_queued_reads": 1, "task_running_reads": 1})).await;
 }
 
 #[tokio::test]
