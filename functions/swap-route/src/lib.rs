@@ -11,4 +11,15 @@ mod words;
 
 pub use context::Context;
 pub use swap::handle;
-pub use tables::ACTIONS;
+
+/// IAM actions in the accounts that the network map names: everything that is read, and the writes of static routes.
+pub const ACTIONS: &[&[&str]] = &[holdfast_aws_network::ACTIONS, holdfast_aws_network::WRITE_ACTIONS];
+
+/// IAM actions in the function's own account.
+pub const OWN_ACTIONS: &[&[&str]] = &[
+    holdfast_runtime::MapSource::ACTIONS,
+    holdfast_runtime::Accounts::ACTIONS,
+    holdfast_store::Inventory::READ_ACTIONS,
+    holdfast_store::EvidenceStore::READ_ACTIONS,
+    holdfast_store::Operations::ACTIONS,
+];

@@ -8,9 +8,6 @@ use holdfast_plan::{RouteValue, Step};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// EC2 actions of this function: everything that is read, and the writes of static routes.
-pub const ACTIONS: [&[&str]; 2] = [holdfast_aws_network::ACTIONS, holdfast_aws_network::WRITE_ACTIONS];
-
 /// First pause between two reads of a route that is changing; it doubles. A static route settles within seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
