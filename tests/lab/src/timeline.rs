@@ -63,7 +63,8 @@ impl Timeline {
     pub fn line(&self, stage: &Stage) -> String {
         let lost: Vec<String> =
             self.clients.iter().map(|client| format!("{} lost from {client}", lost(stage, client))).collect();
-        format!("{:>6.1} s  {}: {} ({})", stage.began.as_secs_f64(), stage.name, stage.words, lost.join(", "))
+        let words = stage.words.lines().next().unwrap_or_default();
+        format!("{:>6.1} s  {}: {} ({})", stage.began.as_secs_f64(), stage.name, words, lost.join(", "))
     }
 
     /// The whole story as a table.

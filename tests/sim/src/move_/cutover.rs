@@ -76,8 +76,8 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     made.power = Power::On;
     let addresses: Vec<_> = made.nics.iter().filter_map(|n| n.address).collect();
 
-    let reads = world.switches.ec2.instance_pending_reads;
-    world.ec2.stop_instance(&entry.instance, reads)?;
+    // Move waits until the instance has stopped before it calls the cutover done.
+    world.ec2.stop_instance(&entry.instance, 0)?;
     guests::instance_changed(world, &entry.instance);
     hooks::migrated(world, &entry.instance, (&prism_name, vm));
     hooks::notify(world, &prism_name, vec![Signal::Booted { vm }]);
