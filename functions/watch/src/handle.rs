@@ -7,10 +7,10 @@ use futures::StreamExt;
 use holdfast_journal::JournalStore;
 use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
-    Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Network, NetworkMap, NetworkName, Sighting,
-    Site, SiteName,
+    Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Network, NetworkMap, NetworkName, Power,
+    SightedNic, Sighting, Site, SiteName,
 };
-use holdfast_nutanix::{Credentials, NutanixError, Prism, Timeouts};
+use holdfast_nutanix::{Backoff, Credentials, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
 use holdfast_store::{EvidenceStore, Inventory, Operations, Put};
 use jiff::Timestamp;
@@ -24,6 +24,9 @@ const SITES_AT_ONCE: usize = 8;
 
 /// For one reply. Three tries of it fit well into the function's time; a Prism Central that is slower is unread.
 const REPLY: Duration = Duration::from_secs(15);
+
+/// The longest that guests may take to show an address, so that the evidence is young and the function's time suffices.
+const SETTLES: Duration = Duration::from_secs(90);
 
 /// What lives as long as the function's process.
 #[derive(Debug)]
@@ -216,7 +219,21 @@ async fn ask(
         .filter(|(name, _)| scope.networks.contains(*name))
         .map(|(n, v)| (n.clone(), v.clone()))
         .collect();
-    Ok(read_site(&prism, &SiteQuery { site, fvn_vpc, cluster, networks: &networks, hosts }).await?)
+    let query = SiteQuery { site, fvn_vpc, cluster, networks: &networks, hosts };
+    let limit = TimeLimit::after(Duration::from_secs(map.policy.guest_timeout_seconds.into()).min(SETTLES));
+    let mut backoff = Backoff::default();
+    loop {
+        let seen = read_site(&prism, &query).await?;
+        if !seen.values().flatten().any(is_settling) || !backoff.pause(&limit).await {
+            return Ok(seen);
+        }
+    }
+}
+
+/// Whether a machine runs that Prism Central has seen no address of yet, as one that a failover has just booted.
+fn is_settling(sighting: &Sighting) -> bool {
+    let silent = |nic: &SightedNic| nic.connected && !nic.configured.is_empty() && nic.learned.is_empty();
+    sighting.power == Power::On && sighting.nics.iter().any(silent)
 }
 
 /// A key that sorts by time and that no other invocation has.
