@@ -111,30 +111,18 @@ impl From<Ec2Error> for Fault {
     }
 }
 
-/// The table: code of EC2 to meaning. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+/// The table: code of EC2 to meaning; what all of AWS shares is in the model's. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
 fn kind_of(code: &str) -> ErrorKind {
+    match FaultName::from_aws_code(code) {
+        Some(FaultName::Throttled) => return ErrorKind::Throttled,
+        Some(FaultName::AccessDenied) => return ErrorKind::Denied,
+        Some(_) => return ErrorKind::NoAnswer,
+        None => {}
+    }
     match code {
         "RouteAlreadyExists" => ErrorKind::AlreadyExists,
         "InvalidRoute.NotFound" => ErrorKind::RouteNotFound,
         "IncorrectState" | "IncorrectInstanceState" => ErrorKind::Busy,
-        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "EC2ThrottledException" => ErrorKind::Throttled,
-        "UnauthorizedOperation"
-        | "AccessDenied"
-        | "AccessDeniedException"
-        | "AuthFailure"
-        | "OptInRequired"
-        | "InvalidClientTokenId"
-        | "UnrecognizedClientException"
-        | "SignatureDoesNotMatch"
-        | "RequestExpired"
-        | "ExpiredToken"
-        | "ExpiredTokenException" => ErrorKind::Denied,
-        "InternalError"
-        | "InternalFailure"
-        | "InternalServerError"
-        | "ServerInternal"
-        | "ServiceUnavailable"
-        | "Unavailable" => ErrorKind::NoAnswer,
         other if other.ends_with(".NotFound") => ErrorKind::IdNotFound,
         other if other.ends_with("LimitExceeded") => ErrorKind::LimitReached,
         _ => ErrorKind::Refused,
