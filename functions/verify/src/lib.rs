@@ -1,1 +1,70 @@
-//! Placeholder.
+//! `verify`: checks before and after a change, and drills.
+//!
+//! Reads routes, machines, the inventory and evidence, has machines of the vantages probe the data path, and writes a report. Changes nothing and
+//! refuses nothing: what it could not see is a check that ended *unknown*. Routing is proven by tracing; filtering (security groups, network ACLs,
+//! firewalls of guests) shows only in the probes.
+//!
+//! [`handle`] is the entry; the checks are in `routes`, `machines`, `probes` and `flow`, one noun each.
+
+mod checks;
+mod context;
+mod drill;
+mod facts;
+mod flow;
+mod machines;
+mod postflight;
+mod preflight;
+mod probes;
+mod report;
+mod routes;
+#[cfg(test)]
+mod simulated;
+
+pub use context::Context;
+
+use holdfast_model::Fault;
+use holdfast_model::wire::{VerifyInput, VerifyKind, VerifyOutput};
+use holdfast_runtime::Invocation;
+
+/// IAM actions of this function in the accounts of the network map.
+pub const ACTIONS: &[&[&str]] = &[holdfast_aws_network::ACTIONS, holdfast_guest::ACTIONS];
+
+/// IAM actions of this function in its own account.
+pub const OWN_ACTIONS: &[&[&str]] = &[
+    holdfast_runtime::MapSource::ACTIONS,
+    holdfast_runtime::Accounts::ACTIONS,
+    holdfast_store::Inventory::READ_ACTIONS,
+    holdfast_store::EvidenceStore::READ_ACTIONS,
+    holdfast_store::Reports::ACTIONS,
+];
+
+/// Verifies what the input asks for and stores a report.
+///
+/// # Flow
+/// Load the network map; read what the checks need, all at once; check; store the report.
+///
+/// # Guarantees
+/// Nothing is changed in AWS or on a machine. The result is the worst of the checks.
+///
+/// # Errors
+/// `InvalidInput` for a name that the map does not have; `NotCaptured` for a wave without inventory; `NotConfigured`, `InvalidMap`, `Throttled`,
+/// `AccessDenied`, `Unavailable` for map, inventory, evidence and report.
+pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Result<VerifyOutput, Fault> {
+    let (map, map_ref) = context.maps.load(input.map.as_ref()).await?;
+    let now = context.clock.now();
+    let found = match &input.check {
+        VerifyKind::Captured { wave } => {
+            preflight::check(context, &map, wave, preflight::Moment::Captured, now).await?
+        }
+        VerifyKind::Preflight { request } => {
+            preflight::check(context, &map, &request.wave, preflight::Moment::Cutover, now).await?
+        }
+        VerifyKind::Postflight { networks, to, evidence } => {
+            postflight::check(context, &map, networks, to, evidence.as_ref(), now).await?
+        }
+        VerifyKind::Drill { request, evidence, plan } => {
+            drill::check(context, &map, request, evidence, plan, now).await?
+        }
+    };
+    report::store(context, input, map_ref, found, now).await
+}

@@ -1,1 +1,6 @@
-fn main() {}
+//! The `verify` Lambda function.
+
+#[tokio::main]
+async fn main() -> Result<(), holdfast_runtime::Error> {
+    holdfast_runtime::run(holdfast_verify::Context::from_env, holdfast_verify::handle).await
+}

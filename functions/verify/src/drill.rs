@@ -1,0 +1,95 @@
+//! A failover on paper: today's state is proven as after a change, and what the failover would need is checked beside it.
+
+use crate::checks::{fail, pass, warn, worst};
+use crate::context::Context;
+use crate::facts::{Live, Subject, site};
+use crate::machines::Taking;
+use crate::report::Found;
+use crate::{flow, machines, probes, routes};
+use futures::future::join;
+use holdfast_model::wire::{Check, CheckStatus, DrillRequest};
+use holdfast_model::{EvidenceId, Fault, NetworkMap, NetworkName, SiteName};
+use holdfast_store::LastDrill;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Networks and destination of a drill.
+pub(crate) struct Drilled {
+    pub networks: BTreeSet<NetworkName>,
+    pub to: SiteName,
+    /// Whether it found nothing wrong.
+    pub good: bool,
+}
+
+pub(crate) async fn check(
+    context: &Context,
+    map: &NetworkMap,
+    request: &DrillRequest,
+    evidence: &EvidenceId,
+    plan: &str,
+    now: Timestamp,
+) -> Result<Found, Fault> {
+    let to = site(map, &request.to)?;
+    let subject = Subject::read(context, map, &request.networks, Some(evidence), now).await?;
+    let networks = context.networks(map).await?;
+    let read = join(Live::read(&networks, map, now), probes::all(context, &subject));
+    let ((live, probed), last) = join(read, context.reports.last_drill(&request.networks, &request.to)).await;
+
+    let mut checks = vec![pass(format!("what a failover to {} would do", request.to), plan)];
+    checks.push(routes::plan_to(&subject, &live, &request.to));
+    checks.push(routes::attachments(&subject, &live, &request.to));
+    let flow = flow::tables(&subject, &live, &request.to, to);
+    checks.extend(flow.checks);
+    checks.extend(flow::source_dest(&networks, &request.to, to, &flow.enis).await);
+    checks.extend(today(&subject, &live));
+    checks.extend(probed?);
+    checks.extend(routes::unread(&live));
+    checks.push(age(last?, now));
+    let good = worst(&checks) <= CheckStatus::Warn;
+    Ok(Found {
+        title: format!("drill of {} to {}", crate::checks::list(&request.networks), request.to),
+        checks,
+        evidence: subject.evidence,
+        drill: Some(Drilled { networks: request.networks.clone(), to: request.to.clone(), good }),
+    })
+}
+
+/// Whether every network works where it is today.
+fn today(subject: &Subject<'_>, live: &Live) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut by_site: BTreeMap<SiteName, BTreeSet<NetworkName>> = BTreeMap::new();
+    for (network, site) in routes::sites_now(subject, live) {
+        match site {
+            Some(site) => {
+                by_site.entry(site).or_default().insert(network);
+            }
+            None => checks.push(fail(
+                format!("where {network} is today"),
+                "the route tables were not all read, or follow no site of the network map",
+            )),
+        }
+    }
+    for (site, networks) in by_site {
+        let here = subject.only(networks);
+        checks.extend(routes::delivered(&here, live, &site));
+        let taking = Taking { host: CheckStatus::Fail, no_evidence: Some(CheckStatus::Unknown) };
+        checks.extend(machines::at_site(&here, live, &site, taking));
+    }
+    checks
+}
+
+/// How long ago the last drill was that found nothing wrong.
+fn age(last: Option<LastDrill>, now: Timestamp) -> Check {
+    let name = "last good drill";
+    match last {
+        None => warn(name, "there was none before this one"),
+        Some(last) => {
+            let hours = now.duration_since(last.made_at).as_hours();
+            let ago = match hours {
+                ..48 => format!("{hours} hours ago"),
+                48.. => format!("{} days ago", hours / 24),
+            };
+            pass(name, format!("{ago}, at {} (report {})", last.made_at, last.report))
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Reads what the checks need, all at once.
+
+use crate::context::Context;
+use futures::future::{join, join_all};
+use holdfast_aws_network::{AwsNetwork, read_picture};
+use holdfast_model::{
+    Evidence, EvidenceId, Fault, FaultName, HostRecord, Machines, NetworkMap, NetworkName, Picture, Scope, Site,
+    SiteName,
+};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Networks and hosts that a verification is about.
+pub(crate) struct Subject<'a> {
+    pub map: &'a NetworkMap,
+    pub networks: BTreeSet<NetworkName>,
+    pub hosts: Vec<HostRecord>,
+    pub evidence: Option<Evidence>,
+    pub now: Timestamp,
+}
+
+/// What AWS says now.
+pub(crate) struct Live {
+    pub picture: Picture,
+    /// Instances and network interfaces of the EC2 sites that answered.
+    pub machines: BTreeMap<SiteName, Machines>,
+    /// Why the others did not.
+    pub machines_unread: BTreeMap<SiteName, String>,
+}
+
+impl<'a> Subject<'a> {
+    /// Reads the captured hosts of the networks, and the evidence when there is any.
+    pub(crate) async fn read(
+        context: &Context,
+        map: &'a NetworkMap,
+        networks: &BTreeSet<NetworkName>,
+        evidence: Option<&EvidenceId>,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        known(map, networks)?;
+        let evidence = async {
+            match evidence {
+                None => Ok(None),
+                Some(id) => context.evidence.get(id).await.map_err(Fault::from)?.map(Some).ok_or_else(|| {
+                    Fault::new(FaultName::InvalidInput, format!("there is no evidence `{}`; take it again", id.0))
+                }),
+            }
+        };
+        let (hosts, evidence) = join(context.inventory.hosts_of(networks), evidence).await;
+        Ok(Self { map, networks: networks.clone(), hosts: hosts?, evidence: evidence?, now })
+    }
+
+    /// The same for some of the networks.
+    pub(crate) fn only(&self, networks: BTreeSet<NetworkName>) -> Self {
+        Self { map: self.map, networks, hosts: self.hosts.clone(), evidence: self.evidence.clone(), now: self.now }
+    }
+}
+
+fn known(map: &NetworkMap, networks: &BTreeSet<NetworkName>) -> Result<(), Fault> {
+    if networks.is_empty() {
+        return Err(Fault::new(FaultName::InvalidInput, "`networks` is empty; name at least one network"));
+    }
+    for name in networks {
+        if !map.networks.contains_key(name) {
+            let declared = crate::checks::list(map.networks.keys());
+            return Err(Fault::new(
+                FaultName::InvalidInput,
+                format!("network `{name}` is not in the network map (declared: {declared})"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A site of the map.
+pub(crate) fn site<'a>(map: &'a NetworkMap, name: &SiteName) -> Result<&'a Site, Fault> {
+    map.sites.get(name).ok_or_else(|| {
+        let declared = crate::checks::list(map.sites.keys());
+        Fault::new(FaultName::InvalidInput, format!("site `{name}` is not in the network map (declared: {declared})"))
+    })
+}
+
+impl Live {
+    /// Reads routing and the machines of every EC2 site.
+    pub(crate) async fn read(networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkMap, now: Timestamp) -> Self {
+        let sites = map.sites.iter().filter_map(|(name, site)| match site {
+            Site::Ec2 { account, region, vpc } => {
+                let scope = Scope { account: account.clone(), region: region.clone() };
+                networks.get(&scope).map(|network| async move { (name.clone(), network.read_machines(vpc).await) })
+            }
+            Site::Nc2 { .. } => None,
+        });
+        let (picture, found) = join(read_picture(networks, map, now), join_all(sites)).await;
+        let mut live = Self { picture, machines: BTreeMap::new(), machines_unread: BTreeMap::new() };
+        for (site, machines) in found {
+            match machines {
+                Ok(machines) => {
+                    live.machines.insert(site, machines);
+                }
+                Err(error) => {
+                    live.machines_unread.insert(site, error.to_string());
+                }
+            }
+        }
+        live
+    }
+}

@@ -1,0 +1,59 @@
+//! Checks of machines: the judgement of `holdfast-plan`, objection by objection.
+
+use crate::checks::{fail, list, pass, unknown, warn};
+use crate::facts::{Live, Subject};
+use holdfast_model::SiteName;
+use holdfast_model::wire::{Check, CheckStatus};
+use holdfast_plan::{Facts, Objection, judge};
+
+/// How a verification takes what the judgement objects to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taking {
+    /// A captured host that is not where it should be, or still somewhere else.
+    pub host: CheckStatus,
+    /// No evidence: before the machines are restored nobody has asked yet; after a forced change nobody could be asked.
+    pub no_evidence: Option<CheckStatus>,
+}
+
+/// Whether every captured host is at the site with its addresses, nowhere else, and nobody else holds an address of the networks.
+pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking: Taking) -> Vec<Check> {
+    let facts = Facts {
+        networks: &subject.networks,
+        to,
+        map: subject.map,
+        evidence: subject.evidence.as_ref(),
+        hosts: &subject.hosts,
+        machines: &live.machines,
+        now: subject.now,
+    };
+    let objections = match judge(&facts) {
+        Ok(lines) => return vec![pass(machines(to), list(lines))],
+        Err(objections) => objections.0,
+    };
+    let checks: Vec<Check> = objections.iter().filter_map(|objection| one(objection, live, to, taking)).collect();
+    if checks.is_empty() {
+        return vec![pass(machines(to), format!("nothing speaks against {} captured hosts", subject.hosts.len()))];
+    }
+    checks
+}
+
+fn machines(to: &SiteName) -> String {
+    format!("machines for {to}")
+}
+
+fn one(objection: &Objection, live: &Live, to: &SiteName, taking: Taking) -> Option<Check> {
+    let text = objection.to_string();
+    Some(match objection {
+        Objection::NoEvidence => Check { name: "evidence".to_owned(), status: taking.no_evidence?, saw: text },
+        Objection::NotCaptured { .. } => unknown("captured hosts", text),
+        // The change itself takes time: it was judged by this evidence when it was fresh.
+        Objection::Stale { .. } => warn("evidence", text),
+        Objection::OtherNetworks { .. } => unknown("evidence", text),
+        Objection::Unread { site, .. } => {
+            let why = live.machines_unread.get(site).map_or(text, |why| format!("site `{site}` is unknown: {why}"));
+            unknown(format!("machines at {site}"), why)
+        }
+        Objection::Host { host, .. } => Check { name: format!("host {host} for {to}"), status: taking.host, saw: text },
+        Objection::Stranger { .. } => fail("nobody else holds an address of the networks", text),
+    })
+}

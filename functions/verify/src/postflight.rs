@@ -1,0 +1,40 @@
+//! After a change: do the networks work from every vantage, and does nothing else answer?
+
+use crate::checks::list;
+use crate::context::Context;
+use crate::facts::{Live, Subject, site};
+use crate::machines::Taking;
+use crate::report::Found;
+use crate::{machines, probes, routes};
+use futures::future::join;
+use holdfast_model::wire::{Check, CheckStatus};
+use holdfast_model::{EvidenceId, Fault, NetworkMap, NetworkName, SiteName};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+pub(crate) async fn check(
+    context: &Context,
+    map: &NetworkMap,
+    names: &BTreeSet<NetworkName>,
+    to: &SiteName,
+    evidence: Option<&EvidenceId>,
+    now: Timestamp,
+) -> Result<Found, Fault> {
+    site(map, to)?;
+    let subject = Subject::read(context, map, names, evidence, now).await?;
+    let checks = checks(context, &subject, to).await?;
+    Ok(Found { title: format!("{} at {to}", list(names)), checks, evidence: subject.evidence, drill: None })
+}
+
+/// The checks, once it is known which hosts they are about.
+pub(crate) async fn checks(context: &Context, subject: &Subject<'_>, to: &SiteName) -> Result<Vec<Check>, Fault> {
+    let networks = context.networks(subject.map).await?;
+    let (live, probed) = join(Live::read(&networks, subject.map, subject.now), probes::all(context, subject)).await;
+    let mut checks = routes::delivered(subject, &live, to);
+    checks.extend(probed?);
+    // Without evidence a person forced the change, and answers for where the machines run; the probes tell the rest.
+    let taking = Taking { host: CheckStatus::Fail, no_evidence: Some(CheckStatus::Warn) };
+    checks.extend(machines::at_site(subject, &live, to, taking));
+    checks.extend(routes::unread(&live));
+    Ok(checks)
+}

@@ -1,0 +1,75 @@
+//! Before a cutover: everything that would refuse it later.
+
+use crate::checks::{list, pass};
+use crate::context::Context;
+use crate::facts::{Live, Subject, site};
+use crate::machines::Taking;
+use crate::report::Found;
+use crate::{flow, machines, routes};
+use holdfast_model::wire::{Check, CheckStatus};
+use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, SiteName, WaveName};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+/// When the question is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// After a capture: instances may still run.
+    Captured,
+    /// Right before the cutover.
+    Cutover,
+}
+
+pub(crate) async fn check(
+    context: &Context,
+    map: &NetworkMap,
+    wave_name: &WaveName,
+    moment: Moment,
+    now: Timestamp,
+) -> Result<Found, Fault> {
+    let Some(wave) = map.waves.get(wave_name) else {
+        return Err(Fault::new(
+            FaultName::InvalidInput,
+            format!("wave `{wave_name}` is not in the network map (declared: {})", list(map.waves.keys())),
+        ));
+    };
+    let Some(captured) = context.inventory.newest(wave_name).await? else {
+        return Err(Fault::new(
+            FaultName::NotCaptured,
+            format!("nothing was captured for wave `{wave_name}`; run `capture` first"),
+        ));
+    };
+    let names: BTreeSet<NetworkName> =
+        captured.hosts.iter().flat_map(|host| &host.nics).map(|nic| nic.network.clone()).collect();
+    let subject = Subject::read(context, map, &names, None, now).await?;
+    let hosts = list(captured.hosts.iter().map(|host| &host.name));
+    let mut all = vec![pass(format!("capture of {wave_name}"), format!("version {}: {hosts}", captured.version.0))];
+    all.extend(checks(context, &subject, &wave.to, moment).await?);
+    let title = format!("preflight of wave {wave_name} to {} ({})", wave.to, list(&names));
+    Ok(Found { title, checks: all, evidence: None, drill: None })
+}
+
+/// The checks, once it is known which hosts they are about.
+pub(crate) async fn checks(
+    context: &Context,
+    subject: &Subject<'_>,
+    to: &SiteName,
+    moment: Moment,
+) -> Result<Vec<Check>, Fault> {
+    let destination = site(subject.map, to)?;
+    let networks = context.networks(subject.map).await?;
+    let live = Live::read(&networks, subject.map, subject.now).await;
+    let host = match moment {
+        Moment::Captured => CheckStatus::Warn,
+        Moment::Cutover => CheckStatus::Fail,
+    };
+    let mut checks = machines::at_site(subject, &live, to, Taking { host, no_evidence: None });
+    checks.push(routes::attachments(subject, &live, to));
+    let flow = flow::tables(subject, &live, to, destination);
+    checks.extend(flow.checks);
+    checks.extend(flow::source_dest(&networks, to, destination, &flow.enis).await);
+    checks.push(routes::plan_to(subject, &live, to));
+    checks.extend(routes::reached_now(subject, &live));
+    checks.extend(routes::unread(&live));
+    Ok(checks)
+}

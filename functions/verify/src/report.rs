@@ -1,0 +1,115 @@
+//! Puts the checks together: the worst one, a summary in plain words, and the stored report.
+
+use crate::checks::worst;
+use crate::context::Context;
+use crate::drill::Drilled;
+use holdfast_model::wire::{Check, CheckStatus, Report, SCHEMA_VERSION, VerifyInput, VerifyKind, VerifyOutput};
+use holdfast_model::{Evidence, Fault, MapRef};
+use holdfast_store::LastDrill;
+use jiff::Timestamp;
+
+/// What a verification found.
+pub(crate) struct Found {
+    /// What was verified, as `app at nc2-osaka`.
+    pub title: String,
+    pub checks: Vec<Check>,
+    pub evidence: Option<Evidence>,
+    pub drill: Option<Drilled>,
+}
+
+/// Stores the report and returns the answer.
+pub(crate) async fn store(
+    context: &Context,
+    input: VerifyInput,
+    map: MapRef,
+    found: Found,
+    now: Timestamp,
+) -> Result<VerifyOutput, Fault> {
+    let id = id(&input, now);
+    let result = worst(&found.checks);
+    let report = Report {
+        schema_version: SCHEMA_VERSION,
+        made_at: now,
+        execution: input.execution,
+        check: input.check,
+        result,
+        checks: found.checks,
+        evidence: found.evidence,
+    };
+    context.reports.put(&id, &report).await?;
+    if let Some(drill) = found.drill.filter(|drill| drill.good) {
+        let last = LastDrill { made_at: now, report: id.clone() };
+        context.reports.note_drill(&drill.networks, &drill.to, &last).await?;
+    }
+    Ok(VerifyOutput {
+        schema_version: SCHEMA_VERSION,
+        result,
+        map,
+        summary: summary(&found.title, &report.checks),
+        checks: report.checks,
+        report: id,
+    })
+}
+
+/// Kind, time and execution: unique, and findable by eye.
+fn id(input: &VerifyInput, now: Timestamp) -> String {
+    let kind = match &input.check {
+        VerifyKind::Captured { .. } => "captured",
+        VerifyKind::Preflight { .. } => "preflight",
+        VerifyKind::Postflight { .. } => "postflight",
+        VerifyKind::Drill { .. } => "drill",
+    };
+    let execution = input.execution.rsplit(':').next().unwrap_or_default();
+    format!("{kind}-{}-{execution}", now.strftime("%Y%m%dt%H%M%S%3f"))
+}
+
+/// The result in plain words: what a person has to look at, or how much was right.
+fn summary(title: &str, checks: &[Check]) -> String {
+    let of = |status: CheckStatus| checks.iter().filter(move |check| check.status == status);
+    let lines = |word: &'static str, status: CheckStatus| {
+        of(status).map(move |check| format!("{word} {}: {}", check.name, check.saw))
+    };
+    let verdict = match worst(checks) {
+        CheckStatus::Pass => format!("{title}: all {} checks passed", checks.len()),
+        CheckStatus::Warn => format!("{title}: nothing is wrong in {} checks, but look at this", checks.len()),
+        CheckStatus::Unknown => {
+            format!(
+                "{title}: not proven, {} of {} checks could not be made",
+                of(CheckStatus::Unknown).count(),
+                checks.len()
+            )
+        }
+        CheckStatus::Fail => {
+            format!("{title}: {} of {} checks failed", of(CheckStatus::Fail).count(), checks.len())
+        }
+    };
+    let mut text = vec![verdict];
+    text.extend(lines("FAILED", CheckStatus::Fail));
+    text.extend(lines("unknown:", CheckStatus::Unknown));
+    text.extend(lines("warning:", CheckStatus::Warn));
+    text.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::{fail, pass, unknown, warn};
+
+    #[test]
+    fn a_summary_names_what_a_person_has_to_look_at_worst_first() {
+        let checks = [
+            pass("route from onprem to app", "delivered"),
+            warn("last good drill", "there was none before this one"),
+            unknown("probe from branch to app", "machine `mi-0a1b2c3d` is not managed by Systems Manager"),
+            fail("probe from onprem to app", "172.30.1.34: no reply to 3 pings"),
+        ];
+        assert_eq!(
+            summary("app at nc2-osaka", &checks),
+            "app at nc2-osaka: 1 of 4 checks failed\n\
+             FAILED probe from onprem to app: 172.30.1.34: no reply to 3 pings\n\
+             unknown: probe from branch to app: machine `mi-0a1b2c3d` is not managed by Systems Manager\n\
+             warning: last good drill: there was none before this one"
+        );
+        assert_eq!(summary("app at nc2-osaka", &checks[..1]), "app at nc2-osaka: all 1 checks passed");
+    }
+}

@@ -1,0 +1,155 @@
+//! Checks of routing: attachments, traces from every vantage, and the plan to a site.
+
+use crate::checks::{fail, list, pass, unknown, warn};
+use crate::facts::{Live, Subject};
+use holdfast_model::wire::{Check, CheckStatus};
+use holdfast_model::{
+    AttachmentId, AttachmentState, FaultName, Network, NetworkName, NextHop, Region, SiteName, Vantage, VantageName,
+};
+use holdfast_plan::{Outcome, Reply, View, check, current_site, parts, plan_move, trace, trace_reply};
+use std::collections::BTreeSet;
+
+/// Attachments that a move to the site needs: next hops of the tables, and where the vantages enter and leave.
+pub(crate) fn attachments(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Check {
+    let mut needed: BTreeSet<(&Region, &AttachmentId)> =
+        subject.map.vantages.values().flat_map(|vantage| [vantage.enters(), vantage.reply_leaves()]).collect();
+    for (_, table) in subject.networks.iter().flat_map(|network| subject.map.tables_of(network)) {
+        match table.next_hops.get(to) {
+            Some(NextHop::Attachment { id } | NextHop::Peering { id }) => {
+                needed.insert((&table.region, id));
+            }
+            Some(NextHop::Absent { .. } | NextHop::Blackhole) | None => {}
+        }
+    }
+    let mut unread = Vec::new();
+    let mut wrong = Vec::new();
+    for (region, id) in &needed {
+        match live.picture.attachment(region, id).map(|attachment| attachment.state) {
+            Some(AttachmentState::Available) => {}
+            Some(AttachmentState::Changing) => wrong.push(format!("`{id}` in {region} is being changed")),
+            Some(AttachmentState::Gone) => wrong.push(format!("`{id}` in {region} is gone")),
+            Some(AttachmentState::Unknown) => unread.push(format!("`{id}` in {region} has a state that is not known")),
+            None => unread.push(format!("`{id}` in {region} was not read{}", why_unread(live, region))),
+        }
+    }
+    let name = format!("attachments towards {to}");
+    if !wrong.is_empty() {
+        fail(name, list(wrong.into_iter().chain(unread)))
+    } else if !unread.is_empty() {
+        unknown(name, list(unread))
+    } else {
+        pass(name, format!("all {} are available", needed.len()))
+    }
+}
+
+/// Why something of a Region was not read, when a reason is known; a missing attachment is otherwise simply not there.
+fn why_unread(live: &Live, region: &Region) -> String {
+    let reason = live.picture.unread.iter().find(|unread| unread.scope.region == *region);
+    reason.map_or_else(|| ": nothing of this id is there".to_owned(), |unread| format!(": {}", unread.why))
+}
+
+/// Whether every network is delivered at the site from every vantage, and replies return.
+pub(crate) fn delivered(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Vec<Check> {
+    each(subject, |network, vantage| traced(subject, live, network, vantage, Some(to), CheckStatus::Fail))
+}
+
+/// Whether every network is delivered somewhere from every vantage as things are now.
+pub(crate) fn reached_now(subject: &Subject<'_>, live: &Live) -> Vec<Check> {
+    each(subject, |network, vantage| traced(subject, live, network, vantage, None, CheckStatus::Warn))
+}
+
+type Named<'a, K, V> = (&'a K, &'a V);
+
+fn each<'a>(
+    subject: &'a Subject<'_>,
+    check: impl Fn(Named<'a, NetworkName, Network>, Named<'a, VantageName, Vantage>) -> Check,
+) -> Vec<Check> {
+    let networks = subject.map.networks.iter().filter(|(name, _)| subject.networks.contains(*name));
+    networks
+        .flat_map(|network| subject.map.vantages.iter().map(move |vantage| (network, vantage)))
+        .map(|(network, vantage)| check(network, vantage))
+        .collect()
+}
+
+/// Traces every part of a network forward, and replies to every part of the vantage's prefixes; the worst counts.
+fn traced(
+    subject: &Subject<'_>,
+    live: &Live,
+    (network, declared): Named<'_, NetworkName, Network>,
+    (vantage, client): Named<'_, VantageName, Vantage>,
+    wanted: Option<&SiteName>,
+    wrong: CheckStatus,
+) -> Check {
+    let name = format!("route from {vantage} to {network}");
+    let view = View::of(&live.picture);
+    let mut sites = BTreeSet::new();
+    let mut problems: Vec<(CheckStatus, String)> = Vec::new();
+    for part in parts(&live.picture, declared.prefix) {
+        let outcome = trace(&view, subject.map, client, part);
+        match &outcome {
+            Outcome::Delivered(site) if wanted.is_none_or(|wanted| wanted == site) => {
+                sites.insert(site.clone());
+            }
+            Outcome::Unknown(_) => problems.push((CheckStatus::Unknown, format!("{part}: {outcome}"))),
+            Outcome::Delivered(_) | Outcome::Leaves(_) | Outcome::Blackhole(_) | Outcome::Loop(_) => {
+                problems.push((wrong, format!("{part}: {outcome}")));
+            }
+        }
+    }
+    let clients: BTreeSet<_> = client.prefixes().iter().flat_map(|prefix| parts(&live.picture, *prefix)).collect();
+    for (site, part) in sites.iter().flat_map(|site| clients.iter().map(move |part| (site, *part))) {
+        let reply = trace_reply(&view, subject.map, client, (network, site), part);
+        match &reply {
+            Reply::Returns => {}
+            Reply::Unknown(_) => problems.push((CheckStatus::Unknown, format!("back to {part}: {reply}"))),
+            Reply::Leaves(_) | Reply::Blackhole(_) | Reply::Loop(_) => {
+                problems.push((wrong, format!("back to {part}: {reply}")));
+            }
+        }
+    }
+    match problems.iter().map(|(status, _)| *status).max() {
+        None => pass(name, format!("{} is delivered at {} and replies return", declared.prefix, list(&sites))),
+        Some(status) => Check { name, status, saw: list(problems.into_iter().map(|(_, text)| text)) },
+    }
+}
+
+/// Whether there is a proven order of route changes to the site.
+pub(crate) fn plan_to(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Check {
+    let name = format!("plan to {to}");
+    let plan = match plan_move(&subject.networks, to, subject.map, &live.picture) {
+        Ok(plan) => plan,
+        Err(refusal) if refusal.fault() == FaultName::Unread => return unknown(name, refusal.to_string()),
+        Err(refusal) => return fail(name, refusal.to_string()),
+    };
+    if let Err(violations) = check(&plan, &live.picture, subject.map) {
+        return fail(name, list(violations));
+    }
+    if plan.is_empty() {
+        return pass(name, "every table leads there already");
+    }
+    let steps = list(
+        plan.stages
+            .iter()
+            .enumerate()
+            .flat_map(|(at, stage)| stage.iter().map(move |step| format!("stage {}: {step}", at.saturating_add(1)))),
+    );
+    pass(name, format!("proven from every vantage for every order within a stage: {steps}"))
+}
+
+/// Site that each network's routes lead to now; none where the tables follow no site of the map.
+pub(crate) fn sites_now(subject: &Subject<'_>, live: &Live) -> Vec<(NetworkName, Option<SiteName>)> {
+    subject
+        .networks
+        .iter()
+        .map(|network| (network.clone(), current_site(subject.map, &live.picture, network)))
+        .collect()
+}
+
+/// What could not be read, where nothing else names it.
+pub(crate) fn unread(live: &Live) -> Option<Check> {
+    if live.picture.unread.is_empty() {
+        return None;
+    }
+    let what = live.picture.unread.iter().map(|unread| format!("{} in {}: {}", unread.what, unread.scope, unread.why));
+    Some(warn("routing was read", list(what)))
+}
