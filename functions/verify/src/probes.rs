@@ -51,7 +51,7 @@ async fn from(
         count: u16::try_from(subject.map.policy.probe_count).unwrap_or(u16::MAX).max(1),
         port: None,
     };
-    let results = guest.run_probe(&machine.instance, &request).await;
+    let results = guest.run_probe(&machine.instance, machine.platform, &request).await;
     Ok(targets.iter().map(|(network, addresses)| judged(title(network), addresses, &results)).collect())
 }
 

@@ -113,19 +113,22 @@ impl Guest {
         reports
     }
 
-    /// Has `machine` probe the targets of `request` and returns what it saw of each.
+    /// Has `machine` probe the targets of `request` and returns what it saw of each. Without a `platform` Systems Manager is asked for it.
     ///
     /// # Errors
     /// The machine could not be asked, or its output did not arrive whole: nothing is known of the targets.
     pub async fn run_probe(
         &self,
         machine: &InstanceId,
+        platform: Option<Platform>,
         request: &ProbeRequest,
     ) -> Result<Vec<ProbeResult>, GuestError> {
-        let managed = self.read_managed(&BTreeSet::from([machine.clone()])).await?;
-        let platform = match managed.get(machine) {
-            Some(found) => found.ready(machine)?,
-            None => return Err(GuestError::NotManaged { machine: machine.clone() }),
+        let platform = match platform {
+            Some(platform) => platform,
+            None => match self.read_managed(&BTreeSet::from([machine.clone()])).await?.get(machine) {
+                Some(found) => found.ready(machine)?,
+                None => return Err(GuestError::NotManaged { machine: machine.clone() }),
+            },
         };
         let ids = [machine.clone()];
         let mut results = Vec::with_capacity(request.targets.len());

@@ -107,10 +107,10 @@ async fn probes_say_who_answers_and_who_does_not() {
     let (_sim, guest) = start().await;
     let targets = ["172.30.1.34", "172.30.1.99"].map(|text| text.parse().unwrap()).to_vec();
     let request = ProbeRequest { targets, count: 3, port: Some(443) };
-    for machine in ["mi-0000000e", "i-0000000a"] {
-        let results = guest.run_probe(&id(machine), &request).await.unwrap();
+    for (machine, platform) in [("mi-0000000e", None), ("mi-0000000e", Some(Platform::Linux)), ("i-0000000a", None)] {
+        let results = guest.run_probe(&id(machine), platform, &request).await.unwrap();
         let received: Vec<bool> = results.iter().map(holdfast_guest::ProbeResult::answered).collect();
-        assert_eq!(received, [true, false], "{machine}");
+        assert_eq!(received, [true, false], "{machine} {platform:?}");
         assert!(results.iter().all(|one| matches!(one.answer, ProbeAnswer::Asked { sent: 3, .. })));
         assert!(results.first().unwrap().tcp.unwrap().connected);
     }

@@ -293,6 +293,9 @@ pub struct ProbeMachine {
     pub account: AccountName,
     /// Region that manages it.
     pub region: Region,
+    /// Windows or Linux. Left out: Systems Manager is asked before each probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<crate::Platform>,
 }
 
 /// Machines that move together from EC2 to NC2.
