@@ -47,10 +47,16 @@ pub fn stop(world: &mut World, id: &GuestId) {
 }
 
 /// A NIC's link comes up, or a NIC is plugged into the running guest. A guest that is off notices nothing.
+/// With the switch `lease_on_link` off it keeps the addresses that it has, as a guest whose DHCP client hangs.
 pub fn link_up(world: &mut World, id: &GuestId, mac: &str) {
+    let takes_lease = world.switches.guests.lease_on_link;
     let Some(place) = world.guests.all.get(id).map(|guest| guest.place.clone()) else { return };
     let nics = hardware::of(world, &place);
     let Some(guest) = world.guests.all.get_mut(id).filter(|guest| guest.running) else { return };
+    if let Some(adapter) = guest.adapter_mut(mac).filter(|_| !takes_lease) {
+        adapter.link = true;
+        return;
+    }
     if let Some(nic) = nics.iter().find(|nic| nic.mac.eq_ignore_ascii_case(mac)) {
         meet(guest, nic);
     }

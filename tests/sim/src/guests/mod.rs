@@ -28,10 +28,17 @@ pub struct Switches {
     pub invocation_pending_reads: u32,
     /// How many more reads show it as `InProgress`.
     pub invocation_progress_reads: u32,
+    /// Whether a guest asks for a lease when a link comes up.
+    pub lease_on_link: bool,
 }
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { invocation_hidden_reads: 1, invocation_pending_reads: 1, invocation_progress_reads: 1 }
+        Self {
+            invocation_hidden_reads: 1,
+            invocation_pending_reads: 1,
+            invocation_progress_reads: 1,
+            lease_on_link: true,
+        }
     }
 }
