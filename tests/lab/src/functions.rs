@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokio::process::Command;
+use tokio::{process::Command, sync::OnceCell};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use crate::{LabError, child, progress::Progress, workspace::Workspace};
 
 const MEND: &str = "run `cargo build --workspace --bins` to see the whole error";
+
+/// The binaries are built once in the life of this process: cargo replaces them while it builds, and another lab may be packing them.
+static BUILT: OnceCell<()> = OnceCell::const_new();
 
 /// Builds every binary of the workspace into the target folder of the running lab.
 ///
@@ -21,6 +24,10 @@ const MEND: &str = "run `cargo build --workspace --bins` to see the whole error"
 /// # Errors
 /// [`LabError::Spawn`] or [`LabError::Failed`] of cargo.
 pub async fn build(workspace: &Workspace, progress: &Progress) -> Result<(), LabError> {
+    BUILT.get_or_try_init(|| build_now(workspace, progress)).await.copied()
+}
+
+async fn build_now(workspace: &Workspace, progress: &Progress) -> Result<(), LabError> {
     progress.step("building the functions");
     let mut cargo = Command::new(workspace.cargo());
     cargo.args(["build", "--workspace", "--bins", "--profile", &workspace.profile()]);
@@ -39,7 +46,7 @@ pub fn package(workspace: &Workspace, name: &str) -> Result<PathBuf, LabError> {
     if is_newer(&archive, &binary) {
         return Ok(archive);
     }
-    let partial = folder.join(format!("{name}.{}.partial", std::process::id()));
+    let partial = folder.join(format!("{name}.{}.partial", uuid::Uuid::new_v4()));
     let written = || -> std::io::Result<()> {
         std::fs::create_dir_all(&folder)?;
         let mut bytes = Vec::new();

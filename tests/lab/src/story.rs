@@ -129,6 +129,9 @@ impl Story<'_> {
         self.served_by(stage, "pc-osaka").await?;
         let calls = self.calls(since).await?;
         let calls = calls.iter().filter(|call| text(call, "source") == "aws").filter_map(by_function).count();
+        self.must(stage, calls <= AWS_CALLS, || {
+            format!("the failover made {calls} AWS calls; the limit is {AWS_CALLS}")
+        })?;
         self.end(stage, &format!("{} ({calls} AWS calls; the limit is {AWS_CALLS})", execution.words()));
         Ok(())
     }
