@@ -9,7 +9,7 @@ fn tasks(machine: &Value) -> impl Iterator<Item = (&String, &Value, Function)> {
     states(machine).iter().filter_map(|(name, state)| called(state).map(|function| (name, state, function)))
 }
 
-fn names<'a>(entry: &'a Value) -> impl Iterator<Item = &'a str> {
+fn names(entry: &Value) -> impl Iterator<Item = &str> {
     entry["ErrorEquals"].as_array().unwrap().iter().map(|name| name.as_str().unwrap())
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 fn generated<T: JsonSchema>(path: &str) {
     let wanted = serde_json::to_string_pretty(&schema_for!(T)).unwrap() + "\n";
     #[expect(clippy::disallowed_methods, reason = "the switch that regenerates committed files")]
-    if std::env::var("UPDATE").is_ok() {
+    if std::env::var("UPDATE").is_ok() && std::fs::read_to_string(root().join(path)).ok().as_ref() != Some(&wanted) {
         let path = root().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, &wanted).unwrap();
