@@ -1,0 +1,15 @@
+//! Whole executions against the emulated world.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first thing that is wrong"
+)]
+
+mod bad_input;
+mod killed;
+mod story;
+mod support;
+mod unproven;

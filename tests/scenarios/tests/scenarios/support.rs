@@ -1,0 +1,167 @@
+//! A lab in the middle of the story, and hands to disturb it with.
+
+use holdfast_lab::{Execution, Lab, LabOptions, Source};
+use serde_json::{Value, json};
+
+pub const TOKYO: &str = "ap-northeast-1";
+
+pub async fn lab() -> Lab {
+    lab_with(LabOptions::default()).await
+}
+
+async fn lab_with(options: LabOptions) -> Lab {
+    Lab::start(options).await.unwrap_or_else(|error| panic!("{}", error.line()))
+}
+
+/// A lab whose wave has been captured, migrated and cut over: everything is at `nc2-tokyo`.
+pub async fn cut_over() -> Lab {
+    let lab = migrated().await;
+    green(&run(&lab, "cutover", json!({"wave": "wave-1"})).await);
+    lab
+}
+
+/// A lab whose wave has been captured and migrated by Move, and not yet cut over; its guests get five seconds to take a lease.
+pub async fn migrated() -> Lab {
+    let map =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/network-map.example.yaml")).unwrap();
+    let map = Source::Text(map + "  guest_timeout_seconds: 5\n");
+    let lab = lab_with(LabOptions { map, ..LabOptions::default() }).await;
+    green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
+    lab.control().post("/move/move-tokyo/cutover", &json!({"plan": "wave-1"})).await.unwrap();
+    lab
+}
+
+pub async fn run(lab: &Lab, machine: &str, input: Value) -> Execution {
+    lab.run(TOKYO, machine, &input).await.unwrap_or_else(|error| panic!("{}", error.line()))
+}
+
+pub fn to(site: &str) -> Value {
+    json!({"networks": ["app"], "to": site})
+}
+
+/// Nutanix moves the VMs to the other site.
+pub async fn recover(lab: &Lab) {
+    lab.control().post("/recovery-plans/app/failover", &json!({"kind": "planned"})).await.unwrap();
+}
+
+#[track_caller]
+pub fn green(execution: &Execution) {
+    assert!(execution.succeeded(), "ended {}: {}", execution.status, execution.words());
+}
+
+/// The execution holds, and tells a person `what`.
+#[track_caller]
+pub fn held(execution: &Execution, what: &str) {
+    assert!(execution.held(), "should hold, ended {}: {}", execution.status, execution.words());
+    assert!(execution.cause.contains(what), "`{what}` is not in: {}", execution.cause);
+}
+
+pub async fn fault(lab: &Lab, pattern: Value, skip: u32, times: u32, effect: Value) {
+    let rule = json!({"match": pattern, "skip": skip, "times": times, "effect": effect});
+    lab.control().post("/faults", &rule).await.unwrap();
+}
+
+pub async fn no_faults(lab: &Lab) {
+    lab.control().delete("/faults").await.unwrap();
+}
+
+pub async fn last_call(lab: &Lab) -> u64 {
+    let log = lab.control().get("/log?since=0").await.unwrap();
+    log.as_array().and_then(|all| all.last()).and_then(|call| call["seq"].as_u64()).unwrap_or_default()
+}
+
+/// Calls since `since` of functions that could change EC2, Prism Central or Move.
+pub async fn changes(lab: &Lab, since: u64) -> Vec<Value> {
+    let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+    let guarded = |call: &&Value| {
+        let source = call["source"].as_str().unwrap_or_default();
+        source.starts_with("prism") || source.starts_with("move") || call["service"] == "ec2"
+    };
+    log.as_array().unwrap().iter().filter(guarded).filter(|call| call["mutating"] == true).cloned().collect()
+}
+
+/// What each client sees of 172.30.1.34, as the data plane tells it.
+pub async fn probes(lab: &Lab) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for client in ["onprem-tokyo", "onprem-osaka"] {
+        let probe = json!({"from": client, "to": "172.30.1.34", "count": 1});
+        seen.push(lab.control().post("/probes", &probe).await.unwrap());
+    }
+    seen
+}
+
+/// Every transit gateway route table with its routes.
+pub async fn tables(lab: &Lab) -> Value {
+    lab.control().get("/world").await.unwrap()["ec2"]["tgw_route_tables"].clone()
+}
+
+/// One EC2 call of a person.
+pub async fn ec2(lab: &Lab, region: &str, parameters: &[(&str, &str)]) -> String {
+    let mut form = vec![("Version", "2016-11-15")];
+    form.extend(parameters);
+    query(lab, region, "ec2", &form).await
+}
+
+/// One call of a person in Tokyo by the Query protocol.
+pub async fn person(lab: &Lab, service: &str, parameters: &[(&str, &str)]) -> String {
+    query(lab, TOKYO, service, parameters).await
+}
+
+async fn query(lab: &Lab, region: &str, service: &str, form: &[(&str, &str)]) -> String {
+    let request = reqwest::Client::new().post(lab.sim().aws_endpoint()).form(form);
+    let answer = request.header("authorization", authorization(region, service)).send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(status.is_success(), "{form:?}: {text}");
+    text
+}
+
+/// Starts a failover, kills the process whose call the hold catches, and returns the ended execution; none when the execution
+/// ended without such a call.
+pub async fn begin_and_kill_if_held(lab: &Lab, input: &Value, hold: Value) -> Option<Execution> {
+    let hold = lab.control().post("/holds", &hold).await.unwrap();
+    let hold = format!("/holds/{}", hold["id"].as_str().map_or_else(|| hold["id"].to_string(), str::to_owned));
+    let arn = lab.begin(TOKYO, "failover", input).await.unwrap();
+    let held = async { while lab.control().get(&format!("{hold}?wait_ms=1000")).await.unwrap()["state"] != "held" {} };
+    tokio::select! {
+        () = held => {}
+        ended = lab.finish(TOKYO, &arn) => {
+            green(&ended.unwrap());
+            return None;
+        }
+    }
+    lab.control().post(&format!("{hold}/kill"), &json!({})).await.unwrap();
+    Some(lab.finish(TOKYO, &arn).await.unwrap())
+}
+
+pub async fn begin_and_kill(lab: &Lab, input: &Value, hold: Value) -> Execution {
+    begin_and_kill_if_held(lab, input, hold).await.expect("no call was held")
+}
+
+/// What waiting for the lease of a dead writer would do: another intent may begin.
+pub async fn leases_run_out(lab: &Lab) {
+    let key = json!({"pk": {"S": "network#app"}, "sk": {"S": "lock"}});
+    let item = dynamodb(lab, "GetItem", json!({"TableName": "holdfast-operations", "Key": key})).await;
+    assert!(item["Item"].is_object(), "the lock item is not where this test looks");
+    dynamodb(lab, "DeleteItem", json!({"TableName": "holdfast-operations", "Key": key})).await;
+}
+
+/// One DynamoDB call of a person.
+pub async fn dynamodb(lab: &Lab, action: &str, body: Value) -> Value {
+    let request = reqwest::Client::new().post(lab.sim().aws_endpoint()).body(body.to_string());
+    let request = request
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-target", format!("DynamoDB_20120810.{action}"))
+        .header("authorization", authorization(TOKYO, "dynamodb"));
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(status.is_success(), "{action}: {text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+fn authorization(region: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=111122223333/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
