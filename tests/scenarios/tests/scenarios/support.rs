@@ -134,10 +134,6 @@ pub async fn begin_and_kill_if_held(lab: &Lab, input: &Value, hold: Value) -> Op
     Some(lab.finish(TOKYO, &arn).await.unwrap())
 }
 
-pub async fn begin_and_kill(lab: &Lab, input: &Value, hold: Value) -> Execution {
-    begin_and_kill_if_held(lab, input, hold).await.expect("no call was held")
-}
-
 /// What waiting for the lease of a dead writer would do: another intent may begin.
 pub async fn leases_run_out(lab: &Lab) {
     let key = json!({"pk": {"S": "network#app"}, "sk": {"S": "lock"}});
