@@ -31,6 +31,18 @@ pub enum Standing {
 /// The locks of some networks as they were read.
 pub type Locks = BTreeMap<NetworkName, Lock>;
 
+/// A lock that an invocation holds.
+#[derive(Debug)]
+pub(crate) struct HeldLock {
+    /// As it was last written.
+    pub(crate) lock: Lock,
+    /// The lease of whoever held it before and never said that it stopped: it stays when this one is given up.
+    pub(crate) older: Option<Lease>,
+}
+
+/// The locks that an invocation holds.
+pub(crate) type HeldLocks = BTreeMap<NetworkName, HeldLock>;
+
 /// Why an operation cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TakeError {
@@ -48,7 +60,7 @@ pub enum TakeError {
         /// Who works at it, if anybody does.
         holder: Option<Holder>,
     },
-    /// Somebody may still have a call under way.
+    /// Somebody who worked for another intent may still have a call under way.
     #[error("execution `{execution}` may still have a call under way on network `{network}` until {until}")]
     LeaseHeld {
         /// The network.
@@ -102,8 +114,7 @@ impl<'a, J: JournalStore> Desk<'a, J> {
     /// Finds out what an intent meets on its networks. Changes nothing.
     ///
     /// # Errors
-    /// [`TakeError::OperationOpen`] when another intent is open, [`TakeError::LeaseHeld`] when the operation to undo, or one that ended, may
-    /// have a call under way.
+    /// [`TakeError::OperationOpen`] when another intent is open.
     pub async fn find(
         &self,
         networks: &BTreeSet<NetworkName>,
@@ -113,30 +124,19 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         let locks = self.journal.read_locks(networks).await?;
         let mut same: Option<OperationId> = None;
         for (network, lock) in &locks {
-            let leased = lock.lease.as_ref().filter(|lease| lease.until > now);
-            let held = |lease: &Lease| TakeError::LeaseHeld {
-                network: network.clone(),
-                execution: lease.holder.execution.clone(),
-                until: lease.until,
-            };
-            let Some(open) = &lock.open else {
-                leased.map_or(Ok(()), |lease| Err(held(lease)))?;
-                continue;
-            };
+            let Some(open) = &lock.open else { continue };
             if self.ended(&open.operation).await? {
                 continue;
             }
             if open.intent == *intent && same.as_ref().is_none_or(|same| *same == open.operation) {
                 same = Some(open.operation.clone());
-            } else if matches!(intent, Intent::Undo { operation } if *operation == open.operation) {
-                leased.map_or(Ok(()), |lease| Err(held(lease)))?;
-            } else {
+            } else if !matches!(intent, Intent::Undo { operation } if *operation == open.operation) {
                 return Err(TakeError::OperationOpen {
                     network: network.clone(),
                     operation: open.operation.clone(),
                     intent: Box::new(open.intent.clone()),
                     since: open.since,
-                    holder: leased.map(|lease| lease.holder.clone()),
+                    holder: lock.leased(now).map(|lease| lease.holder.clone()),
                 });
             }
         }
@@ -167,15 +167,25 @@ impl<'a, J: JournalStore> Desk<'a, J> {
     /// Opens an operation on networks that were found free.
     ///
     /// # Flow
-    /// The operation with its plan is stored; then every lock is swapped; then the journal begins.
+    /// No lease may be left; the operation with its plan is stored; then every lock is swapped; then the journal begins.
     ///
     /// # Guarantees
     /// When this returns, the operation is stored with its plan, and every lock points to it with this invocation's lease. A lock that somebody
     /// else took in between gives all others back.
     ///
     /// # Errors
-    /// [`TakeError::Raced`] when a lock was taken in between.
+    /// [`TakeError::LeaseHeld`] when somebody who worked for another intent may still have a call under way, [`TakeError::Raced`] when a lock
+    /// was taken in between.
     pub async fn open(self, operation: Operation, locks: &Locks, now: Timestamp) -> Result<Session<'a, J>, TakeError> {
+        for (network, lock) in locks {
+            if let Some(lease) = lock.leased(now) {
+                return Err(TakeError::LeaseHeld {
+                    network: network.clone(),
+                    execution: lease.holder.execution.clone(),
+                    until: lease.until,
+                });
+            }
+        }
         self.journal.put_operation(&operation).await?;
         let status = Status::fold(&operation.plan, &[])
             .map_err(|source| TakeError::Illegal { operation: operation.id.clone(), source })?;
@@ -215,31 +225,35 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         Ok(session)
     }
 
-    async fn take(&self, operation: &Operation, locks: &Locks, now: Timestamp) -> Result<Locks, TakeError> {
-        let mut taken = Locks::new();
+    /// Takes every lock with a lease that covers the one of whoever held it before.
+    async fn take(&self, operation: &Operation, locks: &Locks, now: Timestamp) -> Result<HeldLocks, TakeError> {
+        let mut taken = HeldLocks::new();
         for (network, lock) in locks {
             let since = lock.open.as_ref().filter(|open| open.operation == operation.id).map_or(now, |open| open.since);
             let open = Open { operation: operation.id.clone(), intent: operation.intent.clone(), since };
-            let lease = Lease { holder: self.holder.clone(), until: self.lease_until };
+            let older = lock.leased(now).filter(|lease| lease.holder != self.holder).cloned();
+            let until = older.as_ref().map_or(self.lease_until, |older| older.until.max(self.lease_until));
+            let lease = Lease { holder: self.holder.clone(), until };
             let mine = Lock { v: 1, fence: lock.fence + 1, open: Some(open), lease: Some(lease) };
             match self.journal.swap_lock(network, lock.fence, &mine).await? {
-                LockWrite::Written => drop(taken.insert(network.clone(), mine)),
-                LockWrite::Changed(other) if other == mine => drop(taken.insert(network.clone(), mine)),
+                LockWrite::Written => {}
+                LockWrite::Changed(other) if other == mine => {}
                 LockWrite::Changed(_) => {
                     self.give_back(&taken, locks).await;
                     return Err(TakeError::Raced { network: network.clone() });
                 }
             }
+            taken.insert(network.clone(), HeldLock { lock: mine, older });
         }
         Ok(taken)
     }
 
     /// Puts locks back to what they were; one that cannot be put back runs out with its lease.
-    async fn give_back(&self, taken: &Locks, before: &Locks) {
+    async fn give_back(&self, taken: &HeldLocks, before: &Locks) {
         for (network, mine) in taken {
             let Some(before) = before.get(network) else { continue };
-            let back = Lock { fence: mine.fence + 1, ..before.clone() };
-            if let Err(error) = self.journal.swap_lock(network, mine.fence, &back).await {
+            let back = Lock { fence: mine.lock.fence + 1, ..before.clone() };
+            if let Err(error) = self.journal.swap_lock(network, mine.lock.fence, &back).await {
                 tracing::warn!(network = %network, %error, "lock of network `{network}` was not given back: {error}");
             }
         }

@@ -15,13 +15,21 @@ pub struct Lock {
     pub fence: u64,
     /// The open operation.
     pub open: Option<Open>,
-    /// The invocation that may have a call under way; none once it said that it stopped.
+    /// The invocation that may have a call under way; none once it, and all before it, said that they stopped.
     pub lease: Option<Lease>,
 }
 
 impl Default for Lock {
     fn default() -> Self {
         Self { v: 1, fence: 0, open: None, lease: None }
+    }
+}
+
+impl Lock {
+    /// The lease, where it has not run out.
+    #[must_use]
+    pub fn leased(&self, now: Timestamp) -> Option<&Lease> {
+        self.lease.as_ref().filter(|lease| lease.until > now)
     }
 }
 

@@ -1,8 +1,8 @@
 //! One invocation at work on one operation.
 
-use crate::desk::{Desk, Locks, TakeError};
+use crate::desk::{Desk, HeldLocks, TakeError};
 use crate::status::{Phase, Status};
-use crate::{Append, Entry, Event, JournalStore, Lock, LockWrite, Operation, StoreError};
+use crate::{Append, Entry, Event, JournalStore, Lease, Lock, LockWrite, Operation, StoreError};
 use jiff::Timestamp;
 
 /// One invocation at work on one operation, whose locks it holds.
@@ -11,7 +11,7 @@ pub struct Session<'a, J> {
     desk: Desk<'a, J>,
     operation: Operation,
     status: Status,
-    locks: Locks,
+    locks: HeldLocks,
     /// Events that go with the next append.
     waiting: Vec<Event>,
 }
@@ -31,7 +31,7 @@ pub enum AppendError {
 }
 
 impl<'a, J: JournalStore> Session<'a, J> {
-    pub(crate) fn new(desk: Desk<'a, J>, operation: Operation, status: Status, locks: Locks) -> Self {
+    pub(crate) fn new(desk: Desk<'a, J>, operation: Operation, status: Status, locks: HeldLocks) -> Self {
         Self { desk, operation, status, locks, waiting: Vec::new() }
     }
 
@@ -89,21 +89,22 @@ impl<'a, J: JournalStore> Session<'a, J> {
 
     /// Ends the lease: no call of this invocation is under way any more. The operation stays open.
     pub(crate) async fn stop(&mut self) {
-        self.swap(|lock| Lock { lease: None, ..lock }).await;
+        self.swap(|lock, older| Lock { lease: older, ..lock }).await;
     }
 
     /// Frees the locks: the operation has ended.
     pub(crate) async fn release(&mut self) {
-        self.swap(|lock| Lock { open: None, lease: None, ..lock }).await;
+        self.swap(|lock, older| Lock { open: None, lease: older, ..lock }).await;
     }
 
     /// A lock that cannot be changed is not an error of the operation: whoever comes next finds the journal, and the lease runs out.
-    async fn swap(&mut self, change: impl Fn(Lock) -> Lock) {
+    async fn swap(&mut self, change: impl Fn(Lock, Option<Lease>) -> Lock) {
         let journal = self.desk.journal;
-        for (network, lock) in &mut self.locks {
-            let next = change(Lock { fence: lock.fence + 1, ..lock.clone() });
-            match journal.swap_lock(network, lock.fence, &next).await {
-                Ok(LockWrite::Written) => *lock = next,
+        for (network, held) in &mut self.locks {
+            let fence = held.lock.fence;
+            let next = change(Lock { fence: fence + 1, ..held.lock.clone() }, held.older.clone());
+            match journal.swap_lock(network, fence, &next).await {
+                Ok(LockWrite::Written) => held.lock = next,
                 Ok(LockWrite::Changed(_)) => {}
                 Err(error) => {
                     tracing::warn!(network = %network, %error, "lock of network `{network}` was not changed: {error}");

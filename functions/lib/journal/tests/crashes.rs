@@ -196,6 +196,15 @@ impl Start<'_> {
         Holder { execution: self.id.to_owned(), invocation: format!("{}-{}", self.id, self.now) }
     }
 
+    /// Whether the tables are as the plan leaves them: `swap-route` then opens no operation.
+    async fn nothing_to_do<T: RouteTables>(&self, tables: &T) -> bool {
+        let mut read = Vec::new();
+        for step in self.plan.steps() {
+            read.push(tables.read_route(step).await == Ok(Seen::Settled(step.after.clone())));
+        }
+        !read.is_empty() && read.iter().all(|right| *right)
+    }
+
     /// What `swap-route` does, with the plan given.
     async fn run<S: JournalStore, T: RouteTables>(&self, journal: &S, tables: &T) -> Result<Applied, Failed> {
         let desk = Desk::new(journal, self.holder(), at(self.deadline + 25));
@@ -203,6 +212,7 @@ impl Start<'_> {
         let clock = Now(Mutex::new(at(self.now)));
         let mut session = match desk.find(&networks, &self.intent, clock.now()).await.map_err(Failed::Take)? {
             Standing::Same(id, locks) => desk.resume(&id, &locks, None, clock.now()).await.map_err(Failed::Take)?,
+            Standing::Free(_) if self.nothing_to_do(tables).await => return Ok(Applied::Done),
             Standing::Free(locks) => desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?,
         };
         if let Intent::Undo { operation } = &self.intent
@@ -269,7 +279,33 @@ async fn a_third_party_meets_an_open_operation_until_it_ends() {
     insta::assert_snapshot!(error.to_string(), @r#"operation op-00000001 (move app, db to nc2-osaka) is open on network `app` since 2026-01-02T03:00:00Z, worked at by execution `op-00000001`; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`"#);
     assert!(forward("op-00000002", 20).run(&journal, &tables).await.is_ok());
     other.plan.stages.clear();
-    assert!(other.run(&journal, &tables).await.is_ok());
+    // The dead invocation had until 60, and a call of it takes at most 25 more.
+    other.now = 84;
+    other.deadline = 144;
+    let Err(Failed::Take(error)) = other.run(&journal, &tables).await else { panic!("taken") };
+    insta::assert_snapshot!(error.to_string(), @"execution `op-00000001` may still have a call under way on network `app` until 2026-01-02T03:01:25Z");
+    other.now = 85;
+    assert!(matches!(other.run(&journal, &tables).await, Ok(Applied::Done)));
+}
+
+#[tokio::test]
+async fn the_lease_of_whoever_died_outlives_those_that_resumed() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let broken =
+        Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at: 6, how: Break::DeathAfter };
+    assert!(forward("op-00000001", 0).run(&broken, &broken).await.is_err());
+    // Stops at once for lack of time; its own lease would end at 27.
+    let mut short = forward("op-00000002", 1);
+    short.deadline = 2;
+    assert!(matches!(short.run(&journal, &tables).await, Ok(Applied::Continue)));
+    let undo = |now| backward("op-0000000c", "op-00000001", &tables, now);
+    let soon = undo(84).run(&journal, &tables).await;
+    assert!(
+        matches!(&soon, Err(Failed::Take(TakeError::LeaseHeld { execution, until, .. })) if execution == "op-00000001" && *until == at(85)),
+        "{soon:?}"
+    );
+    assert!(matches!(undo(85).run(&journal, &tables).await, Ok(Applied::Done)));
+    assert!(holds(&tables, |step| &step.before));
 }
 
 /// The inverse of what was done so far, as `plan_undo` makes it from the tables.
