@@ -22,6 +22,8 @@ pub struct WorldFile {
     pub regions: BTreeMap<String, ec2::file::RegionFile>,
     /// Peerings between transit gateways.
     pub transit_gateway_peerings: Vec<ec2::file::PeeringFile>,
+    /// Peering connections between VPCs.
+    pub vpc_peerings: Vec<ec2::file::VpcPeeringFile>,
     /// On-premises sites.
     pub on_premises: Vec<guests::file::OnPremisesFile>,
     /// Prism Centrals by name.

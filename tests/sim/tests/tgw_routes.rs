@@ -174,7 +174,7 @@ async fn a_vpc_route_within_the_vpc_is_one_subnet_to_an_interface() {
         ("CreateRoute", to("172.30.1.0/25", "NetworkInterfaceId", "eni-01"), "InvalidParameterValue"),
         ("CreateRoute", to("172.30.1.0/24", "NetworkInterfaceId", "eni-01"), ""),
         ("CreateRoute", to("0.0.0.0/0", "NetworkInterfaceId", "eni-01"), "RouteAlreadyExists"),
-        ("ReplaceRoute", to("172.30.0.0/16", "NetworkInterfaceId", "eni-01"), "InvalidParameterValue"),
+        ("ReplaceRoute", to("172.30.0.0/16", "TransitGatewayId", "tgw-01"), "InvalidParameterValue"),
         ("DeleteRoute", to("172.30.0.0/16", "NetworkInterfaceId", "eni-01"), "InvalidParameterValue"),
         ("ReplaceRoute", to("10.0.0.0/8", "TransitGatewayId", "tgw-01"), "InvalidParameterValue"),
         ("CreateRoute", to("10.0.0.0/8", "TransitGatewayId", "tgw-0123"), "InvalidTransitGatewayID.NotFound"),

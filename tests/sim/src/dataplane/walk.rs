@@ -108,6 +108,10 @@ impl<'w> Walk<'w> {
                 self.note(format!("{at} -> {eni}"));
                 Ok(At::Interface(eni))
             }
+            VpcTarget::PeeringConnection(peering) => {
+                self.note(format!("{at} -> {peering}"));
+                self.over_peering(&subnet.vpc, &peering)
+            }
             VpcTarget::TransitGateway(tgw) => {
                 let via = ec2.vpc_attachment(&subnet.vpc, &tgw).map(str::to_owned);
                 let via = via.ok_or_else(|| Lost::Blackhole { at: at.clone() })?;
@@ -123,6 +127,36 @@ impl<'w> Walk<'w> {
                 self.note(format!("{at} -> {tgw}"));
                 Ok(At::Tgw { tgw, via })
             }
+        }
+    }
+
+    /// Over a VPC peering connection: from an address of the one VPC to an address of the other, no further. Source:
+    /// Amazon VPC Peering guide, "VPC peering limitations". With the switch `peering_carries_overlays`, the main route
+    /// table of the VPC there leads on to an interface of it, and nowhere else.
+    fn over_peering(&mut self, vpc: &str, peering: &str) -> Result<At, Lost> {
+        let ec2 = &self.world.ec2;
+        let gone = || Lost::Blackhole { at: peering.to_owned() };
+        let far = ec2.vpc_peerings.get(peering).and_then(|found| found.across(vpc)).ok_or_else(gone)?;
+        self.alive(&far.home.region)?;
+        let within =
+            |vpc: &str, ip| ec2.vpcs.get(vpc).is_some_and(|found| found.cidrs.iter().any(|cidr| cidr.contains(&ip)));
+        let overlays = self.world.switches.ec2.peering_carries_overlays;
+        if within(&far.vpc, self.to) && (overlays || within(vpc, self.from)) {
+            return Ok(At::Vpc(far.vpc.clone()));
+        }
+        let why = "a VPC peering connection carries only what goes from the one VPC's CIDRs to the other's";
+        let filtered = || Lost::Filtered { at: peering.to_owned(), why: why.to_owned() };
+        let main = ec2.vpcs.get(&far.vpc).filter(|_| overlays).map(|found| &found.main_route_table);
+        let main = main.ok_or_else(filtered)?;
+        let route = ec2.vpc_lookup(main, self.to).ok_or_else(|| Lost::NoRoute { at: main.clone() })?;
+        let at = format!("{main} {}", route.prefix);
+        match route.target {
+            _ if route.blackhole => Err(Lost::Blackhole { at }),
+            VpcTarget::NetworkInterface(eni) => {
+                self.note(format!("{at} -> {eni}"));
+                Ok(At::Interface(eni))
+            }
+            VpcTarget::Local | VpcTarget::TransitGateway(_) | VpcTarget::PeeringConnection(_) => Err(filtered()),
         }
     }
 

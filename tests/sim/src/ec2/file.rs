@@ -101,6 +101,9 @@ pub struct RouteFile {
     /// A network interface of the VPC.
     #[serde(default)]
     pub network_interface: Option<String>,
+    /// A VPC peering connection of the VPC.
+    #[serde(default)]
+    pub vpc_peering: Option<String>,
 }
 
 /// An EC2 instance.
@@ -277,6 +280,34 @@ pub struct PeeringFile {
     pub requester: PeerFile,
     /// The other side.
     pub accepter: PeerFile,
+}
+
+/// A peering connection between two VPCs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VpcPeeringFile {
+    /// Name, also its tag `Name`; route tables of both Regions may refer to it.
+    pub name: String,
+    /// Id.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// One side.
+    pub requester: VpcPeerFile,
+    /// The other side.
+    pub accepter: VpcPeerFile,
+    /// Whether it still waits to be accepted.
+    #[serde(default)]
+    pub pending: bool,
+}
+
+/// One side of a VPC peering connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VpcPeerFile {
+    /// Region.
+    pub region: String,
+    /// VPC of that Region, by name or id.
+    pub vpc: String,
 }
 
 /// One side of a peering.

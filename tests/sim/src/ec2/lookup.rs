@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use super::state::{
-    Attachment, AttachmentKind, Ec2, Eni, Home, Kind, Progress, RouteTable, Subnet, TgwRouteTable, VpcTarget,
+    Attachment, AttachmentKind, Ec2, Eni, Home, Kind, Progress, RouteTable, Subnet, TgwRouteTable, VpcPeeringState,
+    VpcTarget,
 };
 
 /// Where a TGW route comes from. The order is EC2's precedence for one prefix, best first.
@@ -71,6 +72,7 @@ impl Ec2 {
             Kind::Tgw => self.tgws.get_key_value(name_or_id).map(|(id, _)| id),
             Kind::Attachment => self.attachments.get_key_value(name_or_id).map(|(id, _)| id),
             Kind::TgwRouteTable => self.tgw_route_tables.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::VpcPeering => self.vpc_peerings.get_key_value(name_or_id).map(|(id, _)| id),
         };
         id.map(String::as_str)
     }
@@ -103,7 +105,14 @@ impl Ec2 {
         match target {
             VpcTarget::Local => false,
             VpcTarget::TransitGateway(tgw) => !self.is_attached(&table.vpc, tgw),
-            VpcTarget::NetworkInterface(eni) => !self.enis.contains_key(eni),
+            VpcTarget::NetworkInterface(eni) => !self
+                .enis
+                .get(eni)
+                .and_then(|eni| eni.attached.as_ref())
+                .is_some_and(|(instance, _)| self.instances.get(instance).is_some_and(|it| it.state.is_on())),
+            VpcTarget::PeeringConnection(id) => {
+                self.vpc_peerings.get(id).is_none_or(|found| found.state != VpcPeeringState::Active)
+            }
         }
     }
 

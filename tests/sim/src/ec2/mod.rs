@@ -16,5 +16,6 @@ pub use load::load;
 pub use lookup::{RouteOrigin, RouteState, TgwRoute, VpcHop};
 pub use state::{
     Attachment, AttachmentKind, Ec2, Eni, Home, Instance, InstanceState, Kind, Platform, Progress, RouteTable,
-    StaticRoute, Subnet, Switches, TgwRouteTable, TransitGateway, Vpc, VpcRoute, VpcTarget,
+    StaticRoute, Subnet, Switches, TgwRouteTable, TransitGateway, Vpc, VpcPeer, VpcPeering, VpcPeeringState, VpcRoute,
+    VpcTarget,
 };

@@ -53,6 +53,9 @@ impl Ec2Error {
             Kind::Tgw => ("InvalidTransitGatewayID", gone("Transit Gateway")),
             Kind::Attachment => ("InvalidTransitGatewayAttachmentID", gone("Transit Gateway Attachment")),
             Kind::TgwRouteTable => ("InvalidRouteTableID", gone("Transit Gateway Route Table")),
+            Kind::VpcPeering => {
+                ("InvalidVpcPeeringConnectionID", format!("The vpcPeeringConnection ID '{id}' does not exist"))
+            }
         };
         Self::new(&format!("{code}.NotFound"), message)
     }
@@ -67,6 +70,7 @@ impl Ec2Error {
             Kind::Eni => "InvalidNetworkInterfaceID.Malformed",
             Kind::Tgw => "InvalidTransitGatewayID.Malformed",
             Kind::Attachment => "InvalidTransitGatewayAttachmentID.Malformed",
+            Kind::VpcPeering => "InvalidVpcPeeringConnectionID.Malformed",
         };
         Self::new(code, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", kind.id_prefix()))
     }

@@ -20,6 +20,7 @@ mod tags;
 mod tgw_routes;
 mod tgw_tables;
 mod tgws;
+mod vpc_peerings;
 mod vpcs;
 mod xml;
 
@@ -100,6 +101,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DescribeTransitGatewayRouteTables" => Some(tgw_tables::describe),
         "DescribeTransitGatewayVpcAttachments" => Some(attachments::describe_vpc),
         "DescribeTransitGateways" => Some(tgws::describe),
+        "DescribeVpcPeeringConnections" => Some(vpc_peerings::describe),
         "DescribeVpcs" => Some(vpcs::describe),
         "GetTransitGatewayRouteTableAssociations" => Some(tgw_tables::associations),
         "GetTransitGatewayRouteTablePropagations" => Some(tgw_tables::propagations),
@@ -108,6 +110,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
     };
     let mutating: Option<Action> = match name {
         "AcceptTransitGatewayPeeringAttachment" => Some(peerings::accept),
+        "AcceptVpcPeeringConnection" => Some(vpc_peerings::accept),
         "AssignPrivateIpAddresses" => Some(enis::assign),
         "AssociateRouteTable" => Some(route_tables::associate),
         "AssociateTransitGatewayRouteTable" => Some(tgw_tables::associate),
@@ -123,6 +126,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "CreateTransitGatewayRouteTable" => Some(tgw_tables::create),
         "CreateTransitGatewayVpcAttachment" => Some(attachments::create_vpc),
         "CreateVpc" => Some(vpcs::create),
+        "CreateVpcPeeringConnection" => Some(vpc_peerings::create),
         "DeleteNetworkInterface" => Some(enis::delete),
         "DeleteRoute" => Some(routes::delete),
         "DeleteRouteTable" => Some(route_tables::delete),
@@ -134,6 +138,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DeleteTransitGatewayRouteTable" => Some(tgw_tables::delete),
         "DeleteTransitGatewayVpcAttachment" => Some(attachments::delete_vpc),
         "DeleteVpc" => Some(vpcs::delete),
+        "DeleteVpcPeeringConnection" => Some(vpc_peerings::delete),
         "DetachNetworkInterface" => Some(eni_changes::detach),
         "DisableTransitGatewayRouteTablePropagation" => Some(tgw_tables::disable_propagation),
         "DisassociateRouteTable" => Some(route_tables::disassociate),
@@ -141,6 +146,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "EnableTransitGatewayRouteTablePropagation" => Some(tgw_tables::enable_propagation),
         "ModifyNetworkInterfaceAttribute" => Some(eni_changes::modify),
         "ModifyTransitGatewayVpcAttachment" => Some(attachments::modify_vpc),
+        "RejectVpcPeeringConnection" => Some(vpc_peerings::reject),
         "ReplaceRoute" => Some(routes::replace),
         "ReplaceTransitGatewayRoute" => Some(tgw_routes::replace),
         "RunInstances" => Some(launch::run),

@@ -8,7 +8,7 @@ use super::{
     xml::Xml,
 };
 
-const FILTERS: [&str; 14] = [
+const FILTERS: [&str; 15] = [
     "route-table-id",
     "vpc-id",
     "owner-id",
@@ -19,6 +19,7 @@ const FILTERS: [&str; 14] = [
     "route.destination-cidr-block",
     "route.transit-gateway-id",
     "route.network-interface-id",
+    "route.vpc-peering-connection-id",
     "route.state",
     "route.origin",
     "route.gateway-id",
@@ -40,11 +41,23 @@ fn state(ec2: &Ec2, table: &RouteTable, target: &VpcTarget) -> &'static str {
     if ec2.vpc_target_gone(table, target) { "blackhole" } else { "active" }
 }
 
+/// The id that a route leads to, if it is of the kind that a filter asks for.
+fn target_id(target: &VpcTarget, filter: &str) -> Option<String> {
+    match (target, filter) {
+        (VpcTarget::TransitGateway(id), "route.transit-gateway-id")
+        | (VpcTarget::NetworkInterface(id), "route.network-interface-id")
+        | (VpcTarget::PeeringConnection(id), "route.vpc-peering-connection-id") => Some(id.clone()),
+        _ => None,
+    }
+}
+
 /// The local routes come with the table; all others were created.
 fn origin(target: &VpcTarget) -> &'static str {
     match target {
         VpcTarget::Local => "CreateRouteTable",
-        VpcTarget::TransitGateway(_) | VpcTarget::NetworkInterface(_) => "CreateRoute",
+        VpcTarget::TransitGateway(_) | VpcTarget::NetworkInterface(_) | VpcTarget::PeeringConnection(_) => {
+            "CreateRoute"
+        }
     }
 }
 
@@ -73,18 +86,9 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
                         subnets.iter().map(|subnet| association_id(id, subnet)).collect()
                     }
                     "route.destination-cidr-block" => table.routes.keys().map(ToString::to_string).collect(),
-                    "route.transit-gateway-id" => targets()
-                        .filter_map(|target| match target {
-                            VpcTarget::TransitGateway(tgw) => Some(tgw.clone()),
-                            VpcTarget::Local | VpcTarget::NetworkInterface(_) => None,
-                        })
-                        .collect(),
-                    "route.network-interface-id" => targets()
-                        .filter_map(|target| match target {
-                            VpcTarget::NetworkInterface(eni) => Some(eni.clone()),
-                            VpcTarget::Local | VpcTarget::TransitGateway(_) => None,
-                        })
-                        .collect(),
+                    "route.transit-gateway-id" | "route.network-interface-id" | "route.vpc-peering-connection-id" => {
+                        targets().filter_map(|target| target_id(target, filter)).collect()
+                    }
                     "route.state" => targets().map(|target| state(ec2, table, target).into()).collect(),
                     "route.origin" => targets().map(|target| origin(target).into()).collect(),
                     "route.gateway-id" => one("local"),
@@ -105,6 +109,7 @@ fn write(xml: &mut Xml, ec2: &Ec2, id: &str, table: &RouteTable) {
         match &route.target {
             VpcTarget::Local => xml.text("gatewayId", "local"),
             VpcTarget::TransitGateway(tgw) => xml.text("transitGatewayId", tgw),
+            VpcTarget::PeeringConnection(peering) => xml.text("vpcPeeringConnectionId", peering),
             VpcTarget::NetworkInterface(eni) => {
                 let attached = ec2.enis.get(eni).and_then(|eni| eni.attached.as_ref());
                 if let Some((instance, _)) = attached {

@@ -26,6 +26,7 @@ fn kind_of(id: &str) -> Option<Kind> {
         Kind::Tgw,
         Kind::Attachment,
         Kind::TgwRouteTable,
+        Kind::VpcPeering,
     ]
     .into_iter()
     .find(|kind| kind.id_prefix() == prefix)
@@ -41,6 +42,7 @@ fn resource_type(kind: Kind) -> &'static str {
         Kind::Tgw => "transit-gateway",
         Kind::Attachment => "transit-gateway-attachment",
         Kind::TgwRouteTable => "transit-gateway-route-table",
+        Kind::VpcPeering => "vpc-peering-connection",
     }
 }
 
@@ -59,6 +61,7 @@ fn tags_of<'a>(cx: &'a mut Cx<'_>, id: &str) -> Result<&'a mut Tags> {
         Kind::Tgw => ec2.tgws.get_mut(id).map(|it| (it.home.clone(), &mut it.tags)),
         Kind::Attachment => ec2.attachments.get_mut(id).map(|it| (it.home.clone(), &mut it.tags)),
         Kind::TgwRouteTable => ec2.tgw_route_tables.get_mut(id).map(|it| (it.home.clone(), &mut it.tags)),
+        Kind::VpcPeering => ec2.vpc_peerings.get_mut(id).map(|it| (it.requester.home.clone(), &mut it.tags)),
     };
     match found {
         Some((owner, tags)) if owner == home => Ok(tags),
@@ -126,7 +129,8 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
         .chain(ec2.enis.iter().map(|(id, it)| (Kind::Eni, id, &it.home, &it.tags)))
         .chain(ec2.tgws.iter().map(|(id, it)| (Kind::Tgw, id, &it.home, &it.tags)))
         .chain(ec2.attachments.iter().map(|(id, it)| (Kind::Attachment, id, &it.home, &it.tags)))
-        .chain(ec2.tgw_route_tables.iter().map(|(id, it)| (Kind::TgwRouteTable, id, &it.home, &it.tags)));
+        .chain(ec2.tgw_route_tables.iter().map(|(id, it)| (Kind::TgwRouteTable, id, &it.home, &it.tags)))
+        .chain(ec2.vpc_peerings.iter().map(|(id, it)| (Kind::VpcPeering, id, &it.requester.home, &it.tags)));
     let found = all
         .filter(|(_, _, owner, _)| **owner == home)
         .flat_map(|(kind, id, _, tags)| tags.iter().map(move |(key, value)| (kind, id, key, value)))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{BEGINNING, Loader, tags};
 use crate::{
     ec2::{
-        file::{AttachmentFile, AttachmentKindFile, PeeringFile, TgwRouteFile, TransitGatewayFile},
+        file::{AttachmentFile, AttachmentKindFile, TgwRouteFile, TransitGatewayFile},
         id,
         state::{Attachment, AttachmentKind, Home, Kind, Progress, StaticRoute, TgwRouteTable, TransitGateway},
     },
@@ -106,36 +106,6 @@ impl Loader<'_> {
             tags: tags(&file.name, &file.tags),
         };
         self.ec2.attachments.insert(id, attachment);
-        Ok(())
-    }
-
-    pub(super) fn peerings(&mut self, peerings: &[PeeringFile]) -> Result<(), WorldError> {
-        for file in peerings {
-            let place = format!("transit_gateway_peerings[{}]", file.name);
-            let (from, to) = (&file.requester, &file.accepter);
-            let tgw = self.resolve(Kind::Tgw, &from.region, &format!("{place}.requester"), &from.transit_gateway)?;
-            let peer_tgw = self.resolve(Kind::Tgw, &to.region, &format!("{place}.accepter"), &to.transit_gateway)?;
-            let (Some(near), Some(far)) = (self.ec2.tgws.get(&tgw), self.ec2.tgws.get(&peer_tgw)) else { continue };
-            let (home, peer) = (near.home.clone(), far.home.clone());
-            let id = self.name(Kind::Attachment, &from.region, &place, &file.name, file.id.as_ref())?;
-            if from.region != to.region {
-                // A peering has one id at both sides.
-                let name = (Kind::Attachment, to.region.clone(), file.name.clone());
-                if self.ec2.names.insert(name, id.clone()).is_some() {
-                    let problem = format!("`{}` is the name of an attachment in {} already", file.name, to.region);
-                    return Err(WorldError::at(place, problem));
-                }
-            }
-            let attachment = Attachment {
-                home,
-                tgw,
-                kind: AttachmentKind::Peering { peer_tgw, peer },
-                state: Progress::Available,
-                created: BEGINNING,
-                tags: tags(&file.name, &BTreeMap::new()),
-            };
-            self.ec2.attachments.insert(id, attachment);
-        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod gateways;
 mod machines;
+mod peerings;
 mod vpcs;
 
 pub(super) use gateways::DEFAULT_ASN;
@@ -33,6 +34,7 @@ pub fn load(file: &WorldFile, world: &mut World) -> Result<(), WorldError> {
         loader.gateways(region, &place, &section.transit_gateways)?;
     }
     loader.peerings(&file.transit_gateway_peerings)?;
+    loader.vpc_peerings(&file.vpc_peerings)?;
     for (region, section) in &file.regions {
         let place = format!("regions.{region}");
         loader.vpc_routes(region, &place, &section.vpcs)?;

@@ -133,10 +133,18 @@ impl Loader<'_> {
     }
 
     fn vpc_target(&self, region: &str, place: &str, route: &RouteFile) -> Result<VpcTarget, WorldError> {
-        match (&route.transit_gateway, &route.network_interface) {
-            (Some(name), None) => Ok(VpcTarget::TransitGateway(self.resolve(Kind::Tgw, region, place, name)?)),
-            (None, Some(name)) => Ok(VpcTarget::NetworkInterface(self.resolve(Kind::Eni, region, place, name)?)),
-            _ => Err(WorldError::at(place, "write exactly one of `transit_gateway` and `network_interface`")),
+        match (&route.transit_gateway, &route.network_interface, &route.vpc_peering) {
+            (Some(name), None, None) => Ok(VpcTarget::TransitGateway(self.resolve(Kind::Tgw, region, place, name)?)),
+            (None, Some(name), None) => {
+                Ok(VpcTarget::NetworkInterface(self.resolve(Kind::Eni, region, place, name)?))
+            }
+            (None, None, Some(name)) => {
+                Ok(VpcTarget::PeeringConnection(self.resolve(Kind::VpcPeering, region, place, name)?))
+            }
+            _ => {
+                let problem = "write exactly one of `transit_gateway`, `network_interface` and `vpc_peering`";
+                Err(WorldError::at(place, problem))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod gateways;
 mod machines;
 mod networks;
+mod peerings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ use super::throttle::Buckets;
 pub use gateways::{Attachment, AttachmentKind, Progress, StaticRoute, TgwRouteTable, TransitGateway};
 pub use machines::{Eni, Instance, InstanceState, Platform};
 pub use networks::{RouteTable, Subnet, Vpc, VpcRoute, VpcTarget};
+pub use peerings::{VpcPeer, VpcPeering, VpcPeeringState, overlap};
 
 /// Tags of a resource.
 pub type Tags = BTreeMap<String, String>;
@@ -28,6 +30,15 @@ pub struct Switches {
     pub attachment_pending_reads: u32,
     /// How many reads show an instance as `pending` or `stopping`.
     pub instance_pending_reads: u32,
+    /// How many reads show an accepted VPC peering connection as `provisioning`.
+    pub peering_pending_reads: u32,
+    /// Whether a VPC peering connection carries traffic for prefixes outside the two VPCs' CIDRs, such as those of an
+    /// overlay, by the main route table of the VPC that they arrive in. AWS documents that it does not ("no edge to
+    /// edge routing").
+    pub peering_carries_overlays: bool,
+    /// Routes that a VPC route table takes besides propagated ones. Source: Amazon VPC user guide, "Quotas": 500 by
+    /// default, 1,000 at most; a prefix list counts with its maximum of entries.
+    pub routes_per_table: usize,
     /// Whether the token buckets refuse calls.
     pub throttling: bool,
     /// Whether a cut search of TGW routes carries a token for the rest. Without one, only the flag says that there is
@@ -42,6 +53,9 @@ impl Default for Switches {
             stale_reads: 0,
             attachment_pending_reads: 1,
             instance_pending_reads: 1,
+            peering_pending_reads: 1,
+            peering_carries_overlays: false,
+            routes_per_table: 500,
             throttling: true,
             search_tokens: true,
         }
@@ -76,6 +90,8 @@ pub enum Kind {
     Attachment,
     /// A TGW route table.
     TgwRouteTable,
+    /// A VPC peering connection.
+    VpcPeering,
 }
 
 impl Kind {
@@ -90,6 +106,7 @@ impl Kind {
             Self::Tgw => "tgw",
             Self::Attachment => "tgw-attach",
             Self::TgwRouteTable => "tgw-rtb",
+            Self::VpcPeering => "pcx",
         }
     }
 
@@ -104,6 +121,7 @@ impl Kind {
             Self::Tgw => "transit gateway",
             Self::Attachment => "attachment",
             Self::TgwRouteTable => "transit gateway route table",
+            Self::VpcPeering => "VPC peering connection",
         }
     }
 }
@@ -129,6 +147,8 @@ pub struct Ec2 {
     pub attachments: BTreeMap<String, Attachment>,
     /// TGW route tables.
     pub tgw_route_tables: BTreeMap<String, TgwRouteTable>,
+    /// VPC peering connections.
+    pub vpc_peerings: BTreeMap<String, VpcPeering>,
     /// Names given by the world file, per kind and Region, to ids.
     #[serde(skip)]
     pub names: BTreeMap<(Kind, String, String), String>,

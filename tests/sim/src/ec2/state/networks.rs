@@ -50,6 +50,13 @@ pub struct RouteTable {
     pub tags: Tags,
 }
 
+impl RouteTable {
+    /// How many routes count against the quota of the table: all but the local ones.
+    pub fn counted(&self) -> usize {
+        self.routes.values().filter(|route| route.target != VpcTarget::Local).count()
+    }
+}
+
 /// A route of a VPC route table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VpcRoute {
@@ -67,4 +74,6 @@ pub enum VpcTarget {
     TransitGateway(String),
     /// A network interface.
     NetworkInterface(String),
+    /// A VPC peering connection.
+    PeeringConnection(String),
 }
