@@ -1,5 +1,7 @@
 //! VPC peering and the quota of VPC route tables. Sources: Amazon VPC Peering guide; Amazon VPC user guide, "Quotas".
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod support;
 
 use holdfast_sim::{
