@@ -27,3 +27,8 @@ async fn boto3_works_with_ec2_and_sts_as_with_aws() {
 async fn boto3_works_with_vpc_peering_and_vpc_routes_as_with_aws() {
     held("judge_vpc.py", "{}").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boto3_works_with_prefix_lists_and_propagations_as_with_aws() {
+    held("judge_prefix_lists.py", "{}").await;
+}

@@ -36,6 +36,7 @@ impl Ec2 {
             Kind::Tgw => self.tgws.contains_key(id),
             Kind::Attachment => self.attachments.contains_key(id),
             Kind::TgwRouteTable => self.tgw_route_tables.contains_key(id),
+            Kind::PrefixList => self.prefix_lists.contains_key(id),
             Kind::VpcPeering => self.vpc_peerings.contains_key(id),
         }
     }

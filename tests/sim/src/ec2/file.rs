@@ -18,6 +18,8 @@ pub struct RegionFile {
     pub instances: Vec<InstanceFile>,
     /// Network interfaces that belong to no instance.
     pub network_interfaces: Vec<InterfaceFile>,
+    /// Managed prefix lists.
+    pub prefix_lists: Vec<PrefixListFile>,
     /// Transit gateways.
     pub transit_gateways: Vec<TransitGatewayFile>,
 }
@@ -89,12 +91,42 @@ pub struct RouteTableFile {
     pub tags: BTreeMap<String, String>,
 }
 
-/// A VPC route: a prefix and exactly one target.
+/// A managed prefix list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrefixListFile {
+    /// Name; unique in its Region.
+    pub name: String,
+    /// Id.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Owner; the default account unless given.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Entries.
+    #[serde(default)]
+    pub entries: Vec<Ipv4Net>,
+    /// Most entries that it takes; as many as it has, and at least 10, unless given.
+    #[serde(default)]
+    pub max_entries: Option<usize>,
+    /// Accounts that it is shared with.
+    #[serde(default)]
+    pub shared_with: Vec<String>,
+    /// Further tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A VPC route: a prefix or a prefix list, and exactly one target.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteFile {
     /// Destination.
-    pub prefix: Ipv4Net,
+    #[serde(default)]
+    pub prefix: Option<Ipv4Net>,
+    /// Destination: a prefix list of the Region.
+    #[serde(default)]
+    pub prefix_list: Option<String>,
     /// A transit gateway of the Region.
     #[serde(default)]
     pub transit_gateway: Option<String>,
@@ -245,7 +277,7 @@ pub struct TgwRouteTableFile {
     /// Attachments that propagate their prefixes into it.
     #[serde(default)]
     pub propagations: Vec<String>,
-    /// Static routes.
+    /// Static routes, and references to prefix lists.
     #[serde(default)]
     pub routes: Vec<TgwRouteFile>,
     /// Further tags.
@@ -258,7 +290,11 @@ pub struct TgwRouteTableFile {
 #[serde(deny_unknown_fields)]
 pub struct TgwRouteFile {
     /// Destination.
-    pub prefix: Ipv4Net,
+    #[serde(default)]
+    pub prefix: Option<Ipv4Net>,
+    /// Destination: a prefix list of the Region.
+    #[serde(default)]
+    pub prefix_list: Option<String>,
     /// An attachment or a peering, by name or id.
     #[serde(default)]
     pub attachment: Option<String>,

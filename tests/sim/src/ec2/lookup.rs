@@ -1,60 +1,31 @@
-//! Questions about routing and addresses, for the API and for the data plane.
+//! Questions about VPC routing and addresses, for the API and for the data plane.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{cmp::Reverse, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::state::{
-    Attachment, AttachmentKind, Ec2, Eni, Home, Kind, Progress, RouteTable, Subnet, TgwRouteTable, VpcPeeringState,
-    VpcTarget,
-};
-
-/// Where a TGW route comes from. The order is EC2's precedence for one prefix, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RouteOrigin {
-    /// Written by a person or a program.
-    Static,
-    /// Propagated by a VPC attachment.
-    Vpc,
-    /// Propagated by a Direct Connect gateway.
-    DirectConnect,
-    /// Propagated by a VPN.
-    Vpn,
-}
-
-/// State of a TGW route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouteState {
-    /// Written, not yet reported as active. It forwards already.
-    Pending,
-    /// Forwards.
-    Active,
-    /// Drops.
-    Blackhole,
-}
-
-/// A route of a TGW route table as it is in effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TgwRoute {
-    /// Destination.
-    pub prefix: Ipv4Net,
-    /// Where it comes from.
-    pub origin: RouteOrigin,
-    /// State.
-    pub state: RouteState,
-    /// Attachment that it leads to, also when that one is gone; nothing for a declared blackhole.
-    pub attachment: Option<String>,
-}
+use super::state::{AttachmentKind, Ec2, Eni, Kind, RouteTable, Subnet, VpcPeeringState, VpcTarget};
 
 /// What a VPC route table says about an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VpcHop {
     /// The route's destination.
     pub prefix: Ipv4Net,
+    /// The prefix list that it comes from.
+    pub prefix_list: Option<String>,
     /// Its target.
     pub target: VpcTarget,
     /// Whether the target is gone.
     pub blackhole: bool,
+}
+
+/// Why a route within the VPC's own CIDRs is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithinVpc {
+    /// It leads to something other than an interface.
+    Target,
+    /// It is not one whole subnet.
+    NotWholeSubnet,
 }
 
 impl Ec2 {
@@ -72,6 +43,7 @@ impl Ec2 {
             Kind::Tgw => self.tgws.get_key_value(name_or_id).map(|(id, _)| id),
             Kind::Attachment => self.attachments.get_key_value(name_or_id).map(|(id, _)| id),
             Kind::TgwRouteTable => self.tgw_route_tables.get_key_value(name_or_id).map(|(id, _)| id),
+            Kind::PrefixList => self.prefix_lists.get_key_value(name_or_id).map(|(id, _)| id),
             Kind::VpcPeering => self.vpc_peerings.get_key_value(name_or_id).map(|(id, _)| id),
         };
         id.map(String::as_str)
@@ -86,16 +58,50 @@ impl Ec2 {
         }
     }
 
-    /// Longest-prefix match in a VPC route table.
+    /// Longest-prefix match in a VPC route table. For one prefix, a route to the CIDR beats one to a prefix list; of
+    /// several prefix lists, one always wins.
+    ///
+    /// Source: Amazon VPC user guide, "Route priority", "Route priority and prefix lists".
     pub fn vpc_lookup(&self, route_table: &str, ip: Ipv4Addr) -> Option<VpcHop> {
         let table = self.route_tables.get(route_table)?;
-        let (prefix, route) = table
-            .routes
-            .iter()
-            .filter(|(prefix, _)| prefix.contains(&ip))
-            .max_by_key(|(prefix, _)| prefix.prefix_len())?;
-        let blackhole = self.vpc_target_gone(table, &route.target);
-        Some(VpcHop { prefix: *prefix, target: route.target.clone(), blackhole })
+        let written = table.routes.iter().map(|(prefix, route)| (*prefix, None, &route.target));
+        let listed = table.prefix_lists.iter().flat_map(|(id, route)| {
+            let entries = self.prefix_lists.get(id).map(|list| list.entries().keys());
+            entries.into_iter().flatten().map(move |prefix| (*prefix, Some(id), &route.target))
+        });
+        let (prefix, prefix_list, target) = written
+            .chain(listed)
+            .filter(|(prefix, list, target)| {
+                prefix.contains(&ip) && (list.is_none() || self.fits_vpc(table, prefix, target).is_ok())
+            })
+            .max_by_key(|(prefix, list, _)| (prefix.prefix_len(), Reverse(*list)))?;
+        let blackhole = self.vpc_target_gone(table, target);
+        Some(VpcHop { prefix, prefix_list: prefix_list.cloned(), target: target.clone(), blackhole })
+    }
+
+    /// How many routes of a table count against its quota: all but the local ones, prefix lists with their maximum.
+    pub fn vpc_routes_counted(&self, table: &RouteTable) -> usize {
+        let lists = table.prefix_lists.keys().filter_map(|id| self.prefix_lists.get(id));
+        let written = table.routes.values().filter(|route| route.target != VpcTarget::Local).count();
+        written + lists.map(|list| list.max_entries).sum::<usize>()
+    }
+
+    /// A prefix within the VPC must be one whole subnet, and may lead to an interface only.
+    ///
+    /// # Errors
+    /// Which of the two rules is broken. Source: Amazon VPC user guide, "Routing for a middlebox appliance"; an entry
+    /// of a prefix list that breaks them is ignored ("Prefix lists concepts and rules").
+    pub fn fits_vpc(&self, table: &RouteTable, prefix: &Ipv4Net, target: &VpcTarget) -> Result<(), WithinVpc> {
+        let vpc = self.vpcs.get(&table.vpc);
+        if *target == VpcTarget::Local || !vpc.is_some_and(|vpc| vpc.cidrs.iter().any(|cidr| cidr.contains(prefix))) {
+            return Ok(());
+        }
+        if !matches!(target, VpcTarget::NetworkInterface(_)) {
+            return Err(WithinVpc::Target);
+        }
+        let whole = vpc.is_some_and(|vpc| vpc.cidrs.contains(prefix))
+            || self.subnets.values().any(|subnet| subnet.vpc == table.vpc && subnet.cidr == *prefix);
+        if whole { Ok(()) } else { Err(WithinVpc::NotWholeSubnet) }
     }
 
     /// Whether the target of a route in `table` is gone: the route then is a blackhole.
@@ -147,107 +153,5 @@ impl Ec2 {
             .iter()
             .find(|(_, subnet)| subnet.vpc == vpc && subnet.cidr.contains(&ip))
             .map(|(id, subnet)| (id.as_str(), subnet))
-    }
-
-    /// Longest-prefix match in a TGW route table, over the routes in effect.
-    pub fn tgw_lookup(&self, table: &str, ip: Ipv4Addr) -> Option<TgwRoute> {
-        self.tgw_routes(table)
-            .into_iter()
-            .filter(|route| route.prefix.contains(&ip))
-            .max_by_key(|route| route.prefix.prefix_len())
-    }
-
-    /// The routes in effect in a TGW route table, by prefix: a static route hides propagated ones of its prefix.
-    ///
-    /// Source: Amazon VPC Transit Gateways guide, "Route evaluation order".
-    pub fn tgw_routes(&self, table: &str) -> Vec<TgwRoute> {
-        self.tgw_route_tables.get(table).map(|table| self.tgw_routes_of(table)).unwrap_or_default()
-    }
-
-    /// The same for a view of a table.
-    pub(crate) fn tgw_routes_of(&self, table: &TgwRouteTable) -> Vec<TgwRoute> {
-        let mut best: BTreeMap<Ipv4Net, TgwRoute> = BTreeMap::new();
-        for (prefix, route) in &table.routes {
-            let gone = route.attachment.as_ref().is_none_or(|id| !self.attachment_carries(id));
-            let state = match (gone, route.pending_reads) {
-                (true, _) => RouteState::Blackhole,
-                (false, 0) => RouteState::Active,
-                (false, _) => RouteState::Pending,
-            };
-            let attachment = route.attachment.clone();
-            best.insert(*prefix, TgwRoute { prefix: *prefix, origin: RouteOrigin::Static, state, attachment });
-        }
-        for (id, progress) in &table.propagations {
-            if matches!(progress, Progress::Deleting(_) | Progress::Deleted) {
-                continue;
-            }
-            let Some((origin, prefixes)) = self.advertised(id) else { continue };
-            for prefix in prefixes {
-                let route = TgwRoute { prefix, origin, state: RouteState::Active, attachment: Some(id.clone()) };
-                match best.get(&prefix) {
-                    Some(better) if better.origin <= origin => {}
-                    _ => {
-                        best.insert(prefix, route);
-                    }
-                }
-            }
-        }
-        best.into_values().collect()
-    }
-
-    /// What an attachment propagates; nothing over a peering, or when the attachment carries no traffic.
-    fn advertised(&self, attachment: &str) -> Option<(RouteOrigin, Vec<Ipv4Net>)> {
-        let attachment = self.attachments.get(attachment).filter(|attachment| attachment.carries())?;
-        match &attachment.kind {
-            AttachmentKind::Vpc { vpc, .. } => Some((RouteOrigin::Vpc, self.vpcs.get(vpc)?.cidrs.clone())),
-            AttachmentKind::Vpn { prefixes, .. } => Some((RouteOrigin::Vpn, prefixes.iter().copied().collect())),
-            AttachmentKind::DirectConnectGateway { prefixes, .. } => {
-                Some((RouteOrigin::DirectConnect, prefixes.iter().copied().collect()))
-            }
-            AttachmentKind::Peering { .. } => None,
-        }
-    }
-
-    fn attachment_carries(&self, id: &str) -> bool {
-        self.attachments.get(id).is_some_and(Attachment::carries)
-    }
-
-    /// The table of transit gateway `tgw` that routes what comes in by an attachment. A peering has one at each side.
-    pub fn association(&self, tgw: &str, attachment: &str) -> Option<&str> {
-        self.tgw_route_tables
-            .iter()
-            .find(|(_, table)| {
-                table.tgw == tgw
-                    && matches!(
-                        table.associations.get(attachment),
-                        Some(Progress::Available | Progress::Pending(_) | Progress::Modifying(_))
-                    )
-            })
-            .map(|(id, _)| id.as_str())
-    }
-}
-
-impl Attachment {
-    /// Whether traffic passes: the attachment is there, perhaps being changed.
-    pub fn carries(&self) -> bool {
-        matches!(self.state, Progress::Available | Progress::Modifying(_))
-    }
-
-    /// The sides of the attachment: transit gateway and place. A peering has two, any other kind one.
-    pub fn sides(&self) -> Vec<(&str, &Home)> {
-        let mut sides = vec![(self.tgw.as_str(), &self.home)];
-        if let AttachmentKind::Peering { peer_tgw, peer } = &self.kind {
-            sides.push((peer_tgw, peer));
-        }
-        sides
-    }
-
-    /// The transit gateway at the other side of a peering, seen from `tgw`.
-    pub fn across(&self, tgw: &str) -> Option<&str> {
-        match &self.kind {
-            AttachmentKind::Peering { peer_tgw, .. } if self.tgw == tgw => Some(peer_tgw),
-            AttachmentKind::Peering { peer_tgw, .. } if peer_tgw == tgw => Some(&self.tgw),
-            _ => None,
-        }
     }
 }

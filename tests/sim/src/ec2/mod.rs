@@ -10,12 +10,14 @@ mod load;
 pub mod lookup;
 pub mod machines;
 pub mod state;
+mod tgw_lookup;
 pub mod throttle;
 
 pub use load::load;
-pub use lookup::{RouteOrigin, RouteState, TgwRoute, VpcHop};
+pub use lookup::{VpcHop, WithinVpc};
 pub use state::{
-    Attachment, AttachmentKind, Ec2, Eni, Home, Instance, InstanceState, Kind, Platform, Progress, RouteTable,
-    StaticRoute, Subnet, Switches, TgwRouteTable, TransitGateway, Vpc, VpcPeer, VpcPeering, VpcPeeringState, VpcRoute,
-    VpcTarget,
+    Attachment, AttachmentKind, Ec2, Eni, Home, Instance, InstanceState, Kind, Platform, PrefixList, PrefixListChange,
+    PrefixListReference, PrefixListState, Progress, RouteTable, StaticRoute, Subnet, Switches, TgwRouteTable,
+    TransitGateway, Vpc, VpcPeer, VpcPeering, VpcPeeringState, VpcRoute, VpcTarget,
 };
+pub use tgw_lookup::{RouteOrigin, RouteState, TgwRoute};

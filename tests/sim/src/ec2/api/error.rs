@@ -53,6 +53,7 @@ impl Ec2Error {
             Kind::Tgw => ("InvalidTransitGatewayID", gone("Transit Gateway")),
             Kind::Attachment => ("InvalidTransitGatewayAttachmentID", gone("Transit Gateway Attachment")),
             Kind::TgwRouteTable => ("InvalidRouteTableID", gone("Transit Gateway Route Table")),
+            Kind::PrefixList => ("InvalidPrefixListID", format!("The prefix list ID '{id}' does not exist")),
             Kind::VpcPeering => {
                 ("InvalidVpcPeeringConnectionID", format!("The vpcPeeringConnection ID '{id}' does not exist"))
             }
@@ -70,6 +71,7 @@ impl Ec2Error {
             Kind::Eni => "InvalidNetworkInterfaceID.Malformed",
             Kind::Tgw => "InvalidTransitGatewayID.Malformed",
             Kind::Attachment => "InvalidTransitGatewayAttachmentID.Malformed",
+            Kind::PrefixList => "InvalidPrefixListID.Malformed",
             Kind::VpcPeering => "InvalidVpcPeeringConnectionID.Malformed",
         };
         Self::new(code, format!("Invalid id: \"{id}\" (expecting \"{}-...\")", kind.id_prefix()))

@@ -13,10 +13,12 @@ mod launch;
 mod params;
 mod peerings;
 mod places;
+mod prefix_lists;
 mod route_tables;
 mod routes;
 mod search;
 mod tags;
+mod tgw_prefix_lists;
 mod tgw_routes;
 mod tgw_tables;
 mod tgws;
@@ -89,6 +91,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DescribeAvailabilityZones" => Some(places::describe_availability_zones),
         "DescribeInstances" => Some(instances::describe),
         "DescribeInstanceStatus" => Some(instances::describe_status),
+        "DescribeManagedPrefixLists" => Some(prefix_lists::describe),
         "DescribeNetworkAcls" => Some(filters::describe_network_acls),
         "DescribeNetworkInterfaces" => Some(enis::describe),
         "DescribeRegions" => Some(places::describe_regions),
@@ -103,6 +106,9 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DescribeTransitGateways" => Some(tgws::describe),
         "DescribeVpcPeeringConnections" => Some(vpc_peerings::describe),
         "DescribeVpcs" => Some(vpcs::describe),
+        "GetManagedPrefixListEntries" => Some(prefix_lists::get_entries),
+        "GetTransitGatewayAttachmentPropagations" => Some(tgw_tables::attachment_propagations),
+        "GetTransitGatewayPrefixListReferences" => Some(tgw_prefix_lists::get),
         "GetTransitGatewayRouteTableAssociations" => Some(tgw_tables::associations),
         "GetTransitGatewayRouteTablePropagations" => Some(tgw_tables::propagations),
         "SearchTransitGatewayRoutes" => Some(search::search),
@@ -115,6 +121,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "AssociateRouteTable" => Some(route_tables::associate),
         "AssociateTransitGatewayRouteTable" => Some(tgw_tables::associate),
         "AttachNetworkInterface" => Some(enis::attach),
+        "CreateManagedPrefixList" => Some(prefix_lists::create),
         "CreateNetworkInterface" => Some(enis::create),
         "CreateRoute" => Some(routes::create),
         "CreateRouteTable" => Some(route_tables::create),
@@ -122,11 +129,13 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "CreateTags" => Some(tags::create),
         "CreateTransitGateway" => Some(tgws::create),
         "CreateTransitGatewayPeeringAttachment" => Some(peerings::create),
+        "CreateTransitGatewayPrefixListReference" => Some(tgw_prefix_lists::create),
         "CreateTransitGatewayRoute" => Some(tgw_routes::create),
         "CreateTransitGatewayRouteTable" => Some(tgw_tables::create),
         "CreateTransitGatewayVpcAttachment" => Some(attachments::create_vpc),
         "CreateVpc" => Some(vpcs::create),
         "CreateVpcPeeringConnection" => Some(vpc_peerings::create),
+        "DeleteManagedPrefixList" => Some(prefix_lists::delete),
         "DeleteNetworkInterface" => Some(enis::delete),
         "DeleteRoute" => Some(routes::delete),
         "DeleteRouteTable" => Some(route_tables::delete),
@@ -134,6 +143,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DeleteTags" => Some(tags::delete),
         "DeleteTransitGateway" => Some(tgws::delete),
         "DeleteTransitGatewayPeeringAttachment" => Some(peerings::delete),
+        "DeleteTransitGatewayPrefixListReference" => Some(tgw_prefix_lists::delete),
         "DeleteTransitGatewayRoute" => Some(tgw_routes::delete),
         "DeleteTransitGatewayRouteTable" => Some(tgw_tables::delete),
         "DeleteTransitGatewayVpcAttachment" => Some(attachments::delete_vpc),
@@ -144,11 +154,14 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DisassociateRouteTable" => Some(route_tables::disassociate),
         "DisassociateTransitGatewayRouteTable" => Some(tgw_tables::disassociate),
         "EnableTransitGatewayRouteTablePropagation" => Some(tgw_tables::enable_propagation),
+        "ModifyManagedPrefixList" => Some(prefix_lists::modify),
         "ModifyNetworkInterfaceAttribute" => Some(eni_changes::modify),
+        "ModifyTransitGatewayPrefixListReference" => Some(tgw_prefix_lists::modify),
         "ModifyTransitGatewayVpcAttachment" => Some(attachments::modify_vpc),
         "RejectVpcPeeringConnection" => Some(vpc_peerings::reject),
         "ReplaceRoute" => Some(routes::replace),
         "ReplaceTransitGatewayRoute" => Some(tgw_routes::replace),
+        "RestoreManagedPrefixListVersion" => Some(prefix_lists::restore),
         "RunInstances" => Some(launch::run),
         "StartInstances" => Some(instances::start),
         "StopInstances" => Some(instances::stop),

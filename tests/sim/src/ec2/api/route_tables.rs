@@ -8,7 +8,7 @@ use super::{
     xml::Xml,
 };
 
-const FILTERS: [&str; 15] = [
+const FILTERS: [&str; 16] = [
     "route-table-id",
     "vpc-id",
     "owner-id",
@@ -17,6 +17,7 @@ const FILTERS: [&str; 15] = [
     "association.route-table-id",
     "association.route-table-association-id",
     "route.destination-cidr-block",
+    "route.destination-prefix-list-id",
     "route.transit-gateway-id",
     "route.network-interface-id",
     "route.vpc-peering-connection-id",
@@ -71,7 +72,7 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
         .iter()
         .filter(|(id, table)| {
             let (subnets, main) = users(ec2, id, table);
-            let targets = || table.routes.values().map(|route| &route.target);
+            let targets = || table.routes.values().chain(table.prefix_lists.values()).map(|route| &route.target);
             cx.owns(&table.home)
                 && (ids.is_empty() || ids.contains(&id.as_str()))
                 && filters.pass(&table.tags, |filter| match filter {
@@ -86,6 +87,7 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
                         subnets.iter().map(|subnet| association_id(id, subnet)).collect()
                     }
                     "route.destination-cidr-block" => table.routes.keys().map(ToString::to_string).collect(),
+                    "route.destination-prefix-list-id" => table.prefix_lists.keys().cloned().collect(),
                     "route.transit-gateway-id" | "route.network-interface-id" | "route.vpc-peering-connection-id" => {
                         targets().filter_map(|target| target_id(target, filter)).collect()
                     }
@@ -102,23 +104,29 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
     Ok(xml)
 }
 
+fn write_target(xml: &mut Xml, ec2: &Ec2, target: &VpcTarget) {
+    match target {
+        VpcTarget::Local => xml.text("gatewayId", "local"),
+        VpcTarget::TransitGateway(tgw) => xml.text("transitGatewayId", tgw),
+        VpcTarget::PeeringConnection(peering) => xml.text("vpcPeeringConnectionId", peering),
+        VpcTarget::NetworkInterface(eni) => {
+            let attached = ec2.enis.get(eni).and_then(|eni| eni.attached.as_ref());
+            if let Some((instance, _)) = attached {
+                xml.text("instanceId", instance)
+                    .maybe("instanceOwnerId", ec2.instances.get(instance).map(|it| &it.home.account));
+            }
+            xml.text("networkInterfaceId", eni)
+        }
+    };
+}
+
 fn write(xml: &mut Xml, ec2: &Ec2, id: &str, table: &RouteTable) {
     xml.text("routeTableId", id).text("vpcId", &table.vpc).text("ownerId", &table.home.account);
-    xml.set("routeSet", &table.routes, |xml, (prefix, route)| {
-        xml.text("destinationCidrBlock", prefix);
-        match &route.target {
-            VpcTarget::Local => xml.text("gatewayId", "local"),
-            VpcTarget::TransitGateway(tgw) => xml.text("transitGatewayId", tgw),
-            VpcTarget::PeeringConnection(peering) => xml.text("vpcPeeringConnectionId", peering),
-            VpcTarget::NetworkInterface(eni) => {
-                let attached = ec2.enis.get(eni).and_then(|eni| eni.attached.as_ref());
-                if let Some((instance, _)) = attached {
-                    xml.text("instanceId", instance)
-                        .maybe("instanceOwnerId", ec2.instances.get(instance).map(|it| &it.home.account));
-                }
-                xml.text("networkInterfaceId", eni)
-            }
-        };
+    let written = table.routes.iter().map(|(prefix, route)| ("destinationCidrBlock", prefix.to_string(), route));
+    let listed = table.prefix_lists.iter().map(|(list, route)| ("destinationPrefixListId", list.clone(), route));
+    xml.set("routeSet", written.chain(listed), |xml, (name, destination, route)| {
+        xml.text(name, destination);
+        write_target(xml, ec2, &route.target);
         xml.text("state", state(ec2, table, &route.target)).text("origin", origin(&route.target));
     });
     let (subnets, main) = users(ec2, id, table);

@@ -1,20 +1,66 @@
 //! Routes of VPC route tables.
 
+use std::fmt;
+
 use ipnet::Ipv4Net;
 
 use super::{
-    super::{Ec2, Kind, RouteTable, VpcRoute, VpcTarget},
-    Cx, Ec2Error, Result, tags,
+    super::{Kind, RouteTable, VpcRoute, VpcTarget, WithinVpc},
+    Cx, Ec2Error, Result,
+    prefix_lists::open_list,
+    tags,
     xml::Xml,
 };
 
 /// The table of the request, if it is the caller's.
-fn table<'a>(cx: &'a mut Cx<'_>) -> Result<(String, &'a mut RouteTable)> {
-    let id = cx.params.id("RouteTableId", Kind::RouteTable)?.to_owned();
-    let home = cx.home();
-    match cx.world.ec2.route_tables.get_mut(&id).filter(|table| table.home == home) {
-        Some(table) => Ok((id, table)),
-        None => Err(Ec2Error::not_found(Kind::RouteTable, &id)),
+fn table(cx: &Cx<'_>) -> Result<(String, RouteTable)> {
+    let id = cx.params.id("RouteTableId", Kind::RouteTable)?;
+    let found = cx.world.ec2.route_tables.get(id).filter(|table| cx.owns(&table.home));
+    found.map(|table| (id.to_owned(), table.clone())).ok_or_else(|| Ec2Error::not_found(Kind::RouteTable, id))
+}
+
+/// What a route is for.
+enum Destination {
+    Prefix(Ipv4Net),
+    List(String),
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(prefix) => prefix.fmt(f),
+            Self::List(list) => list.fmt(f),
+        }
+    }
+}
+
+impl Destination {
+    fn named(cx: &Cx<'_>) -> Result<Self> {
+        match (cx.params.get("DestinationPrefixListId"), cx.params.get("DestinationCidrBlock")) {
+            (None, _) => cx.params.prefix("DestinationCidrBlock").map(Self::Prefix),
+            (Some(_), None) => Ok(Self::List(cx.params.id("DestinationPrefixListId", Kind::PrefixList)?.to_owned())),
+            (Some(_), Some(_)) => {
+                let message = "The request must contain exactly one destination.";
+                Err(Ec2Error::new("InvalidParameterCombination", message))
+            }
+        }
+    }
+
+    fn route<'a>(&self, table: &'a RouteTable) -> Option<&'a VpcRoute> {
+        match self {
+            Self::Prefix(prefix) => table.routes.get(prefix),
+            Self::List(list) => table.prefix_lists.get(list),
+        }
+    }
+
+    fn put(self, cx: &mut Cx<'_>, table: &str, route: Option<VpcRoute>) {
+        let Some(table) = cx.ec2().route_tables.get_mut(table) else { return };
+        match (self, route) {
+            (Self::Prefix(prefix), Some(route)) => drop(table.routes.insert(prefix, route)),
+            (Self::Prefix(prefix), None) => drop(table.routes.remove(&prefix)),
+            (Self::List(list), Some(route)) => drop(table.prefix_lists.insert(list, route)),
+            (Self::List(list), None) => drop(table.prefix_lists.remove(&list)),
+        }
     }
 }
 
@@ -30,10 +76,10 @@ fn target(cx: &Cx<'_>, table: &RouteTable) -> Result<VpcTarget> {
         "CoreNetworkArn",
         "EgressOnlyInternetGatewayId",
     ];
+    const KNOWN: [&str; 3] = ["TransitGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId"];
     if let Some(other) = OTHERS.iter().find(|name| cx.params.get(name).is_some()) {
         return Err(Ec2Error::new("UnsupportedOperation", format!("Routes to a {other} are not simulated.")));
     }
-    const KNOWN: [&str; 3] = ["TransitGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId"];
     let ec2 = &cx.world.ec2;
     let mut named = KNOWN.iter().filter_map(|name| Some((*name, cx.params.get(name)?)));
     let first = named.next().ok_or_else(|| Ec2Error::missing("TransitGatewayId or another target"))?;
@@ -77,99 +123,95 @@ fn target(cx: &Cx<'_>, table: &RouteTable) -> Result<VpcTarget> {
     }
 }
 
-/// A prefix within the VPC must be one whole subnet, and may lead to an interface only.
-/// Source: Amazon VPC user guide, "Route table concepts", rules for middlebox routing.
-fn check_within_vpc(ec2: &Ec2, table: &RouteTable, prefix: &Ipv4Net, target: &VpcTarget) -> Result<()> {
-    let vpc = ec2.vpcs.get(&table.vpc);
-    if !vpc.is_some_and(|vpc| vpc.cidrs.iter().any(|cidr| cidr.contains(prefix))) {
-        return Ok(());
-    }
-    if *target == VpcTarget::Local {
-        return Ok(());
-    }
-    if !matches!(target, VpcTarget::NetworkInterface(_)) {
+fn check_within_vpc(cx: &Cx<'_>, table: &RouteTable, to: &Destination, target: &VpcTarget) -> Result<()> {
+    let Destination::Prefix(prefix) = to else { return Ok(()) };
+    match cx.world.ec2.fits_vpc(table, prefix, target) {
+        Ok(()) => Ok(()),
         // The text as seen on AWS: hashicorp/terraform issue 26018.
-        let message = "Route target is not supported. This route only supports interface and instance targets.";
-        return Err(Ec2Error::value(message));
-    }
-    let whole = vpc.is_some_and(|vpc| vpc.cidrs.contains(prefix))
-        || ec2.subnets.values().any(|subnet| subnet.vpc == table.vpc && subnet.cidr == *prefix);
-    if !whole {
-        return Err(Ec2Error::value(format!(
+        Err(WithinVpc::Target) => {
+            let message = "Route target is not supported. This route only supports interface and instance targets.";
+            Err(Ec2Error::value(message))
+        }
+        Err(WithinVpc::NotWholeSubnet) => Err(Ec2Error::value(format!(
             "The destination CIDR block {prefix} is more specific than one of this VPC's CIDR blocks and is not the \
              CIDR block of one of its subnets."
-        )));
+        ))),
     }
-    Ok(())
 }
 
-pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
-    let prefix = cx.params.prefix("DestinationCidrBlock")?;
-    let (id, found) = table(cx).map(|(id, table)| (id, table.clone()))?;
-    let target = target(cx, &found)?;
-    if found.routes.contains_key(&prefix) {
-        // Also with the same target: the guide "Ensuring idempotency" does not list CreateRoute.
-        let message = format!("The route identified by {prefix} already exists.");
-        return Err(Ec2Error::new("RouteAlreadyExists", message));
-    }
-    check_within_vpc(&cx.world.ec2, &found, &prefix, &target)?;
-    check_quota(cx, &id, &found, 1)?;
-    if let Some(table) = cx.ec2().route_tables.get_mut(&id) {
-        table.routes.insert(prefix, VpcRoute { target });
-    }
-    Ok(tags::done())
-}
-
-/// Refuses what would bring a table above its quota; the local routes do not count.
-fn check_quota(cx: &Cx<'_>, id: &str, table: &RouteTable, more: usize) -> Result<()> {
+/// Refuses what would bring a table above its quota.
+fn check_quota(cx: &Cx<'_>, id: &str, table: &RouteTable, to: &Destination) -> Result<()> {
+    let more = match to {
+        Destination::Prefix(_) => 1,
+        Destination::List(list) => cx.world.ec2.prefix_lists.get(list).map_or(0, |list| list.max_entries),
+    };
     let most = cx.switches.routes_per_table;
-    if table.counted() + more <= most {
+    if cx.world.ec2.vpc_routes_counted(table) + more <= most {
         return Ok(());
     }
     let message = format!("The maximum number of routes of route table '{id}' has been reached: {most}.");
     Err(Ec2Error::new("RouteLimitExceeded", message))
 }
 
+pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
+    let to = Destination::named(cx)?;
+    let (id, found) = table(cx)?;
+    if let Destination::List(list) = &to {
+        open_list(cx, list)?;
+    }
+    let target = target(cx, &found)?;
+    if to.route(&found).is_some() {
+        // Also with the same target: the guide "Ensuring idempotency" does not list CreateRoute.
+        let message = format!("The route identified by {to} already exists.");
+        return Err(Ec2Error::new("RouteAlreadyExists", message));
+    }
+    check_within_vpc(cx, &found, &to, &target)?;
+    check_quota(cx, &id, &found, &to)?;
+    to.put(cx, &id, Some(VpcRoute { target }));
+    Ok(tags::done())
+}
+
+/// Whether a destination is one of the VPC's own CIDRs: its route came with the table.
+fn is_vpc_cidr(cx: &Cx<'_>, table: &RouteTable, to: &Destination) -> bool {
+    let Destination::Prefix(prefix) = to else { return false };
+    cx.world.ec2.vpcs.get(&table.vpc).is_some_and(|vpc| vpc.cidrs.contains(prefix))
+}
+
 /// Another target for a route that is there. The local route, too, may lead to an interface instead, and back
 /// (`LocalTarget`). Source: Amazon VPC user guide, "Replace or restore the target for a local route".
 pub(super) fn replace(cx: &mut Cx<'_>) -> Result<Xml> {
-    let prefix = cx.params.prefix("DestinationCidrBlock")?;
-    let (id, found) = table(cx).map(|(id, table)| (id, table.clone()))?;
-    if !found.routes.contains_key(&prefix) {
+    let to = Destination::named(cx)?;
+    let (id, found) = table(cx)?;
+    if to.route(&found).is_none() {
         // Not `InvalidRoute.NotFound`, as checked on AWS: getmoto/moto pull request 6425.
-        let message = format!("There is no route defined for '{prefix}' in the route table. Use CreateRoute instead.");
+        let message = format!("There is no route defined for '{to}' in the route table. Use CreateRoute instead.");
         return Err(Ec2Error::value(message));
     }
-    let is_vpc_cidr = cx.world.ec2.vpcs.get(&found.vpc).is_some_and(|vpc| vpc.cidrs.contains(&prefix));
     let target = match cx.params.flag("LocalTarget")? {
-        true if is_vpc_cidr => VpcTarget::Local,
-        true => return Err(Ec2Error::value(format!("{prefix} is not a local route of route table {id}"))),
+        true if is_vpc_cidr(cx, &found, &to) => VpcTarget::Local,
+        true => return Err(Ec2Error::value(format!("{to} is not a local route of route table {id}"))),
         false => target(cx, &found)?,
     };
-    check_within_vpc(&cx.world.ec2, &found, &prefix, &target)?;
-    if let Some(table) = cx.ec2().route_tables.get_mut(&id) {
-        table.routes.insert(prefix, VpcRoute { target });
-    }
+    check_within_vpc(cx, &found, &to, &target)?;
+    to.put(cx, &id, Some(VpcRoute { target }));
     Ok(tags::done())
 }
 
 pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
-    let prefix = cx.params.prefix("DestinationCidrBlock")?;
-    let (id, found) = table(cx).map(|(id, table)| (id, table.clone()))?;
-    let is_vpc_cidr = cx.world.ec2.vpcs.get(&found.vpc).is_some_and(|vpc| vpc.cidrs.contains(&prefix));
-    match found.routes.get(&prefix) {
-        None => {
-            let message = format!("no route with destination-cidr-block {prefix} in route table {id}");
-            Err(Ec2Error::new("InvalidRoute.NotFound", message))
-        }
-        Some(_) if is_vpc_cidr => {
-            Err(Ec2Error::value(format!("cannot remove local route {prefix} in route table {id}")))
-        }
-        Some(_) => {
-            if let Some(table) = cx.ec2().route_tables.get_mut(&id) {
-                table.routes.remove(&prefix);
+    let to = Destination::named(cx)?;
+    let (id, found) = table(cx)?;
+    if to.route(&found).is_none() {
+        let message = match &to {
+            Destination::Prefix(prefix) => {
+                format!("no route with destination-cidr-block {prefix} in route table {id}")
             }
-            Ok(tags::done())
-        }
+            Destination::List(list) => format!("no route with destination-prefix-list-id {list} in route table {id}"),
+        };
+        return Err(Ec2Error::new("InvalidRoute.NotFound", message));
     }
+    if is_vpc_cidr(cx, &found, &to) {
+        return Err(Ec2Error::value(format!("cannot remove local route {to} in route table {id}")));
+    }
+    to.put(cx, &id, None);
+    Ok(tags::done())
 }

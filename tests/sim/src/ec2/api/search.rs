@@ -9,6 +9,7 @@ use super::{
     Cx, Ec2Error, Result,
     attachments::resource,
     params::{PAGES, one},
+    tgw_prefix_lists,
     tgw_routes::{origin, state, write},
     tgw_tables::table,
     xml::Xml,
@@ -100,7 +101,7 @@ pub(super) fn search(cx: &mut Cx<'_>) -> Result<Xml> {
             "attachment.transit-gateway-attachment-id" => route.attachment.iter().cloned().collect(),
             "attachment.resource-id" => attached(route).map(|(_, id, _)| id).into_iter().collect(),
             "attachment.resource-type" => attached(route).map(|(kind, ..)| kind.to_owned()).into_iter().collect(),
-            "prefix-list-id" => Vec::new(),
+            "prefix-list-id" => route.prefix_list.iter().cloned().collect(),
             "state" => one(state(route.state)),
             "type" => one(origin(route.origin)),
             // The `route-search` filters were applied above: any value passes.
@@ -122,6 +123,9 @@ fn values_of(filters: &super::params::Filters, wanted: &str) -> Vec<String> {
 
 /// This read saw these routes: pending ones move on.
 fn see(cx: &mut Cx<'_>, table: &str, routes: &[TgwRoute]) {
+    let pending = routes.iter().filter(|it| it.state == RouteState::Pending);
+    let lists: std::collections::BTreeSet<String> = pending.filter_map(|it| it.prefix_list.clone()).collect();
+    tgw_prefix_lists::see(cx, table, lists);
     let Some(table) = cx.ec2().tgw_route_tables.get_mut(table) else { return };
     for route in routes.iter().filter(|it| it.origin == RouteOrigin::Static && it.state == RouteState::Pending) {
         if let Some(found) = table.routes.get_mut(&route.prefix) {

@@ -27,6 +27,7 @@ fn kind_of(id: &str) -> Option<Kind> {
         Kind::Attachment,
         Kind::TgwRouteTable,
         Kind::VpcPeering,
+        Kind::PrefixList,
     ]
     .into_iter()
     .find(|kind| kind.id_prefix() == prefix)
@@ -43,6 +44,7 @@ fn resource_type(kind: Kind) -> &'static str {
         Kind::Attachment => "transit-gateway-attachment",
         Kind::TgwRouteTable => "transit-gateway-route-table",
         Kind::VpcPeering => "vpc-peering-connection",
+        Kind::PrefixList => "prefix-list",
     }
 }
 
@@ -61,6 +63,7 @@ fn tags_of<'a>(cx: &'a mut Cx<'_>, id: &str) -> Result<&'a mut Tags> {
         Kind::Tgw => ec2.tgws.get_mut(id).map(|it| (it.home.clone(), &mut it.tags)),
         Kind::Attachment => ec2.attachments.get_mut(id).map(|it| (it.home.clone(), &mut it.tags)),
         Kind::TgwRouteTable => ec2.tgw_route_tables.get_mut(id).map(|it| (it.home.clone(), &mut it.tags)),
+        Kind::PrefixList => ec2.prefix_lists.get_mut(id).map(|it| (it.home.clone(), &mut it.tags)),
         Kind::VpcPeering => ec2.vpc_peerings.get_mut(id).map(|it| (it.requester.home.clone(), &mut it.tags)),
     };
     match found {
@@ -130,7 +133,8 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
         .chain(ec2.tgws.iter().map(|(id, it)| (Kind::Tgw, id, &it.home, &it.tags)))
         .chain(ec2.attachments.iter().map(|(id, it)| (Kind::Attachment, id, &it.home, &it.tags)))
         .chain(ec2.tgw_route_tables.iter().map(|(id, it)| (Kind::TgwRouteTable, id, &it.home, &it.tags)))
-        .chain(ec2.vpc_peerings.iter().map(|(id, it)| (Kind::VpcPeering, id, &it.requester.home, &it.tags)));
+        .chain(ec2.vpc_peerings.iter().map(|(id, it)| (Kind::VpcPeering, id, &it.requester.home, &it.tags)))
+        .chain(ec2.prefix_lists.iter().map(|(id, it)| (Kind::PrefixList, id, &it.home, &it.tags)));
     let found = all
         .filter(|(_, _, owner, _)| **owner == home)
         .flat_map(|(kind, id, _, tags)| tags.iter().map(move |(key, value)| (kind, id, key, value)))

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Where the request sends the prefix: to an available attachment of the table's transit gateway, or nowhere.
-fn target(cx: &Cx<'_>, tgw: &str) -> Result<Option<String>> {
+pub(super) fn target(cx: &Cx<'_>, tgw: &str) -> Result<Option<String>> {
     match (cx.params.get("TransitGatewayAttachmentId"), cx.params.flag("Blackhole")?) {
         (Some(_), false) => {
             let id = cx.params.id("TransitGatewayAttachmentId", Kind::Attachment)?;
@@ -35,24 +35,42 @@ fn no_route(prefix: Ipv4Net, table: &str) -> Ec2Error {
     Ec2Error::new("InvalidRoute.NotFound", message)
 }
 
+/// Table and transit gateway of the request, and whether the table has a static route of this prefix.
+fn named(cx: &mut Cx<'_>, prefix: &Ipv4Net) -> Result<(String, String, bool)> {
+    let (id, found) = table(cx)?;
+    Ok((id, found.tgw.clone(), found.routes.contains_key(prefix)))
+}
+
+/// Refuses what would bring a transit gateway above its quota of routes. The quota and its code are documented for
+/// routes of a table: Amazon VPC Transit Gateways guide, "Quotas"; EC2 API reference, "Error codes".
+pub(super) fn check_quota(cx: &Cx<'_>, tgw: &str, more: usize) -> Result<()> {
+    let most = cx.switches.routes_per_transit_gateway;
+    if cx.world.ec2.tgw_routes_counted(tgw) + more <= most {
+        return Ok(());
+    }
+    let message = format!("The maximum number of routes of transit gateway {tgw} has been reached: {most}.");
+    Err(Ec2Error::new("RouteLimitExceeded", message))
+}
+
 /// A static route for a prefix that has none. A propagated route of the prefix does not count: it gets hidden.
 pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
     let prefix = cx.params.prefix("DestinationCidrBlock")?;
-    let (id, found) = table(cx).map(|(id, table)| (id, table.clone()))?;
-    let target = target(cx, &found.tgw)?;
-    if found.routes.contains_key(&prefix) {
+    let (id, tgw, there) = named(cx, &prefix)?;
+    let target = target(cx, &tgw)?;
+    if there {
         let message = format!("Route {prefix} already exists in Transit Gateway Route Table {id}");
         return Err(Ec2Error::new("RouteAlreadyExists", message));
     }
+    check_quota(cx, &tgw, 1)?;
     Ok(put(cx, &id, prefix, target))
 }
 
 /// Another target for a prefix that has a static route.
 pub(super) fn replace(cx: &mut Cx<'_>) -> Result<Xml> {
     let prefix = cx.params.prefix("DestinationCidrBlock")?;
-    let (id, found) = table(cx).map(|(id, table)| (id, table.clone()))?;
-    let target = target(cx, &found.tgw)?;
-    if !found.routes.contains_key(&prefix) {
+    let (id, tgw, there) = named(cx, &prefix)?;
+    let target = target(cx, &tgw)?;
+    if !there {
         return Err(no_route(prefix, &id));
     }
     Ok(put(cx, &id, prefix, target))
@@ -68,8 +86,8 @@ fn put(cx: &mut Cx<'_>, table: &str, prefix: Ipv4Net, attachment: Option<String>
     let ec2 = &cx.world.ec2;
     let tgw = ec2.tgw_route_tables.get(table).map(|table| table.tgw.as_str()).unwrap_or_default();
     let mut xml = Xml::default();
-    if let Some(route) = ec2.tgw_routes(table).iter().find(|route| route.prefix == prefix) {
-        xml.node("route", |xml| write(xml, ec2, tgw, route, state(route.state)));
+    if let Some(route) = ec2.tgw_route(table, &prefix) {
+        xml.node("route", |xml| write(xml, ec2, tgw, &route, state(route.state)));
     }
     xml
 }
@@ -82,8 +100,8 @@ pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
     let Some(route) = found.routes.get(&prefix).cloned() else { return Err(no_route(prefix, &id)) };
     found.keep_stale(stale_reads);
     found.routes.remove(&prefix);
-    let route =
-        TgwRoute { prefix, origin: RouteOrigin::Static, state: RouteState::Active, attachment: route.attachment };
+    let (origin, attachment) = (RouteOrigin::Static, route.attachment);
+    let route = TgwRoute { prefix, origin, state: RouteState::Active, attachment, prefix_list: None };
     let mut xml = Xml::default();
     xml.node("route", |xml| write(xml, &cx.world.ec2, &tgw, &route, "deleted"));
     Ok(xml)
@@ -101,13 +119,13 @@ pub(super) fn state(state: RouteState) -> &'static str {
 /// EC2's name of a route's type.
 pub(super) fn origin(origin: RouteOrigin) -> &'static str {
     match origin {
-        RouteOrigin::Static => "static",
+        RouteOrigin::Static | RouteOrigin::PrefixList => "static",
         RouteOrigin::Vpc | RouteOrigin::DirectConnect | RouteOrigin::Vpn => "propagated",
     }
 }
 
 pub(super) fn write(xml: &mut Xml, ec2: &Ec2, tgw: &str, route: &TgwRoute, state: &str) {
-    xml.text("destinationCidrBlock", route.prefix);
+    xml.text("destinationCidrBlock", route.prefix).maybe("prefixListId", route.prefix_list.as_ref());
     if let Some(id) = &route.attachment {
         xml.set("transitGatewayAttachments", [id], |xml, id| {
             xml.text("transitGatewayAttachmentId", id);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     super::{Attachment, AttachmentKind, Kind, Progress, TgwRouteTable},
     Cx, Ec2Error, Result,
-    attachments::{association_state, invalid_state, resource},
+    attachments::{association_state, invalid_state, resource, visible},
     params::{PAGES, one},
     tags,
     tgws::{available, state},
@@ -36,15 +36,9 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
     let tgw = cx.params.id("TransitGatewayId", Kind::Tgw)?.to_owned();
     available(cx, &tgw)?;
     let table = TgwRouteTable {
-        home: cx.home(),
-        tgw,
         state: Progress::making(cx.switches.attachment_pending_reads),
-        associations: BTreeMap::new(),
-        propagations: BTreeMap::new(),
-        routes: BTreeMap::new(),
-        stale: None,
-        created: cx.now,
         tags: cx.params.tag_specification("transit-gateway-route-table"),
+        ..TgwRouteTable::empty(cx.home(), tgw, cx.now)
     };
     let id = cx.new_id("tgw-rtb");
     cx.ec2().tgw_route_tables.insert(id.clone(), table.clone());
@@ -121,8 +115,10 @@ pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
     if is_default(cx, &id, &found) != (false, false) {
         return Err(Ec2Error::state(format!("Cannot delete default Transit Gateway Route Table {id}")));
     }
-    if !found.associations.is_empty() || !found.propagations.is_empty() {
-        let message = format!("Transit Gateway Route Table {id} has associated attachments or propagations");
+    if !found.associations.is_empty() || !found.propagations.is_empty() || !found.prefix_lists.is_empty() {
+        let message = format!(
+            "Transit Gateway Route Table {id} has associated attachments, propagations or prefix list references"
+        );
         return Err(Ec2Error::state(message));
     }
     found.state = Progress::unmaking(reads);
@@ -259,6 +255,35 @@ pub(super) fn associations(cx: &mut Cx<'_>) -> Result<Xml> {
 
 pub(super) fn propagations(cx: &mut Cx<'_>) -> Result<Xml> {
     list(cx, List::Propagations, "transitGatewayRouteTablePropagations")
+}
+
+/// The tables that an attachment propagates to, for those who see the attachment: of the caller's tables.
+pub(super) fn attachment_propagations(cx: &mut Cx<'_>) -> Result<Xml> {
+    let filters = cx.params.filters(&["transit-gateway-route-table-id"])?;
+    let id = cx.params.id("TransitGatewayAttachmentId", Kind::Attachment)?.to_owned();
+    let ec2 = &cx.world.ec2;
+    if !ec2.attachments.get(&id).is_some_and(|it| it.state != Progress::Deleted && visible(cx, it)) {
+        return Err(Ec2Error::not_found(Kind::Attachment, &id));
+    }
+    let tables = ec2.tgw_route_tables.iter().filter(|(_, table)| cx.owns(&table.home));
+    let found: Vec<(String, Progress)> = tables
+        .filter_map(|(table, found)| Some((table.clone(), *found.propagations.get(&id)?)))
+        .filter(|(table, _)| filters.pass(&Default::default(), |_| one(table)))
+        .collect();
+    let (page, next) = cx.params.page(found, PAGES)?;
+    let mut xml = Xml::default();
+    xml.set("transitGatewayAttachmentPropagations", &page, |xml, (table, progress)| {
+        xml.text("transitGatewayRouteTableId", table).text("state", propagation_state(progress));
+    });
+    xml.maybe("nextToken", next);
+    for (table, progress) in page {
+        let Some(table) = cx.ec2().tgw_route_tables.get_mut(&table) else { continue };
+        match progress.seen() {
+            Progress::Deleted => table.propagations.remove(&id),
+            seen => table.propagations.insert(id.clone(), seen),
+        };
+    }
+    Ok(xml)
 }
 
 fn list(cx: &mut Cx<'_>, list: List, name: &str) -> Result<Xml> {

@@ -1,7 +1,5 @@
 //! Transit gateways.
 
-use std::collections::BTreeMap;
-
 use super::{
     super::{Attachment, Kind, Progress, TgwRouteTable, TransitGateway, load::DEFAULT_ASN},
     Cx, Ec2Error, Result,
@@ -52,20 +50,7 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
         tags,
     };
     if let Some(table) = table {
-        cx.ec2().tgw_route_tables.insert(
-            table,
-            TgwRouteTable {
-                home,
-                tgw: id.clone(),
-                state: Progress::Available,
-                associations: BTreeMap::new(),
-                propagations: BTreeMap::new(),
-                routes: BTreeMap::new(),
-                stale: None,
-                created,
-                tags: BTreeMap::new(),
-            },
-        );
+        cx.ec2().tgw_route_tables.insert(table, TgwRouteTable::empty(home, id.clone(), created));
     }
     cx.ec2().tgws.insert(id.clone(), gateway.clone());
     let mut xml = Xml::default();

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{BEGINNING, Loader, tags};
+use super::{BEGINNING, Loader, prefix_lists::To, tags};
 use crate::{
     ec2::{
         file::{AttachmentFile, AttachmentKindFile, TgwRouteFile, TransitGatewayFile},
         id,
-        state::{Attachment, AttachmentKind, Home, Kind, Progress, StaticRoute, TgwRouteTable, TransitGateway},
+        state::{
+            Attachment, AttachmentKind, Home, Kind, PrefixListReference, Progress, StaticRoute, TgwRouteTable,
+            TransitGateway,
+        },
     },
     world_file::WorldError,
 };
@@ -32,17 +35,8 @@ impl Loader<'_> {
             for table in &file.route_tables {
                 let place = format!("{place}.route_tables[{}]", table.name);
                 let id = self.name(Kind::TgwRouteTable, region, &place, &table.name, table.id.as_ref())?;
-                let table = TgwRouteTable {
-                    home: home.clone(),
-                    tgw: tgw.clone(),
-                    state: Progress::Available,
-                    associations: BTreeMap::new(),
-                    propagations: BTreeMap::new(),
-                    routes: BTreeMap::new(),
-                    stale: None,
-                    created: BEGINNING,
-                    tags: tags(&table.name, &table.tags),
-                };
+                let tags = tags(&table.name, &table.tags);
+                let table = TgwRouteTable { tags, ..TgwRouteTable::empty(home.clone(), tgw.clone(), BEGINNING) };
                 self.ec2.tgw_route_tables.insert(id, table);
             }
             let gateway = TransitGateway {
@@ -120,8 +114,8 @@ impl Loader<'_> {
             for file in &gateway.route_tables {
                 let place = format!("{place}.transit_gateways[{}].route_tables[{}]", gateway.name, file.name);
                 let id = self.resolve(Kind::TgwRouteTable, region, &place, &file.name)?;
-                let (mut associations, mut propagations, mut routes) =
-                    (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+                let (mut associations, mut propagations, mut routes, mut lists) =
+                    (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
                 for name in &file.associations {
                     let place = format!("{place}.associations");
                     let attachment = self.own_attachment(region, &place, &tgw, name)?;
@@ -142,9 +136,14 @@ impl Loader<'_> {
                     propagations.insert(attachment, Progress::Available);
                 }
                 for route in &file.routes {
-                    let place = format!("{place}.routes[{}]", route.prefix);
+                    let (to, place) = self.destination(region, &place, route.prefix, route.prefix_list.as_ref())?;
                     let attachment = self.static_target(region, &place, &tgw, route)?;
-                    if routes.insert(route.prefix.trunc(), StaticRoute { attachment, pending_reads: 0 }).is_some() {
+                    let state = Progress::Available;
+                    let twice = match to {
+                        To::Prefix(to) => routes.insert(to, StaticRoute { attachment, pending_reads: 0 }).is_some(),
+                        To::List(list) => lists.insert(list, PrefixListReference { attachment, state }).is_some(),
+                    };
+                    if twice {
                         return Err(WorldError::at(place, "the table has two routes of this prefix"));
                     }
                 }
@@ -152,6 +151,7 @@ impl Loader<'_> {
                     table.associations = associations;
                     table.propagations = propagations;
                     table.routes = routes;
+                    table.prefix_lists = lists;
                 }
             }
         }

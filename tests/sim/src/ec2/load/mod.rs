@@ -3,6 +3,7 @@
 mod gateways;
 mod machines;
 mod peerings;
+mod prefix_lists;
 mod vpcs;
 
 pub(super) use gateways::DEFAULT_ASN;
@@ -30,6 +31,7 @@ pub fn load(file: &WorldFile, world: &mut World) -> Result<(), WorldError> {
         loader.ec2.regions.insert(region.clone());
         let place = format!("regions.{region}");
         loader.vpcs(region, &place, &section.vpcs)?;
+        loader.prefix_lists(region, &place, &section.prefix_lists)?;
         loader.machines(region, &place, section)?;
         loader.gateways(region, &place, &section.transit_gateways)?;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Loader, tags};
+use super::{Loader, prefix_lists::To, tags};
 use crate::{
     ec2::{
         file::{RouteFile, RouteTableFile, SubnetFile, VpcFile},
@@ -120,10 +120,14 @@ impl Loader<'_> {
                 let place = format!("{place}.vpcs[{}].route_tables[{}]", vpc.name, table.name);
                 let id = self.resolve(Kind::RouteTable, region, &place, &table.name)?;
                 for route in &table.routes {
-                    let place = format!("{place}.routes[{}]", route.prefix);
-                    let target = self.vpc_target(region, &place, route)?;
+                    let (to, place) = self.destination(region, &place, route.prefix, route.prefix_list.as_ref())?;
+                    let route = VpcRoute { target: self.vpc_target(region, &place, route)? };
                     let Some(table) = self.ec2.route_tables.get_mut(&id) else { continue };
-                    if table.routes.insert(route.prefix.trunc(), VpcRoute { target }).is_some() {
+                    let before = match to {
+                        To::Prefix(prefix) => table.routes.insert(prefix, route),
+                        To::List(list) => table.prefix_lists.insert(list, route),
+                    };
+                    if before.is_some() {
                         return Err(WorldError::at(place, "the table has two routes of this prefix"));
                     }
                 }
@@ -153,6 +157,6 @@ impl crate::ec2::Ec2 {
     /// A route table with the local routes of a VPC.
     pub(crate) fn local_table(&self, home: Home, vpc: &str, cidrs: &[ipnet::Ipv4Net]) -> RouteTable {
         let routes = cidrs.iter().map(|cidr| (*cidr, VpcRoute { target: VpcTarget::Local })).collect();
-        RouteTable { home, vpc: vpc.to_owned(), routes, tags: BTreeMap::new() }
+        RouteTable { home, vpc: vpc.to_owned(), routes, prefix_lists: BTreeMap::new(), tags: BTreeMap::new() }
     }
 }

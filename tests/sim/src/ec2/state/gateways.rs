@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Home, Tags};
+use super::{Home, PrefixListReference, Tags};
 
 /// A transit gateway.
 #[derive(Debug, Clone, Serialize)]
@@ -148,30 +148,59 @@ pub struct TgwRouteTable {
     pub propagations: BTreeMap<String, Progress>,
     /// Static routes.
     pub routes: BTreeMap<Ipv4Net, StaticRoute>,
-    /// Static routes that reads still show, and how many more reads; forwarding knows `routes` only.
+    /// References to managed prefix lists.
+    pub prefix_lists: BTreeMap<String, PrefixListReference>,
+    /// What reads still show; forwarding knows `routes` and `prefix_lists` only.
     #[serde(skip)]
-    pub stale: Option<(u32, BTreeMap<Ipv4Net, StaticRoute>)>,
+    pub stale: Option<Stale>,
     /// When it was created.
     pub created: Timestamp,
     /// Tags.
     pub tags: Tags,
 }
 
+/// A table as it was before its last changes.
+#[derive(Debug, Clone)]
+pub struct Stale {
+    /// How many more reads show it.
+    pub reads: u32,
+    routes: BTreeMap<Ipv4Net, StaticRoute>,
+    prefix_lists: BTreeMap<String, PrefixListReference>,
+}
+
 impl TgwRouteTable {
-    /// Notes that the static routes are about to change, and that this many reads shall not see it yet.
+    /// A table without routes.
+    pub fn empty(home: Home, tgw: String, created: Timestamp) -> Self {
+        Self {
+            home,
+            tgw,
+            state: Progress::Available,
+            associations: BTreeMap::new(),
+            propagations: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            prefix_lists: BTreeMap::new(),
+            stale: None,
+            created,
+            tags: Tags::new(),
+        }
+    }
+
+    /// Notes that the routes are about to change, and that this many reads shall not see it yet.
     pub fn keep_stale(&mut self, reads: u32) {
         if reads > 0 {
-            let routes = self.stale.take().map_or_else(|| self.routes.clone(), |(_, routes)| routes);
-            self.stale = Some((reads, routes));
+            let now = || Stale { reads, routes: self.routes.clone(), prefix_lists: self.prefix_lists.clone() };
+            self.stale = Some(self.stale.take().map_or_else(now, |stale| Stale { reads, ..stale }));
         }
     }
 
     /// What one more read shows: the table as it is, or as it was before the last changes.
     pub fn read(&mut self) -> Self {
         let mut view = self.clone();
-        if let Some((reads, routes)) = self.stale.take() {
-            view.routes.clone_from(&routes);
-            self.stale = (reads > 1).then(|| (reads - 1, routes));
+        if let Some(stale) = self.stale.take() {
+            view.routes.clone_from(&stale.routes);
+            view.prefix_lists.clone_from(&stale.prefix_lists);
+            let reads = stale.reads.saturating_sub(1);
+            self.stale = (reads > 0).then_some(Stale { reads, ..stale });
         }
         view
     }

@@ -4,6 +4,7 @@ mod gateways;
 mod machines;
 mod networks;
 mod peerings;
+mod prefix_lists;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ pub use gateways::{Attachment, AttachmentKind, Progress, StaticRoute, TgwRouteTa
 pub use machines::{Eni, Instance, InstanceState, Platform};
 pub use networks::{RouteTable, Subnet, Vpc, VpcRoute, VpcTarget};
 pub use peerings::{VpcPeer, VpcPeering, VpcPeeringState, overlap};
+pub use prefix_lists::{Entries, PrefixList, PrefixListChange, PrefixListReference, PrefixListState};
 
 /// Tags of a resource.
 pub type Tags = BTreeMap<String, String>;
@@ -36,6 +38,10 @@ pub struct Switches {
     /// overlay, by the main route table of the VPC that they arrive in. AWS documents that it does not ("no edge to
     /// edge routing").
     pub peering_carries_overlays: bool,
+    /// How many reads show a managed prefix list as being made or changed.
+    pub prefix_list_pending_reads: u32,
+    /// Routes that a transit gateway takes over all its tables. Source: Amazon VPC Transit Gateways guide, "Quotas".
+    pub routes_per_transit_gateway: usize,
     /// Routes that a VPC route table takes besides propagated ones. Source: Amazon VPC user guide, "Quotas": 500 by
     /// default, 1,000 at most; a prefix list counts with its maximum of entries.
     pub routes_per_table: usize,
@@ -55,6 +61,8 @@ impl Default for Switches {
             instance_pending_reads: 1,
             peering_pending_reads: 1,
             peering_carries_overlays: false,
+            prefix_list_pending_reads: 1,
+            routes_per_transit_gateway: 10_000,
             routes_per_table: 500,
             throttling: true,
             search_tokens: true,
@@ -92,6 +100,8 @@ pub enum Kind {
     TgwRouteTable,
     /// A VPC peering connection.
     VpcPeering,
+    /// A managed prefix list.
+    PrefixList,
 }
 
 impl Kind {
@@ -107,6 +117,7 @@ impl Kind {
             Self::Attachment => "tgw-attach",
             Self::TgwRouteTable => "tgw-rtb",
             Self::VpcPeering => "pcx",
+            Self::PrefixList => "pl",
         }
     }
 
@@ -122,6 +133,7 @@ impl Kind {
             Self::Attachment => "attachment",
             Self::TgwRouteTable => "transit gateway route table",
             Self::VpcPeering => "VPC peering connection",
+            Self::PrefixList => "prefix list",
         }
     }
 }
@@ -149,6 +161,8 @@ pub struct Ec2 {
     pub tgw_route_tables: BTreeMap<String, TgwRouteTable>,
     /// VPC peering connections.
     pub vpc_peerings: BTreeMap<String, VpcPeering>,
+    /// Managed prefix lists.
+    pub prefix_lists: BTreeMap<String, PrefixList>,
     /// Names given by the world file, per kind and Region, to ids.
     #[serde(skip)]
     pub names: BTreeMap<(Kind, String, String), String>,

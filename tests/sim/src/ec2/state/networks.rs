@@ -46,15 +46,10 @@ pub struct RouteTable {
     pub vpc: String,
     /// Routes; the local ones are the VPC's CIDRs with target `Local`.
     pub routes: BTreeMap<Ipv4Net, VpcRoute>,
+    /// Routes whose destination is a managed prefix list.
+    pub prefix_lists: BTreeMap<String, VpcRoute>,
     /// Tags.
     pub tags: Tags,
-}
-
-impl RouteTable {
-    /// How many routes count against the quota of the table: all but the local ones.
-    pub fn counted(&self) -> usize {
-        self.routes.values().filter(|route| route.target != VpcTarget::Local).count()
-    }
 }
 
 /// A route of a VPC route table.
