@@ -12,6 +12,8 @@ pub(crate) struct Goal {
     pub(crate) intent: Intent,
     /// Networks.
     pub(crate) networks: BTreeSet<NetworkName>,
+    /// Only these addresses; none: whole networks.
+    pub(crate) hosts: Option<BTreeSet<std::net::Ipv4Addr>>,
     /// Site that the tables will lead to.
     pub(crate) to: SiteName,
     /// The operation that is taken back.
@@ -31,7 +33,7 @@ pub(crate) async fn goal<J: JournalStore>(
 ) -> Result<Goal, Fault> {
     let force = request.force.clone();
     match request.intent().map_err(|message| Fault::new(FaultName::InvalidInput, message))? {
-        FailoverIntent::Move { networks, to } => {
+        FailoverIntent::Move { networks, to, hosts } => {
             if let Some(unknown) = networks.iter().find(|network| !map.networks.contains_key(*network)) {
                 let declared = names(map.networks.keys());
                 let message = format!("network `{unknown}` is not in the network map (declared: {declared})");
@@ -42,8 +44,8 @@ pub(crate) async fn goal<J: JournalStore>(
                 let message = format!("site `{to}` is not in the network map (declared: {declared})");
                 return Err(Fault::new(FaultName::InvalidInput, message));
             }
-            let intent = Intent::Move { networks: networks.clone(), to: to.clone() };
-            Ok(Goal { intent, networks, to, undone: None, force })
+            let intent = Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone() };
+            Ok(Goal { intent, networks, hosts, to, undone: None, force })
         }
         FailoverIntent::Undo(id) => {
             let not = |message: String| Fault::new(FaultName::NotUndoable, message);
@@ -54,7 +56,8 @@ pub(crate) async fn goal<J: JournalStore>(
                 .ok_or_else(|| not(format!("there is no operation `{id}`")))?;
             let to = undone.undo_to().map_err(not)?;
             let networks = undone.plan.networks.clone();
-            Ok(Goal { intent: Intent::Undo { operation: id }, networks, to, undone: Some(undone), force })
+            let hosts = undone.plan.hosts.clone();
+            Ok(Goal { intent: Intent::Undo { operation: id }, networks, hosts, to, undone: Some(undone), force })
         }
     }
 }

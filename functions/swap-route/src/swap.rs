@@ -10,7 +10,7 @@ use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInpu
 use holdfast_model::{
     Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, Scope, Site, SiteName,
 };
-use holdfast_plan::{Facts, Plan, check, current_site, judge, plan_move, plan_rest, plan_table, plan_undo};
+use holdfast_plan::{Facts, Move, Plan, check, current_site, judge, plan_move, plan_rest, plan_table, plan_undo};
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN};
 use holdfast_store::Operations;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +87,12 @@ impl<'a> Swap<'a> {
             Taken::Session(session, verdict) => (session, verdict),
             Taken::Nothing => {
                 let summary = nothing_to_do(&self.goal.networks, &self.goal.to);
-                let plan = Plan { networks: self.goal.networks.clone(), to: self.goal.to.clone(), stages: Vec::new() };
+                let plan = Plan {
+                    networks: self.goal.networks.clone(),
+                    to: self.goal.to.clone(),
+                    hosts: self.goal.hosts.clone(),
+                    stages: Vec::new(),
+                };
                 return Ok(self.output(SwapResult::NothingToDo, None, plan_table(&plan), summary));
             }
         };
@@ -186,7 +191,7 @@ impl<'a> Swap<'a> {
             .iter()
             .filter_map(|network| current_site(self.map, &picture, network).map(|site| (network.clone(), site)));
         let operation = Operation {
-            v: 1,
+            v: 2,
             id: operation_id(now, &self.invocation.id)?,
             intent: self.goal.intent.clone(),
             from: from.collect(),
@@ -222,7 +227,11 @@ impl<'a> Swap<'a> {
 
     fn plan(&self, picture: &Picture) -> Result<Plan, Fault> {
         let plan = match &self.goal.undone {
-            None => plan_move(&self.goal.networks, &self.goal.to, self.map, picture),
+            None => {
+                let goal = &self.goal;
+                let wanted = Move { networks: &goal.networks, to: &goal.to, hosts: goal.hosts.as_ref() };
+                plan_move(&wanted, self.map, picture)
+            }
             Some(undone) => {
                 let steps: Vec<_> = undone.plan.steps().cloned().collect();
                 plan_undo(&steps, &self.goal.to, self.map, picture)
@@ -244,6 +253,8 @@ impl<'a> Swap<'a> {
             networks: &self.goal.networks,
             to: &self.goal.to,
             map: self.map,
+            addresses: self.goal.hosts.as_ref(),
+            picture: None,
             evidence: evidence.as_ref(),
             hosts: &hosts,
             machines: &machines,

@@ -3,8 +3,8 @@
 use backon::{ExponentialBuilder, Retryable};
 use holdfast_aws_network::{AwsNetwork, Ec2Error, ErrorKind, RouteTarget, SeenRoute};
 use holdfast_journal::{RouteTables, Seen, TablesError};
-use holdfast_model::{RouteState, Scope};
-use holdfast_plan::{RouteValue, Step};
+use holdfast_model::{Prefix, RouteState, Scope};
+use holdfast_plan::{Place, RouteValue, Step};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,20 +27,18 @@ impl AwsTables<'_> {
 
 impl RouteTables for AwsTables<'_> {
     async fn read_route(&self, step: &Step) -> Result<Seen, TablesError> {
-        let seen = self.network(step)?.read_route(&step.table, step.prefix).await.map_err(of_ec2)?;
+        let seen = self.network(step)?.read_route(&step.table, route(step)?).await.map_err(of_ec2)?;
         of_seen(step, seen)
     }
 
     async fn write_route(&self, step: &Step) -> Result<(), TablesError> {
         let network = self.network(step)?;
-        let (table, prefix) = (&step.table, step.prefix);
-        let written = match (&step.before, target(&step.after)) {
-            (RouteValue::Absent, None) => return Ok(()),
-            (RouteValue::Absent, Some(target)) => network.create_route(table, prefix, &target).await,
-            (RouteValue::Static { .. } | RouteValue::Blackhole, Some(target)) => {
-                network.replace_route(table, prefix, &target).await
-            }
-            (RouteValue::Static { .. } | RouteValue::Blackhole, None) => network.delete_route(table, prefix).await,
+        let (table, prefix) = (&step.table, route(step)?);
+        let written = match (target(&step.before)?, target(&step.after)?) {
+            (None, None) => return Ok(()),
+            (None, Some(target)) => network.create_route(table, prefix, &target).await,
+            (Some(_), Some(target)) => network.replace_route(table, prefix, &target).await,
+            (Some(_), None) => network.delete_route(table, prefix).await,
         };
         written.map_err(of_ec2)
     }
@@ -71,11 +69,24 @@ enum Waiting {
     Failed(TablesError),
 }
 
-fn target(value: &RouteValue) -> Option<RouteTarget> {
+/// The prefix of a step about a transit gateway's route.
+fn route(step: &Step) -> Result<Prefix, TablesError> {
+    match &step.place {
+        Place::Route { prefix } if step.table.is_tgw() => Ok(*prefix),
+        Place::Route { .. } | Place::Reference { .. } | Place::Propagation { .. } => {
+            Err(TablesError::Refused(format!("{} of {} cannot be read or written yet", step.place, step.label())))
+        }
+    }
+}
+
+fn target(value: &RouteValue) -> Result<Option<RouteTarget>, TablesError> {
     match value {
-        RouteValue::Absent => None,
-        RouteValue::Static { attachment } => Some(RouteTarget::Attachment(attachment.clone())),
-        RouteValue::Blackhole => Some(RouteTarget::Blackhole),
+        RouteValue::Absent => Ok(None),
+        RouteValue::Static { attachment } => Ok(Some(RouteTarget::Attachment(attachment.clone()))),
+        RouteValue::Blackhole => Ok(Some(RouteTarget::Blackhole)),
+        RouteValue::Tgw { .. } | RouteValue::VpcPeering { .. } | RouteValue::Eni { .. } | RouteValue::Propagates => {
+            Err(TablesError::Refused(format!("a transit gateway route cannot be `{value}`")))
+        }
     }
 }
 
@@ -115,7 +126,7 @@ fn of_ec2(error: Ec2Error) -> TablesError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdfast_model::{AccountName, AttachmentId, NetworkName, Prefix, Region, RouteTableId, TableName};
+    use holdfast_model::{AccountName, AttachmentId, NetworkName, Region, RouteTableId, TableName};
 
     fn attachment(name: &str) -> AttachmentId {
         AttachmentId::parse(format!("tgw-attach-0000000{name}")).unwrap()
@@ -133,8 +144,8 @@ mod tests {
             name: TableName::parse("tokyo").unwrap(),
             tag: None,
             scope,
-            network: NetworkName::parse("app").unwrap(),
-            prefix: Prefix::parse("172.30.1.0/24").unwrap(),
+            networks: [NetworkName::parse("app").unwrap()].into(),
+            place: Place::Route { prefix: Prefix::parse("172.30.1.0/24").unwrap() },
             before: route("a"),
             after: route("b"),
             why: String::new(),

@@ -92,6 +92,7 @@ fn leads_to(table: &VpcTable, prefix: Prefix) -> Result<EniId, String> {
         }
         (VpcTarget::Local, _) => Err(format!("{prefix} is local to the VPC")),
         (VpcTarget::Eni { id }, _) => Err(format!("route {found} to {id} is not one of Flow's")),
+        (VpcTarget::Peering { id }, _) => Err(format!("route {found} leads to {id}")),
         (VpcTarget::Other { id }, _) => Err(format!("route {found} leads to {id}")),
     }
 }

@@ -21,6 +21,8 @@ pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking:
         networks: &subject.networks,
         to,
         map: subject.map,
+        addresses: None,
+        picture: None,
         evidence: subject.evidence.as_ref(),
         hosts: &subject.hosts,
         machines: &live.machines,

@@ -6,7 +6,7 @@ use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{
     AttachmentId, AttachmentState, FaultName, Network, NetworkName, NextHop, Region, SiteName, Vantage, VantageName,
 };
-use holdfast_plan::{Outcome, Reply, View, check, current_site, parts, plan_move, trace, trace_reply};
+use holdfast_plan::{Move, Outcome, Reply, Source, View, check, current_site, parts, plan_move, trace, trace_reply};
 use std::collections::BTreeSet;
 
 /// Attachments that a move to the site needs: next hops of the tables, and where the vantages enter and leave.
@@ -18,7 +18,14 @@ pub(crate) fn attachments(subject: &Subject<'_>, live: &Live, to: &SiteName) -> 
             Some(NextHop::Attachment { id } | NextHop::Peering { id }) => {
                 needed.insert((&table.region, id));
             }
-            Some(NextHop::Absent { .. } | NextHop::Blackhole) | None => {}
+            Some(
+                NextHop::Absent { .. }
+                | NextHop::Blackhole
+                | NextHop::Tgw { .. }
+                | NextHop::VpcPeering { .. }
+                | NextHop::Eni { .. },
+            )
+            | None => {}
         }
     }
     let mut unread = Vec::new();
@@ -98,7 +105,7 @@ fn traced(
     }
     let clients: BTreeSet<_> = client.prefixes().iter().flat_map(|prefix| parts(&live.picture, *prefix)).collect();
     for (site, part) in sites.iter().flat_map(|site| clients.iter().map(move |part| (site, *part))) {
-        let reply = trace_reply(&view, subject.map, client, (network, site), part);
+        let reply = trace_reply(&view, subject.map, client, Source { network, site, part: declared.prefix }, part);
         match &reply {
             Reply::Returns => {}
             Reply::Unknown(_) => problems.push((CheckStatus::Unknown, format!("back to {part}: {reply}"))),
@@ -116,7 +123,7 @@ fn traced(
 /// Whether there is a proven order of route changes to the site.
 pub(crate) fn plan_to(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Check {
     let name = format!("plan to {to}");
-    let plan = match plan_move(&subject.networks, to, subject.map, &live.picture) {
+    let plan = match plan_move(&Move::whole(&subject.networks, to), subject.map, &live.picture) {
         Ok(plan) => plan,
         Err(refusal) if refusal.fault() == FaultName::Unread => return unknown(name, refusal.to_string()),
         Err(refusal) => return fail(name, refusal.to_string()),

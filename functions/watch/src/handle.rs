@@ -73,7 +73,7 @@ impl Context {
                 subject::of_request(map, &networks, &declared.to)
             }
             Subject::Failover { request } => match request.intent().map_err(invalid)? {
-                FailoverIntent::Move { networks, to } => subject::of_request(map, &networks, &to),
+                FailoverIntent::Move { networks, to, .. } => subject::of_request(map, &networks, &to),
                 FailoverIntent::Undo(id) => {
                     let operation = self.operations.read_operation(&id).await.map_err(|error| store_fault(&error))?;
                     let missing = || Fault::new(FaultName::NotUndoable, format!("there is no operation `{id}`"));

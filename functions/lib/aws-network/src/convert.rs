@@ -1,13 +1,13 @@
 //! From EC2's words to those of the model. What cannot be read is an error, never left out.
 
 use aws_sdk_ec2::types::{
-    NetworkInterfaceStatus, Route, RouteState as VpcRouteState, Tag,
+    NetworkInterfaceStatus, Route, RouteOrigin as EC2Origin, RouteState as VpcRouteState, Tag,
     TransitGatewayAttachmentResourceType as ResourceType, TransitGatewayAttachmentState, TransitGatewayRoute,
     TransitGatewayRouteState, TransitGatewayRouteType,
 };
 use holdfast_model::{
-    AttachmentId, AttachmentState, EniId, EniStatus, Prefix, RouteOrigin, RouteState, TgwId, TgwRoute, VpcRoute,
-    VpcTarget,
+    AttachmentId, AttachmentState, EniId, EniStatus, Prefix, PrefixListId, RouteOrigin, RouteState, TgwId, TgwRoute,
+    VpcPeeringId, VpcRoute, VpcRouteOrigin, VpcTarget,
 };
 use std::fmt::Display;
 
@@ -85,7 +85,10 @@ pub(crate) fn tgw_route(route: &TransitGatewayRoute) -> Result<Option<(Prefix, P
     }
     let prefix = parse::<Prefix>("prefix of a route", route.destination_cidr_block())?;
     let origin = match route.r#type() {
-        Some(TransitGatewayRouteType::Static) => RouteOrigin::Static,
+        Some(TransitGatewayRouteType::Static) => match route.prefix_list_id().filter(|id| !id.is_empty()) {
+            Some(list) => RouteOrigin::PrefixList { id: parse::<PrefixListId>("prefix list of a route", Some(list))? },
+            None => RouteOrigin::Static,
+        },
         Some(TransitGatewayRouteType::Propagated) => RouteOrigin::Propagated,
         other => return Err(format!("route {prefix} is of type {other:?}")),
     };
@@ -95,10 +98,10 @@ pub(crate) fn tgw_route(route: &TransitGatewayRoute) -> Result<Option<(Prefix, P
         .map(|at| parse::<AttachmentId>("attachment of a route", at.transit_gateway_attachment_id()))
         .collect::<Result<Vec<_>, _>>()?;
     targets.sort();
-    let precedence = match (origin, route.prefix_list_id().filter(|id| !id.is_empty())) {
-        (RouteOrigin::Static, None) => Precedence::Static,
-        (RouteOrigin::Static, Some(_)) => Precedence::PrefixList,
-        (RouteOrigin::Propagated, _) => match attachments.first().and_then(|at| at.resource_type()) {
+    let precedence = match &origin {
+        RouteOrigin::Static => Precedence::Static,
+        RouteOrigin::PrefixList { .. } => Precedence::PrefixList,
+        RouteOrigin::Propagated => match attachments.first().and_then(|at| at.resource_type()) {
             Some(ResourceType::Vpc) => Precedence::Vpc,
             Some(ResourceType::DirectConnectGateway) => Precedence::DirectConnectGateway,
             Some(ResourceType::Connect) => Precedence::Connect,
@@ -129,11 +132,12 @@ pub(crate) fn vpc_route(route: &Route) -> Result<Option<(Prefix, VpcRoute)>, Str
         VpcTarget::Eni { id: parse::<EniId>("target of a route", Some(id))? }
     } else if route.gateway_id() == Some("local") {
         VpcTarget::Local
+    } else if let Some(id) = route.vpc_peering_connection_id() {
+        VpcTarget::Peering { id: parse::<VpcPeeringId>("target of a route", Some(id))? }
     } else {
         let id = [
             route.gateway_id(),
             route.nat_gateway_id(),
-            route.vpc_peering_connection_id(),
             route.instance_id(),
             route.local_gateway_id(),
             route.carrier_gateway_id(),
@@ -147,5 +151,10 @@ pub(crate) fn vpc_route(route: &Route) -> Result<Option<(Prefix, VpcRoute)>, Str
         .to_owned();
         VpcTarget::Other { id }
     };
-    Ok(Some((prefix, VpcRoute { target, state })))
+    let origin = match route.origin() {
+        Some(EC2Origin::CreateRouteTable) => VpcRouteOrigin::Local,
+        Some(EC2Origin::EnableVgwRoutePropagation) => VpcRouteOrigin::Propagated,
+        _ => VpcRouteOrigin::Created,
+    };
+    Ok(Some((prefix, VpcRoute { target, state, origin, written_by: None })))
 }

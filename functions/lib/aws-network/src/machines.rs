@@ -156,6 +156,8 @@ fn instance_eni(found: &InstanceNetworkInterface, instance: &InstanceId, vpc: &V
     Ok(Some(Eni {
         id: parse::<EniId>("network interface", found.network_interface_id())?,
         description: found.description().unwrap_or_default().to_owned(),
+        kind: found.interface_type().unwrap_or("interface").to_owned(),
+        managed_by: None,
         vpc: vpc.clone(),
         subnet: parse::<SubnetId>("subnet", found.subnet_id())?,
         mac: parse::<MacAddress>("MAC address", found.mac_address())?,
@@ -182,6 +184,11 @@ fn eni(found: &NetworkInterface) -> Result<Option<Eni>, String> {
     Ok(Some(Eni {
         id: parse::<EniId>("network interface", found.network_interface_id())?,
         description: found.description().unwrap_or_default().to_owned(),
+        kind: found.interface_type().map_or("interface", |kind| kind.as_str()).to_owned(),
+        managed_by: found
+            .requester_managed()
+            .filter(|managed| *managed)
+            .map(|_| found.requester_id().unwrap_or("an AWS service").to_owned()),
         vpc: parse::<VpcId>("VPC", found.vpc_id())?,
         subnet: parse::<SubnetId>("subnet", found.subnet_id())?,
         mac: parse::<MacAddress>("MAC address", found.mac_address())?,

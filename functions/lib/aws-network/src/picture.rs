@@ -43,13 +43,7 @@ fn site_scope(site: &Site) -> Scope {
 /// What could not be read completely is not in the maps of the picture, and is named in `unread`. A scope of the map that is not in `networks` is
 /// named there too.
 pub async fn read_picture(networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkMap, now: Timestamp) -> Picture {
-    let mut picture = Picture {
-        read_at: now,
-        tgw_tables: BTreeMap::new(),
-        attachments: BTreeMap::new(),
-        vpcs: BTreeMap::new(),
-        unread: Vec::new(),
-    };
+    let mut picture = Picture::empty(now);
     for scope in scopes_of(map).iter().filter(|scope| !networks.contains_key(*scope)) {
         picture.unread.push(Unread {
             what: "routing".to_owned(),
@@ -272,7 +266,16 @@ async fn read_tables(
         };
         match associated(&table).or(own.map(|own| own.tgw)) {
             Some(tgw) => {
-                tables.push(TgwTable { id: table, name, scope: network.scope().clone(), tgw, routes });
+                tables.push(TgwTable {
+                    id: table,
+                    name,
+                    scope: network.scope().clone(),
+                    tgw,
+                    managed_by: None,
+                    routes,
+                    references: BTreeMap::new(),
+                    propagations: None,
+                });
             }
             None => unread.push(not_read(
                 network,

@@ -1,7 +1,7 @@
 //! Reads VPCs: their prefixes, subnets and the tables that decide inside them.
 
 use crate::codes::{Ec2Error, ErrorKind};
-use crate::convert::{parse, vpc_route};
+use crate::convert::{name_tag, parse, vpc_route};
 use crate::network::AwsNetwork;
 use crate::pages::{filter, read_pages};
 use aws_sdk_ec2::types::{RouteTable, RouteTableAssociationStateCode};
@@ -105,7 +105,7 @@ impl AwsNetwork {
                     routes.insert(prefix, route);
                 }
             }
-            tables.insert(table_id, VpcTable { routes });
+            tables.insert(table_id, VpcTable { name: name_tag(table.tags()), managed_by: None, routes });
         }
         let mut with_tables = BTreeMap::new();
         for (subnet, prefix) in subnets.into_iter().flatten() {
@@ -117,6 +117,7 @@ impl AwsNetwork {
             scope: self.scope().clone(),
             prefixes: prefixes.into_iter().collect(),
             subnets: with_tables,
+            main,
             tables,
         })
     }

@@ -59,7 +59,7 @@ pub enum Cause {
     #[error("execution `{0}` took the operation over")]
     TakenOver(String),
     /// A route is neither as before nor as wanted.
-    #[error("route {} in {} ({}) is `{seen}`, neither `{}` as planned from nor `{}` as wanted; somebody else changed it: put it to one of the two", step.prefix, step.label(), step.scope, step.before, step.after)]
+    #[error("{} in {} ({}) is `{}`, neither `{}` as planned from nor `{}` as wanted; somebody else changed it: put it to one of the two", step.place, step.label(), step.scope, step.words(seen), step.words(&step.before), step.words(&step.after))]
     Drifted {
         /// The step.
         step: Box<Step>,
@@ -67,7 +67,7 @@ pub enum Cause {
         seen: RouteValue,
     },
     /// A route did not settle.
-    #[error("route {} in {} ({}) is still changing to `{seen}`", step.prefix, step.label(), step.scope)]
+    #[error("{} in {} ({}) is still changing to `{}`", step.place, step.label(), step.scope, step.words(seen))]
     Unsettled {
         /// The step.
         step: Box<Step>,
@@ -75,7 +75,7 @@ pub enum Cause {
         seen: RouteValue,
     },
     /// A route could not be read or written.
-    #[error("route {} in {} ({}): {error}", step.prefix, step.label(), step.scope)]
+    #[error("{} in {} ({}): {error}", step.place, step.label(), step.scope)]
     Tables {
         /// The step.
         step: Box<Step>,
@@ -266,8 +266,8 @@ async fn land<T: RouteTables>(tables: &T, step: &Step, clock: &dyn Clock, limits
     match written {
         _ if present == step.after => {
             tracing::info!(
-                route.table = %step.table, route.prefix = %step.prefix, route.region = %step.scope.region,
-                route.before = %step.before, route.after = %step.after, network = %step.network,
+                route.table = %step.table, route.place = %step.place_words(), route.region = %step.scope.region,
+                route.before = %step.before, route.after = %step.after, networks = ?step.networks,
                 "route changed: {step}"
             );
             Ok(Landed::Done)

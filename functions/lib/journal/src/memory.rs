@@ -1,8 +1,8 @@
 //! The store and the route tables in memory: the second implementation of both traits, for whoever tests an operation without AWS.
 
 use crate::{Append, Entry, JournalStore, Lock, LockWrite, Operation, Put, RouteTables, Seen, StoreError, TablesError};
-use holdfast_model::{NetworkName, OperationId, Prefix, RouteTableId};
-use holdfast_plan::{RouteValue, Step};
+use holdfast_model::{NetworkName, OperationId, RouteTableId};
+use holdfast_plan::{RouteValue, Spot, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -82,7 +82,7 @@ impl JournalStore for MemoryJournal {
 #[derive(Debug, Default)]
 pub struct MemoryTables(Mutex<Routes>);
 
-type Routes = BTreeMap<(RouteTableId, Prefix), (RouteValue, Fresh)>;
+type Routes = BTreeMap<(RouteTableId, Spot), (RouteValue, Fresh)>;
 
 /// Whether a change was seen yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,22 +96,22 @@ impl MemoryTables {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a route as somebody else would.
-    pub fn set(&self, table: &RouteTableId, prefix: Prefix, value: RouteValue) {
-        self.routes().insert((table.clone(), prefix), (value, Fresh::No));
+    /// Puts a route, reference or propagation as somebody else would.
+    pub fn set(&self, table: &RouteTableId, spot: Spot, value: RouteValue) {
+        self.routes().insert((table.clone(), spot), (value, Fresh::No));
     }
 
     /// What a table holds.
     #[must_use]
-    pub fn get(&self, table: &RouteTableId, prefix: Prefix) -> RouteValue {
-        self.routes().get(&(table.clone(), prefix)).map_or(RouteValue::Absent, |(value, _)| value.clone())
+    pub fn get(&self, table: &RouteTableId, spot: &Spot) -> RouteValue {
+        self.routes().get(&(table.clone(), spot.clone())).map_or(RouteValue::Absent, |(value, _)| value.clone())
     }
 }
 
 impl RouteTables for MemoryTables {
     async fn read_route(&self, step: &Step) -> Result<Seen, TablesError> {
         let mut routes = self.routes();
-        Ok(match routes.get_mut(&(step.table.clone(), step.prefix)) {
+        Ok(match routes.get_mut(&step.key()) {
             None => Seen::Settled(RouteValue::Absent),
             Some((value, Fresh::No)) => Seen::Settled(value.clone()),
             Some((value, fresh)) => {
@@ -123,17 +123,12 @@ impl RouteTables for MemoryTables {
 
     async fn write_route(&self, step: &Step) -> Result<(), TablesError> {
         let mut routes = self.routes();
-        let place = (step.table.clone(), step.prefix);
+        let place = step.key();
         let present = routes.get(&place).map_or(RouteValue::Absent, |(value, _)| value.clone());
-        match (&step.before, &present) {
-            (RouteValue::Absent, RouteValue::Absent) => {}
-            (RouteValue::Absent, RouteValue::Static { .. } | RouteValue::Blackhole) => {
-                return Err(TablesError::Changed("RouteAlreadyExists".to_owned()));
-            }
-            (RouteValue::Static { .. } | RouteValue::Blackhole, RouteValue::Absent) => {
-                return Err(TablesError::Changed("InvalidRoute.NotFound".to_owned()));
-            }
-            (RouteValue::Static { .. } | RouteValue::Blackhole, RouteValue::Static { .. } | RouteValue::Blackhole) => {}
+        match (step.before == RouteValue::Absent, present == RouteValue::Absent) {
+            (true, false) => return Err(TablesError::Changed("RouteAlreadyExists".to_owned())),
+            (false, true) => return Err(TablesError::Changed("InvalidRoute.NotFound".to_owned())),
+            (true, true) | (false, false) => {}
         }
         routes.insert(place, (step.after.clone(), Fresh::Yes));
         Ok(())

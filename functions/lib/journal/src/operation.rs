@@ -17,6 +17,9 @@ pub enum Intent {
         networks: BTreeSet<NetworkName>,
         /// The site.
         to: SiteName,
+        /// Only the machines with these addresses; none: whole networks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hosts: Option<BTreeSet<std::net::Ipv4Addr>>,
     },
     /// An operation is taken back.
     Undo {
@@ -28,9 +31,11 @@ pub enum Intent {
 impl fmt::Display for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Intent::Move { networks, to } => {
+            Intent::Move { networks, to, hosts } => {
                 let names: Vec<&str> = networks.iter().map(NetworkName::as_str).collect();
-                write!(f, "move {} to {to}", names.join(", "))
+                let hosts = hosts.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
+                let of = if hosts.is_empty() { String::new() } else { format!("{} of ", hosts.join(", ")) };
+                write!(f, "move {of}{} to {to}", names.join(", "))
             }
             Intent::Undo { operation } => write!(f, "undo {operation}"),
         }
@@ -41,7 +46,7 @@ impl fmt::Display for Intent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
-    /// Version of this document's form: 1.
+    /// Version of this document's form: 2. Plans of the first named one network and one prefix a step.
     pub v: u32,
     /// Its id.
     pub id: OperationId,

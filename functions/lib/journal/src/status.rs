@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use crate::Holder;
     use holdfast_model::{AccountName, NetworkName, Prefix, Region, RouteTableId, Scope, SiteName, TableName};
-    use holdfast_plan::RouteValue;
+    use holdfast_plan::{Place, RouteValue};
 
     fn step(table: &str) -> Step {
         Step {
@@ -146,8 +146,8 @@ mod tests {
                 account: AccountName::parse("main").unwrap(),
                 region: Region::parse("ap-northeast-1").unwrap(),
             },
-            network: NetworkName::parse("app").unwrap(),
-            prefix: Prefix::parse("172.30.1.0/24").unwrap(),
+            networks: [NetworkName::parse("app").unwrap()].into(),
+            place: Place::Route { prefix: Prefix::parse("172.30.1.0/24").unwrap() },
             before: RouteValue::Absent,
             after: RouteValue::Blackhole,
             why: String::new(),
@@ -158,6 +158,7 @@ mod tests {
         Plan {
             networks: [NetworkName::parse("app").unwrap()].into(),
             to: SiteName::parse("x").unwrap(),
+            hosts: None,
             stages: vec![vec![step("a"), step("b")], vec![step("c")]],
         }
     }

@@ -5,7 +5,7 @@
 
 use holdfast_journal::*;
 use holdfast_model::*;
-use holdfast_plan::{Plan, RouteValue, Step};
+use holdfast_plan::{Place, Plan, RouteValue, Step};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -38,8 +38,8 @@ fn step(table: &str, before: RouteValue, after: RouteValue) -> Step {
         name: TableName::parse(table).unwrap(),
         tag: None,
         scope: Scope { account: AccountName::parse("main").unwrap(), region: Region::parse("ap-northeast-1").unwrap() },
-        network: network("app"),
-        prefix: Prefix::parse("172.30.1.0/24").unwrap(),
+        networks: BTreeSet::from([network("app")]),
+        place: Place::Route { prefix: Prefix::parse("172.30.1.0/24").unwrap() },
         before,
         after,
         why: "test".into(),
@@ -51,6 +51,7 @@ fn plan() -> Plan {
     Plan {
         networks: BTreeSet::from([network("app"), network("db")]),
         to: SiteName::parse("nc2-osaka").unwrap(),
+        hosts: None,
         stages: vec![
             vec![step("a", route("old"), route("new")), step("b", RouteValue::Absent, route("new"))],
             vec![step("c", route("old"), RouteValue::Absent)],
@@ -61,13 +62,13 @@ fn plan() -> Plan {
 fn tables_before() -> MemoryTables {
     let tables = MemoryTables::default();
     for step in plan().steps().filter(|step| step.before != RouteValue::Absent) {
-        tables.set(&step.table, step.prefix, step.before.clone());
+        tables.set(&step.table, step.place.spot(), step.before.clone());
     }
     tables
 }
 
 fn holds(tables: &MemoryTables, which: impl Fn(&Step) -> &RouteValue) -> bool {
-    plan().steps().all(|step| tables.get(&step.table, step.prefix) == *which(step))
+    plan().steps().all(|step| tables.get(&step.table, &step.place.spot()) == *which(step))
 }
 
 /// Where a call fails.
@@ -178,7 +179,7 @@ struct Start<'a> {
 impl Start<'_> {
     fn operation(&self) -> Operation {
         Operation {
-            v: 1,
+            v: 2,
             id: OperationId::parse(self.id).unwrap(),
             intent: self.intent.clone(),
             from: BTreeMap::new(),
@@ -228,7 +229,7 @@ impl Start<'_> {
 
 fn forward(id: &str, now: i64) -> Start<'_> {
     let networks = BTreeSet::from([network("app"), network("db")]);
-    let intent = Intent::Move { networks, to: SiteName::parse("nc2-osaka").unwrap() };
+    let intent = Intent::Move { networks, to: SiteName::parse("nc2-osaka").unwrap(), hosts: None };
     Start { id, intent, plan: plan(), now, deadline: now + 60 }
 }
 
@@ -241,8 +242,9 @@ async fn broken_at_every_call_and_started_again_ends_done() {
             let broken = Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at: number, how };
             let first = forward("op-00000001", 0).run(&broken, &broken).await;
             let calls = broken.calls.load(Ordering::SeqCst);
-            let written_unjournalled = plan().steps().any(|step| tables.get(&step.table, step.prefix) != step.before)
-                && journal.snapshot().entries.is_empty();
+            let written_unjournalled =
+                plan().steps().any(|step| tables.get(&step.table, &step.place.spot()) != step.before)
+                    && journal.snapshot().entries.is_empty();
             assert!(!written_unjournalled, "{how:?} at {number}");
             // Same input again: another execution, another id.
             if !matches!(first, Ok(Applied::Done)) || !holds(&tables, |step| &step.after) {
@@ -273,8 +275,11 @@ async fn a_third_party_meets_an_open_operation_until_it_ends() {
         Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at: 6, how: Break::DeathAfter };
     assert!(forward("op-00000001", 0).run(&broken, &broken).await.is_err());
     let mut other = forward("op-00000003", 10);
-    other.intent =
-        Intent::Move { networks: BTreeSet::from([network("db")]), to: SiteName::parse("nc2-tokyo").unwrap() };
+    other.intent = Intent::Move {
+        networks: BTreeSet::from([network("db")]),
+        to: SiteName::parse("nc2-tokyo").unwrap(),
+        hosts: None,
+    };
     let Err(Failed::Take(error)) = other.run(&journal, &tables).await else { panic!("taken") };
     insta::assert_snapshot!(error.to_string(), @r#"operation op-00000001 (move app, db to nc2-osaka) is open on network `app` since 2026-01-02T03:00:00Z, worked at by execution `op-00000001`; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`"#);
     assert!(forward("op-00000002", 20).run(&journal, &tables).await.is_ok());
@@ -311,7 +316,7 @@ async fn the_lease_of_whoever_died_outlives_those_that_resumed() {
 /// The inverse of what was done so far, as `plan_undo` makes it from the tables.
 fn backward<'a>(id: &'a str, undone: &str, tables: &MemoryTables, now: i64) -> Start<'a> {
     let stages = plan().stages.into_iter().rev().map(|stage| {
-        let done = stage.iter().filter(|step| tables.get(&step.table, step.prefix) == step.after);
+        let done = stage.iter().filter(|step| tables.get(&step.table, &step.place.spot()) == step.after);
         done.map(Step::inverse).collect::<Vec<_>>()
     });
     let stages = stages.filter(|stage| !stage.is_empty()).collect();
@@ -341,7 +346,7 @@ async fn undo_after_every_call_puts_every_table_back() {
         let undo = backward("op-0000000c", "op-00000001", &tables, 200).run(&journal, &tables).await;
         assert!(matches!(undo, Ok(Applied::Done)), "at {number}: {undo:?}");
         assert!(
-            plan().steps().all(|s| tables.get(&s.table, s.prefix) == before.get(&s.table, s.prefix)),
+            plan().steps().all(|s| tables.get(&s.table, &s.place.spot()) == before.get(&s.table, &s.place.spot())),
             "at {number}"
         );
         let stored = journal.snapshot();
@@ -360,17 +365,17 @@ async fn undo_after_every_call_puts_every_table_back() {
 async fn drift_holds_with_both_values_and_what_is_left() {
     let (journal, tables) = (MemoryJournal::default(), tables_before());
     let third = plan().steps().nth(2).unwrap().clone();
-    tables.set(&third.table, third.prefix, route("strange"));
+    tables.set(&third.table, third.place.spot(), route("strange"));
     let Err(Failed::Stopped(stopped)) = forward("op-00000001", 0).run(&journal, &tables).await else {
         panic!("went on")
     };
     assert!(matches!(stopped.cause, Cause::Drifted { .. }));
     insta::assert_snapshot!(stopped.to_string(), @r#"route 172.30.1.0/24 in c (tgw-rtb-0000000c) (account `main` in ap-northeast-1) is `tgw-attach-0strange`, neither `tgw-attach-00000old` as planned from nor `no static route` as wanted; somebody else changed it: put it to one of the two; done: ap-northeast-1 a (tgw-rtb-0000000a): route 172.30.1.0/24 from tgw-attach-00000old to tgw-attach-00000new; ap-northeast-1 b (tgw-rtb-0000000b): route 172.30.1.0/24 from no static route to tgw-attach-00000new; left: ap-northeast-1 c (tgw-rtb-0000000c): route 172.30.1.0/24 from tgw-attach-00000old to no static route; start the same input again to go on, or take it back with `{"undo": "op-00000001"}`"#);
     assert_eq!(Fault::from(stopped).name, FaultName::Drifted);
-    assert_eq!(tables.get(&third.table, third.prefix), route("strange"));
+    assert_eq!(tables.get(&third.table, &third.place.spot()), route("strange"));
     let stored = journal.snapshot();
     assert!(stored.locks.values().all(|lock| lock.lease.is_none() && lock.open.is_some()));
-    tables.set(&third.table, third.prefix, third.before.clone());
+    tables.set(&third.table, third.place.spot(), third.before.clone());
     assert!(matches!(forward("op-00000002", 10).run(&journal, &tables).await, Ok(Applied::Done)));
 }
 
@@ -437,15 +442,38 @@ async fn journal_items_keep_their_form() {
             lease: Some(Lease { holder: operation.planned_by.clone(), until: at(85) }),
         },
     });
-    insta::assert_snapshot!("journal_items_v1", serde_json::to_string_pretty(&items).unwrap());
+    insta::assert_snapshot!("journal_items_v2", serde_json::to_string_pretty(&items).unwrap());
 }
 
-/// Items that an earlier version wrote must stay readable: this file is never regenerated, new versions get a file of their own.
+/// Items that an earlier version wrote must stay readable: these files are never regenerated, new versions get a file of their own.
+#[derive(serde::Deserialize)]
+struct Golden {
+    operation: Operation,
+    entries: Vec<Entry>,
+    open_lock: Lock,
+}
+
+fn golden(text: &str) -> Operation {
+    let golden: Golden = serde_json::from_str(text).unwrap();
+    assert!(golden.open_lock.open.is_some());
+    assert_eq!(Status::fold(&golden.operation.plan, &golden.entries).unwrap().phase, Phase::Finished);
+    golden.operation
+}
+
 #[test]
 fn golden_items_of_version_1_still_decode_and_fold() {
-    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/v1.json")).unwrap();
-    let operation: Operation = serde_json::from_value(golden["operation"].clone()).unwrap();
-    let entries: Vec<Entry> = serde_json::from_value(golden["entries"].clone()).unwrap();
-    let _: Lock = serde_json::from_value(golden["open_lock"].clone()).unwrap();
-    assert_eq!(Status::fold(&operation.plan, &entries).unwrap().phase, Phase::Finished);
+    let operation = golden(include_str!("golden/v1.json"));
+    let first = operation.plan.steps().next().unwrap();
+    assert_eq!(first.networks, BTreeSet::from([network("app")]));
+    assert_eq!(first.place, Place::Route { prefix: Prefix::parse("172.30.1.0/24").unwrap() });
+}
+
+#[test]
+fn golden_items_of_version_2_still_decode_and_fold() {
+    let operation = golden(include_str!("golden/v2.json"));
+    let places: Vec<String> = operation.plan.steps().map(|step| step.place.to_string()).collect();
+    assert_eq!(
+        places,
+        ["reference to pl-0000000a (2 prefixes)", "route 172.30.1.34/32", "propagation of tgw-attach-00000old"]
+    );
 }

@@ -123,6 +123,14 @@ id!(/// A route table: of a transit gateway (`tgw-rtb-`) or of a VPC (`rtb-`).
 id!(/// An attachment of a transit gateway: VPC, peering, VPN or Direct Connect gateway.
     /// A peering attachment has the same id in both Regions.
     AttachmentId, "a transit gateway attachment id like `tgw-attach-0a1b2c3d`", |t| aws_id(t, "tgw-attach-"));
+id!(/// A managed prefix list.
+    PrefixListId, "a prefix list id like `pl-0a1b2c3d`", |t| aws_id(t, "pl-"));
+id!(/// A VPC peering connection.
+    VpcPeeringId, "a VPC peering connection id like `pcx-0a1b2c3d`", |t| aws_id(t, "pcx-"));
+id!(/// A Direct Connect gateway.
+    DxGatewayId, "a Direct Connect gateway id like `5f294f92-bafb-4011-916d-9b0b00000000`", |t| {
+    (8..=64).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+});
 id!(/// An EC2 instance (`i-`) or a machine that Systems Manager manages elsewhere (`mi-`).
     InstanceId, "an instance id like `i-0a1b2c3d` or `mi-0a1b2c3d`", |t| aws_id(t, "i-") || aws_id(t, "mi-"));
 id!(/// A network interface of EC2.
@@ -143,6 +151,8 @@ id!(/// Name of a route table in the network map.
     TableName, "a name of letters, digits, `-`, `_` and `.`", name);
 id!(/// Name of a vantage: where clients are.
     VantageName, "a name of letters, digits, `-`, `_` and `.`", name);
+id!(/// Name of a pass-through node in the network map.
+    PassThroughName, "a name of letters, digits, `-`, `_` and `.`", name);
 id!(/// Name of an account in the network map.
     AccountName, "a name of letters, digits, `-`, `_` and `.`", name);
 id!(/// Name of a Prism Central in the network map.
@@ -153,7 +163,22 @@ id!(/// Name of a host: the Name tag of the EC2 instance before, the name of the
     HostName, "a machine name of 1 to 255 characters without control characters",
     |t| (1..=255).contains(&t.len()) && !t.chars().any(char::is_control));
 
+/// Whose table it is: what routes it can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TableKind {
+    /// Of a transit gateway.
+    Tgw,
+    /// Of a VPC.
+    Vpc,
+}
+
 impl RouteTableId {
+    /// Whose table it is.
+    #[must_use]
+    pub fn kind(&self) -> TableKind {
+        if self.is_tgw() { TableKind::Tgw } else { TableKind::Vpc }
+    }
+
     /// Whether the table belongs to a transit gateway.
     #[must_use]
     pub fn is_tgw(&self) -> bool {

@@ -24,7 +24,7 @@ pub use ids::*;
 pub use inventory::{
     Addressing, GuestNic, GuestReport, GuestRoute, HostRecord, InventoryVersion, NicAddress, NicRecord, Platform,
 };
-pub use machines::{Eni, EniStatus, Instance, InstanceState, Machines};
+pub use machines::{Eni, EniStatus, Instance, InstanceState, LoadBalancerTarget, Machines, TargetKind};
 pub use map::*;
 pub use map_check::MapError;
 pub use observed::*;

@@ -12,6 +12,35 @@ pub struct Machines {
     pub instances: BTreeMap<InstanceId, Instance>,
     /// Network interfaces by id.
     pub enis: BTreeMap<EniId, Eni>,
+    /// Load-balancer targets of the VPC; none when they were not read.
+    pub targets: Option<Vec<LoadBalancerTarget>>,
+}
+
+/// A target of a load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LoadBalancerTarget {
+    /// Name of the target group.
+    pub group: String,
+    /// VPC of the target group.
+    pub vpc: VpcId,
+    /// What is balanced to.
+    pub target: TargetKind,
+}
+
+/// What a load balancer balances to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TargetKind {
+    /// An instance.
+    Instance {
+        /// The instance.
+        id: InstanceId,
+    },
+    /// An address.
+    Address {
+        /// The address.
+        address: Ipv4Addr,
+    },
 }
 
 /// An EC2 instance.
@@ -31,6 +60,14 @@ pub struct Instance {
     pub tags: BTreeMap<String, String>,
     /// Its network interfaces in device order.
     pub enis: Vec<EniId>,
+}
+
+impl Instance {
+    /// Auto Scaling group that keeps the instance, and would replace it when it stops: the tag that Auto Scaling sets.
+    #[must_use]
+    pub fn auto_scaling_group(&self) -> Option<&str> {
+        self.tags.get("aws:autoscaling:groupName").map(String::as_str)
+    }
 }
 
 /// State of an instance as EC2 names it.
@@ -58,6 +95,10 @@ pub struct Eni {
     pub id: EniId,
     /// Its description, which for managed interfaces names their owner.
     pub description: String,
+    /// Interface type as EC2 names it, as `interface`, `transit_gateway`, `vpc_endpoint`, `lambda`, `nat_gateway`.
+    pub kind: String,
+    /// Service that made it and manages it (EC2's requester), as `amazon-elb` or `amazon-rds`; none for the account's own.
+    pub managed_by: Option<String>,
     /// Its VPC.
     pub vpc: VpcId,
     /// Its subnet.

@@ -1,9 +1,12 @@
 //! What was read of the routing of a set of accounts and Regions. What is not in a picture is unknown, never absent.
 
-use crate::{AttachmentId, EniId, Prefix, Region, RouteTableId, Scope, SubnetId, TgwId, VpcId};
+use crate::{
+    AttachmentId, DxGatewayId, EniId, Prefix, PrefixListId, Region, RouteTableId, Scope, SubnetId, TgwId, VpcId,
+    VpcPeeringId,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One picture of the routing in scope, read at one time.
 ///
@@ -17,13 +20,43 @@ pub struct Picture {
     pub tgw_tables: BTreeMap<RouteTableId, TgwTable>,
     /// Attachments by Region. A peering attachment stands in both Regions under one id.
     pub attachments: BTreeMap<Region, BTreeMap<AttachmentId, Attachment>>,
-    /// VPCs of the sites and of VPC attachments in scope.
+    /// VPCs of the sites, of the tables of the map, and of VPC attachments in scope.
     pub vpcs: BTreeMap<VpcId, Vpc>,
+    /// Managed prefix lists that the map names or that a table in scope refers to.
+    pub prefix_lists: BTreeMap<PrefixListId, PrefixList>,
+    /// VPC peering connections of the VPCs in scope.
+    pub vpc_peerings: BTreeMap<VpcPeeringId, VpcPeering>,
+    /// Direct Connect gateways that the map names.
+    pub dx_gateways: BTreeMap<DxGatewayId, DxGateway>,
+    /// Quotas that were read, where a service tells them. Left out: AWS's defaults.
+    pub quotas: BTreeMap<Scope, Quotas>,
     /// What could not be read, in plain words.
     pub unread: Vec<Unread>,
 }
 
 impl Picture {
+    /// A picture of nothing: everything in it is unknown.
+    #[must_use]
+    pub fn empty(read_at: Timestamp) -> Self {
+        Self {
+            read_at,
+            tgw_tables: BTreeMap::new(),
+            attachments: BTreeMap::new(),
+            vpcs: BTreeMap::new(),
+            prefix_lists: BTreeMap::new(),
+            vpc_peerings: BTreeMap::new(),
+            dx_gateways: BTreeMap::new(),
+            quotas: BTreeMap::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    /// The VPC that a route table belongs to, and the table; `None` when it was not read.
+    #[must_use]
+    pub fn vpc_table(&self, id: &RouteTableId) -> Option<(&Vpc, &VpcTable)> {
+        self.vpcs.values().find_map(|vpc| vpc.tables.get(id).map(|table| (vpc, table)))
+    }
+
     /// An attachment as seen in one Region; `None` when it was not read.
     #[must_use]
     pub fn attachment(&self, region: &Region, id: &AttachmentId) -> Option<&Attachment> {
@@ -53,14 +86,117 @@ pub struct TgwTable {
     pub scope: Scope,
     /// Its transit gateway.
     pub tgw: TgwId,
-    /// Routes by prefix. The best one per prefix: a static route hides a propagated one.
+    /// Service that made the table for itself, by its tag, as AWS FIS (`managedByFIS`): such a table is never changed.
+    pub managed_by: Option<String>,
+    /// Routes by prefix. The best one per prefix: a static route hides one of a prefix list, and that one a propagated one.
     pub routes: BTreeMap<Prefix, TgwRoute>,
+    /// References to managed prefix lists.
+    pub references: BTreeMap<PrefixListId, PrefixListReference>,
+    /// Attachments that propagate into the table; none when that was not read.
+    pub propagations: Option<BTreeSet<AttachmentId>>,
+}
+
+/// A reference of a transit gateway route table to a managed prefix list: a route for each entry of the list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PrefixListReference {
+    /// Where every entry leads; none for a blackhole.
+    pub attachment: Option<AttachmentId>,
+    /// State of the reference.
+    pub state: ReferenceState,
+}
+
+/// State of a prefix list reference as EC2 names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferenceState {
+    /// Its routes are in place.
+    Available,
+    /// Being made or changed.
+    Changing,
+    /// Being removed.
+    Deleting,
+    /// A state that this version does not know.
+    Unknown,
+}
+
+/// A managed prefix list with all its entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixList {
+    /// The list.
+    pub id: PrefixListId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Account (by map name) and Region it was read in.
+    pub scope: Scope,
+    /// Its version: each change of the entries counts it up.
+    pub version: i64,
+    /// What it counts against the route quota of each table that refers to it.
+    pub max_entries: u32,
+    /// Its IPv4 entries.
+    pub entries: BTreeSet<Prefix>,
+}
+
+/// A VPC peering connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VpcPeering {
+    /// The connection.
+    pub id: VpcPeeringId,
+    /// Its Name tag.
+    pub name: Option<String>,
+    /// The VPC that asked for it, with its Region.
+    pub requester: (VpcId, Region),
+    /// The VPC that accepted it, with its Region.
+    pub accepter: (VpcId, Region),
+    /// `Available` is EC2's `active`.
+    pub state: AttachmentState,
+}
+
+impl VpcPeering {
+    /// The VPC on the other side of one of its VPCs.
+    #[must_use]
+    pub fn across(&self, vpc: &VpcId) -> Option<(&VpcId, &Region)> {
+        let (requester, accepter) = (&self.requester, &self.accepter);
+        if requester.0 == *vpc {
+            Some((&accepter.0, &accepter.1))
+        } else if accepter.0 == *vpc {
+            Some((&requester.0, &requester.1))
+        } else {
+            None
+        }
+    }
+}
+
+/// A Direct Connect gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DxGateway {
+    /// The gateway.
+    pub id: DxGatewayId,
+    /// Its name.
+    pub name: Option<String>,
+    /// Per associated transit gateway, the prefixes that it advertises to on-premises.
+    pub allowed: BTreeMap<TgwId, BTreeSet<Prefix>>,
+}
+
+/// Quotas of one account in one Region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quotas {
+    /// Routes of a transit gateway, over all its tables.
+    pub tgw_routes: u32,
+    /// Routes of a VPC route table.
+    pub vpc_table_routes: u32,
+}
+
+impl Default for Quotas {
+    /// AWS's defaults: "Quotas for your transit gateways", "Amazon VPC quotas".
+    fn default() -> Self {
+        Self { tgw_routes: 10_000, vpc_table_routes: 500 }
+    }
 }
 
 /// A route of a transit gateway route table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TgwRoute {
-    /// Static or propagated.
+    /// Static, by a prefix list, or propagated.
     pub origin: RouteOrigin,
     /// State as EC2 names it.
     pub state: RouteState,
@@ -69,11 +205,16 @@ pub struct TgwRoute {
 }
 
 /// Who made a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteOrigin {
     /// Created by a call.
     Static,
+    /// By a reference to a managed prefix list.
+    PrefixList {
+        /// The list.
+        id: PrefixListId,
+    },
     /// Propagated by an attachment.
     Propagated,
 }
@@ -167,6 +308,8 @@ pub struct Vpc {
     pub prefixes: Vec<Prefix>,
     /// Subnets, each with the table that decides for it (the main table where none is associated).
     pub subnets: BTreeMap<SubnetId, VpcSubnet>,
+    /// The main route table.
+    pub main: Option<RouteTableId>,
     /// Route tables.
     pub tables: BTreeMap<RouteTableId, VpcTable>,
 }
@@ -183,17 +326,51 @@ pub struct VpcSubnet {
 /// A route table of a VPC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VpcTable {
+    /// Its Name tag.
+    pub name: Option<String>,
+    /// Service that made the table for itself, by its tag, as AWS FIS (`managedByFIS`): such a table is never changed.
+    pub managed_by: Option<String>,
     /// Routes by prefix.
     pub routes: BTreeMap<Prefix, VpcRoute>,
 }
 
 /// A route of a VPC route table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct VpcRoute {
     /// Where it leads.
     pub target: VpcTarget,
     /// `Active` or `Blackhole`.
     pub state: RouteState,
+    /// How it came into the table.
+    pub origin: VpcRouteOrigin,
+    /// Service that wrote it and keeps it, as far as that is known: `NC2` for a prefix that leads to a host of NC2.
+    pub written_by: Option<String>,
+}
+
+impl VpcRoute {
+    /// An active route that a call made.
+    #[must_use]
+    pub fn created(target: VpcTarget) -> Self {
+        Self { target, state: RouteState::Active, origin: VpcRouteOrigin::Created, written_by: None }
+    }
+
+    /// The `local` route of a VPC.
+    #[must_use]
+    pub fn local() -> Self {
+        Self { origin: VpcRouteOrigin::Local, ..Self::created(VpcTarget::Local) }
+    }
+}
+
+/// How a route came into a VPC route table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VpcRouteOrigin {
+    /// With the table (`CreateRouteTable`): the VPC's own prefixes.
+    Local,
+    /// By a call (`CreateRoute`).
+    Created,
+    /// Propagated by a virtual private gateway.
+    Propagated,
 }
 
 /// Where a route of a VPC leads.
@@ -212,7 +389,12 @@ pub enum VpcTarget {
         /// The interface.
         id: EniId,
     },
-    /// Another kind (gateway, peering, endpoint), by its id.
+    /// A VPC peering connection.
+    Peering {
+        /// The connection.
+        id: VpcPeeringId,
+    },
+    /// Another kind (gateway, endpoint), by its id.
     Other {
         /// Its id.
         id: String,

@@ -2,7 +2,7 @@
 
 use crate::refusal::Refusal;
 use crate::step::{RouteValue, Step};
-use crate::trace::{Outcome, Reply, leads_to_flow, trace, trace_reply};
+use crate::trace::{Outcome, Reply, Source, leads_to_flow, trace, trace_reply};
 use crate::view::{Found, View, parts, table_label, vpc_route};
 use holdfast_model::{
     AttachmentKind, NetworkMap, NetworkName, NextHop, Picture, Prefix, RouteState, RouteTableId, Site, SiteName,
@@ -94,7 +94,8 @@ impl<'a> Case<'a> {
         }
         for (name, vantage) in &self.map.vantages {
             for client in vantage.prefixes().iter().flat_map(|prefix| parts(self.picture, *prefix)) {
-                let reply = trace_reply(&view, self.map, vantage, (self.network, self.to), client);
+                let source = Source { network: self.network, site: self.to, part: self.prefix };
+                let reply = trace_reply(&view, self.map, vantage, source, client);
                 if reply != Reply::Returns {
                     return Err(Refusal::NoReply {
                         network: self.network.clone(),

@@ -2,8 +2,8 @@
 //!
 //! Written without looking at the planner: it knows the plan, the picture and the network map, nothing of how the plan came about.
 
-use crate::step::{Plan, RouteValue, Step};
-use crate::trace::{Outcome, Reply, trace, trace_reply};
+use crate::step::{Place, Plan, RouteValue, Step};
+use crate::trace::{Outcome, Reply, Source, trace, trace_reply};
 use crate::view::{View, parts, route_value};
 use holdfast_model::{NetworkMap, NetworkName, Picture, Prefix, SiteName, VantageName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,23 +96,29 @@ fn one_by_one(plan: &Plan, picture: &Picture, map: &NetworkMap) -> Vec<Violation
     let mut violations = Vec::new();
     let mut places = BTreeSet::new();
     for step in plan.steps() {
-        let declared = plan.networks.contains(&step.network)
-            && map.networks.get(&step.network).is_some_and(|network| network.prefix == step.prefix)
-            && map.tables_of(&step.network).any(|(name, table)| {
-                *name == step.name
-                    && table.id == step.table
-                    && (&table.account, &table.region) == (&step.scope.account, &step.scope.region)
-                    && table.next_hops.values().any(|hop| RouteValue::of(hop) == step.after)
-            });
+        let Place::Route { prefix } = step.place else {
+            violations.push(Violation::Undeclared { step: step.to_string() });
+            continue;
+        };
+        let network = step.networks.first().filter(|network| plan.networks.contains(*network));
+        let declared = network.is_some_and(|network| {
+            map.networks.get(network).is_some_and(|network| network.prefix == prefix)
+                && map.tables_of(network).any(|(name, table)| {
+                    *name == step.name
+                        && table.id == step.table
+                        && (&table.account, &table.region) == (&step.scope.account, &step.scope.region)
+                        && table.next_hops.values().any(|hop| RouteValue::of(hop) == step.after)
+                })
+        });
         if !declared {
             violations.push(Violation::Undeclared { step: step.to_string() });
         }
-        if !places.insert(step.place()) || step.before == step.after {
+        if !places.insert(step.key()) || step.before == step.after {
             violations.push(Violation::NotOnce { step: step.to_string() });
         }
         let now = match picture.tgw_tables.get(&step.table) {
             None => Err("nothing read".to_owned()),
-            Some(table) => route_value(table, step.prefix).map_err(|state| format!("a route that {state}")),
+            Some(table) => route_value(table, prefix).map_err(|state| format!("a route that {state}")),
         };
         if now.as_ref() != Ok(&step.before) {
             violations.push(Violation::NotBefore {
@@ -140,7 +146,9 @@ fn observe(view: &View<'_>, map: &NetworkMap, network: &NetworkName, parts_of: &
                     .or_insert_with(|| {
                         let clients = vantage.prefixes().iter().flat_map(|prefix| parts(view.picture(), *prefix));
                         clients
-                            .map(|client| trace_reply(view, map, vantage, (network, site), client))
+                            .map(|client| {
+                                trace_reply(view, map, vantage, Source { network, site, part: *part }, client)
+                            })
                             .max()
                             .unwrap_or_else(|| Reply::Unknown("the vantage has no prefix".to_owned()))
                     })
@@ -160,7 +168,7 @@ fn play(plan: &Plan, network: &NetworkName, picture: &Picture, map: &NetworkMap,
     let mut done: Vec<&Step> = Vec::new();
     let mut last = first.clone();
     for (at, stage) in plan.stages.iter().enumerate() {
-        let own: Vec<&Step> = stage.iter().filter(|step| step.network == *network).collect();
+        let own: Vec<&Step> = stage.iter().filter(|step| step.networks.contains(network)).collect();
         if own.len() > WIDEST {
             violations.push(Violation::TooWide { stage: at + 1, network: network.clone() });
             return;

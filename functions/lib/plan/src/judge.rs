@@ -3,7 +3,7 @@
 use crate::refusal::list;
 use holdfast_model::{
     Eni, EniStatus, Evidence, FaultName, HostName, HostRecord, Instance, InstanceState, Machines, NetworkMap,
-    NetworkName, Power, Prefix, Sighting, Site, SiteName,
+    NetworkName, Picture, Power, Prefix, Sighting, Site, SiteName,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,9 +23,13 @@ pub struct Facts<'a> {
     pub map: &'a NetworkMap,
     /// What the Prism Centrals said; none when nobody asked them.
     pub evidence: Option<&'a Evidence>,
+    /// Only these addresses move; none: whole networks.
+    pub addresses: Option<&'a BTreeSet<Ipv4Addr>>,
+    /// The routing as it is; none where it was not read, and then nothing is said of machines that routes would strand.
+    pub picture: Option<&'a Picture>,
     /// Captured hosts; those without an address in the networks do not count.
     pub hosts: &'a [HostRecord],
-    /// Instances and network interfaces of each EC2 site, read now.
+    /// Instances and network interfaces of each EC2 site, read now; and of NC2 sites' VPCs where they were read.
     pub machines: &'a BTreeMap<SiteName, Machines>,
     /// The time.
     pub now: Timestamp,

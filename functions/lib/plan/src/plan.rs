@@ -3,7 +3,7 @@
 use crate::case::Case;
 use crate::refusal::{Refusal, list};
 use crate::search::stages;
-use crate::step::{Plan, RouteValue, Step};
+use crate::step::{Move, Place, Plan, RouteValue, Step};
 use crate::view::{route_value, table_label};
 use holdfast_model::{
     AttachmentState, NetworkMap, NetworkName, NextHop, Picture, Prefix, RouteTable, Site, SiteName, TableName, TgwTable,
@@ -16,12 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// # Errors
 /// [`Refusal`], when anything in scope is unknown, no order is safe, or the network would not be reached in the end.
-pub fn plan_move(
-    networks: &BTreeSet<NetworkName>,
-    to: &SiteName,
-    map: &NetworkMap,
-    picture: &Picture,
-) -> Result<Plan, Refusal> {
+pub fn plan_move(wanted: &Move<'_>, map: &NetworkMap, picture: &Picture) -> Result<Plan, Refusal> {
+    let Move { networks, to, hosts } = *wanted;
+    if let Some(what) = unsupported(hosts, map) {
+        return Err(Refusal::Unsupported { what });
+    }
     let Some(site) = map.sites.get(to) else {
         return Err(Refusal::UnknownSite { site: to.clone(), declared: list(map.sites.keys()) });
     };
@@ -65,7 +64,7 @@ pub fn plan_move(
         case.ends_well()?;
         merge(&mut merged, stages(&case)?);
     }
-    Ok(Plan { networks: networks.clone(), to: to.clone(), stages: merged })
+    Ok(Plan { networks: networks.clone(), to: to.clone(), hosts: hosts.cloned(), stages: merged })
 }
 
 /// Plans to take steps back that an operation did, so that every table holds exactly what it held before; steps that never ran are left
@@ -80,14 +79,15 @@ pub fn plan_undo(done: &[Step], to: &SiteName, map: &NetworkMap, picture: &Pictu
     everything_read(picture)?;
     let mut by_network: BTreeMap<&NetworkName, Vec<Step>> = BTreeMap::new();
     for undone in done {
-        let network = map.networks.get(&undone.network).ok_or_else(|| unknown(&undone.network, map))?;
-        let declared = map.tables_of(&undone.network).find(|(_, table)| table.id == undone.table);
-        let Some((_, declared)) = declared.filter(|_| network.prefix == undone.prefix) else {
-            return Err(Refusal::Undeclared { table: undone.table.clone(), network: undone.network.clone() });
+        let (network_name, prefix) = single(undone)?;
+        let network = map.networks.get(network_name).ok_or_else(|| unknown(network_name, map))?;
+        let declared = map.tables_of(network_name).find(|(_, table)| table.id == undone.table);
+        let Some((_, declared)) = declared.filter(|_| network.prefix == prefix) else {
+            return Err(Refusal::Undeclared { table: undone.table.clone(), network: network_name.clone() });
         };
         let table = read_table(declared, picture)?;
-        let now = present(table, undone.prefix)?;
-        let steps = by_network.entry(&undone.network).or_default();
+        let now = present(table, prefix)?;
+        let steps = by_network.entry(network_name).or_default();
         if now == undone.before {
             continue;
         }
@@ -104,7 +104,7 @@ pub fn plan_undo(done: &[Step], to: &SiteName, map: &NetworkMap, picture: &Pictu
         case.ends_well()?;
         merge(&mut merged, stages(&case)?);
     }
-    Ok(Plan { networks, to: to.clone(), stages: merged })
+    Ok(Plan { networks, to: to.clone(), hosts: None, stages: merged })
 }
 
 /// What is left of a plan that was partly done: its steps whose table still holds what it held before, in the same stages.
@@ -117,11 +117,12 @@ pub fn plan_rest(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<Pla
     for stage in &plan.stages {
         let mut rest = Vec::new();
         for step in stage {
-            let declared = map.tables_of(&step.network).find(|(_, table)| table.id == step.table);
+            let (network, prefix) = single(step)?;
+            let declared = map.tables_of(network).find(|(_, table)| table.id == step.table);
             let Some((_, declared)) = declared else {
-                return Err(Refusal::Undeclared { table: step.table.clone(), network: step.network.clone() });
+                return Err(Refusal::Undeclared { table: step.table.clone(), network: network.clone() });
             };
-            let now = present(read_table(declared, picture)?, step.prefix)?;
+            let now = present(read_table(declared, picture)?, prefix)?;
             if now == step.before {
                 rest.push(step.clone());
             } else if now != step.after {
@@ -132,7 +133,7 @@ pub fn plan_rest(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<Pla
             stages.push(rest);
         }
     }
-    Ok(Plan { networks: plan.networks.clone(), to: plan.to.clone(), stages })
+    Ok(Plan { networks: plan.networks.clone(), to: plan.to.clone(), hosts: plan.hosts.clone(), stages })
 }
 
 /// The site that the tables lead a network to: the one whose entries in the matrix every table follows. Where two sites have the same
@@ -153,10 +154,33 @@ pub fn current_site(map: &NetworkMap, picture: &Picture, network: &NetworkName) 
     }
 }
 
+/// What the planner cannot do with this map.
+fn unsupported(hosts: Option<&BTreeSet<std::net::Ipv4Addr>>, map: &NetworkMap) -> Option<&'static str> {
+    let any = |test: fn(&RouteTable) -> bool| map.route_tables.values().any(test);
+    [
+        (hosts.is_some(), "single machines of a network"),
+        (any(|table| !table.id.is_tgw()), "VPC route tables"),
+        (any(|table| table.aggregate.is_some()), "aggregates"),
+        (any(|table| table.prefix_list.is_some()), "prefix lists"),
+        (any(|table| !table.propagations.is_empty()), "propagations"),
+    ]
+    .into_iter()
+    .find_map(|(given, what)| given.then_some(what))
+}
+
+/// The one network and route of a step.
+fn single(step: &Step) -> Result<(&NetworkName, Prefix), Refusal> {
+    match (&step.place, step.networks.first()) {
+        (Place::Route { prefix }, Some(network)) => Ok((network, *prefix)),
+        (Place::Route { .. } | Place::Reference { .. } | Place::Propagation { .. }, _) => {
+            Err(Refusal::Unsupported { what: "references and propagations" })
+        }
+    }
+}
+
 fn drifted(step: &Step, now: &RouteValue) -> Refusal {
     Refusal::Drifted {
-        table: format!("{} ({})", step.label(), step.scope),
-        prefix: step.prefix,
+        what: format!("{} in {} ({})", step.place, step.label(), step.scope),
         value: now.to_string(),
         before: step.before.to_string(),
         after: step.after.to_string(),
@@ -240,8 +264,8 @@ fn step(
         name: name.clone(),
         tag: table.name.clone(),
         scope: table.scope.clone(),
-        network: network.clone(),
-        prefix,
+        networks: BTreeSet::from([network.clone()]),
+        place: Place::Route { prefix },
         before,
         after,
         why,
@@ -252,6 +276,7 @@ fn why(hop: &NextHop, network: &NetworkName, to: &SiteName) -> String {
     match hop {
         NextHop::Attachment { .. } => format!("{network} is at {to}, by its VPC attachment"),
         NextHop::Peering { .. } => format!("{network} is at {to}, over the peering"),
+        NextHop::Tgw { .. } | NextHop::VpcPeering { .. } | NextHop::Eni { .. } => format!("{network} is at {to}"),
         NextHop::Absent { served_by } => format!("{network} is at {to}, served by {served_by}"),
         NextHop::Blackhole => format!("{network} is at {to}, not reached from here"),
     }

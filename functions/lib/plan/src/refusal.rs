@@ -202,19 +202,23 @@ pub enum Refusal {
     },
     /// A route is neither as planned from nor as wanted.
     #[error(
-        "route {prefix} in {table} is `{value}`, neither `{before}` as planned from nor `{after}` as wanted; somebody else changed it: put it to one of the two, then start again"
+        "{what} is `{value}`, neither `{before}` as planned from nor `{after}` as wanted; somebody else changed it: put it to one of the two, then start again"
     )]
     Drifted {
-        /// Name tag and id, account and Region.
-        table: String,
-        /// Prefix.
-        prefix: Prefix,
+        /// Prefix, reference or propagation, with the table's Name tag, id, account and Region.
+        what: String,
         /// What it holds.
         value: String,
         /// As planned from.
         before: String,
         /// As wanted.
         after: String,
+    },
+    /// The planner cannot do it.
+    #[error("{what} cannot be planned")]
+    Unsupported {
+        /// What.
+        what: &'static str,
     },
     /// A step is about a table that the map does not declare for the network.
     #[error(
@@ -250,6 +254,7 @@ impl Refusal {
             | Refusal::NoReply { .. }
             | Refusal::NoSafeOrder { .. }
             | Refusal::TooMany { .. }
+            | Refusal::Unsupported { .. }
             | Refusal::Undeclared { .. } => FaultName::Refused,
         }
     }

@@ -17,9 +17,9 @@ pub fn plan_table(plan: &Plan) -> String {
             step.scope.region.to_string(),
             step.scope.account.to_string(),
             step.label(),
-            step.prefix.to_string(),
-            step.before.to_string(),
-            step.after.to_string(),
+            step.place_words(),
+            step.words(&step.before),
+            step.words(&step.after),
             step.why.clone(),
         ]);
     }

@@ -107,15 +107,21 @@ pub fn trace(view: &View<'_>, map: &NetworkMap, vantage: &Vantage, to: Prefix) -
         .unwrap_or_else(|| Outcome::Unknown("the way has no end".to_owned()))
 }
 
+/// Machines that reply: of one part of a network, at a site.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// Network.
+    pub network: &'a NetworkName,
+    /// Where its machines are.
+    pub site: &'a SiteName,
+    /// The part of its prefix that was asked.
+    pub part: Prefix,
+}
+
 /// Traces the reply from the machines of a network at a site to one [part](crate::parts) of the vantage's prefixes.
 #[must_use]
-pub fn trace_reply(
-    view: &View<'_>,
-    map: &NetworkMap,
-    vantage: &Vantage,
-    (network, site): (&NetworkName, &SiteName),
-    to: Prefix,
-) -> Reply {
+pub fn trace_reply(view: &View<'_>, map: &NetworkMap, vantage: &Vantage, source: Source<'_>, to: Prefix) -> Reply {
+    let Source { network, site, .. } = source;
     let mut walk = Walk::new(view, to);
     match (map.networks.get(network), map.sites.get(site)) {
         (Some(network), Some(site)) => walk.start_at_machines(site, network.prefix),
@@ -323,6 +329,7 @@ impl<'v, 'a> Walk<'v, 'a> {
                 self.ends.push(End::Eni { vpc: vpc_id.clone(), at: format!("to {id} by {at}") });
             }
             VpcTarget::Eni { id } => self.ends.push(End::Leaves(format!("to {id} by {at}"))),
+            VpcTarget::Peering { id } => self.ends.push(End::Leaves(format!("to {id} by {at}"))),
             VpcTarget::Other { id } => self.ends.push(End::Leaves(format!("to {id} by {at}"))),
             VpcTarget::Tgw { id } => {
                 let region = &vpc.scope.region;

@@ -1,6 +1,6 @@
 //! A picture with some steps applied on paper, and the longest-prefix lookup in its tables.
 
-use crate::step::{RouteValue, Step, label};
+use crate::step::{Place, RouteValue, Step, label};
 use holdfast_model::{
     AttachmentId, AttachmentKind, Picture, Prefix, RouteOrigin, RouteState, RouteTableId, TgwTable, VpcRoute, VpcTable,
 };
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone)]
 pub struct View<'a> {
     picture: &'a Picture,
-    changes: BTreeMap<(&'a RouteTableId, Prefix), &'a RouteValue>,
+    changes: BTreeMap<(RouteTableId, Prefix), &'a RouteValue>,
 }
 
 /// What the longest-prefix lookup in a transit gateway route table found.
@@ -41,7 +41,13 @@ impl<'a> View<'a> {
     /// The picture after these steps.
     #[must_use]
     pub fn after(picture: &'a Picture, steps: impl IntoIterator<Item = &'a Step>) -> Self {
-        let changes = steps.into_iter().map(|step| (step.place(), &step.after)).collect();
+        let changes = steps
+            .into_iter()
+            .filter_map(|step| match &step.place {
+                Place::Route { prefix } => Some(((step.table.clone(), *prefix), &step.after)),
+                Place::Reference { .. } | Place::Propagation { .. } => None,
+            })
+            .collect();
         Self { picture, changes }
     }
 
@@ -60,7 +66,7 @@ impl<'a> View<'a> {
             let prefix = Prefix::around(destination.network(), length);
             let read = table.routes.get(&prefix);
             let active = |targets| Found::Route { prefix, state: RouteState::Active, targets };
-            match self.changes.get(&(&table.id, prefix)) {
+            match self.changes.get(&(table.id.clone(), prefix)) {
                 Some(RouteValue::Static { attachment }) => return active(std::slice::from_ref(attachment)),
                 Some(RouteValue::Blackhole) => {
                     return Found::Route { prefix, state: RouteState::Blackhole, targets: &[] };
@@ -72,7 +78,13 @@ impl<'a> View<'a> {
                     Some(_) if self.may_be_propagated(table, prefix) => return Found::Hidden(prefix),
                     Some(_) | None => {}
                 },
-                None => {
+                Some(
+                    RouteValue::Tgw { .. }
+                    | RouteValue::VpcPeering { .. }
+                    | RouteValue::Eni { .. }
+                    | RouteValue::Propagates,
+                )
+                | None => {
                     if let Some(route) = read {
                         return Found::Route { prefix, state: route.state, targets: &route.targets };
                     }
@@ -124,7 +136,7 @@ pub fn parts(picture: &Picture, prefix: Prefix) -> BTreeSet<Prefix> {
 /// What is not settled, in plain words.
 pub fn route_value(table: &TgwTable, prefix: Prefix) -> Result<RouteValue, String> {
     let Some(route) = table.routes.get(&prefix) else { return Ok(RouteValue::Absent) };
-    if route.origin == RouteOrigin::Propagated {
+    if route.origin != RouteOrigin::Static {
         return Ok(RouteValue::Absent);
     }
     match (route.state, route.targets.first()) {

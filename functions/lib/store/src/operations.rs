@@ -184,7 +184,11 @@ mod tests {
             fence: 3,
             open: Some(Open {
                 operation: id(),
-                intent: Intent::Move { networks: [network()].into(), to: SiteName::parse("nc2-osaka").unwrap() },
+                intent: Intent::Move {
+                    networks: [network()].into(),
+                    to: SiteName::parse("nc2-osaka").unwrap(),
+                    hosts: None,
+                },
                 since: "2026-01-02T03:04:05Z".parse().unwrap(),
             }),
             lease: Some(Lease { holder: holder(), until: "2026-01-02T03:20:05Z".parse().unwrap() }),

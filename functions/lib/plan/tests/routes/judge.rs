@@ -88,6 +88,8 @@ fn machine(n: u8, state: InstanceState, address: &str) -> (Instance, Eni) {
     let eni = Eni {
         id: eni_id(n),
         description: String::new(),
+        kind: "interface".into(),
+        managed_by: None,
         vpc: vpc("ec2"),
         subnet: subnet("app"),
         mac: mac(),
@@ -156,6 +158,8 @@ impl Case {
             networks: &networks,
             to: &self.to,
             map: &self.map,
+            addresses: None,
+            picture: None,
             evidence: self.evidence.as_ref(),
             hosts: &self.hosts,
             machines: &self.machines,

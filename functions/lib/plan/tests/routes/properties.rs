@@ -255,9 +255,9 @@ fn plans_of_random_topologies_keep_every_promise() {
             seen.all += 1;
             let (map, world) = (topology.map(), topology.world());
             let (networks, to) = topology.intent();
-            let planned = plan_move(&networks, &to, &map, &world.picture);
+            let planned = plan_move(&Move::whole(&networks, &to), &map, &world.picture);
             // The same inputs give the same plan, byte for byte.
-            prop_assert_eq!(&planned, &plan_move(&networks, &to, &map, &world.picture));
+            prop_assert_eq!(&planned, &plan_move(&Move::whole(&networks, &to), &map, &world.picture));
             let Ok(plan) = planned else {
                 seen.refusals += 1;
                 prop_assert!(!topology.faults.is_empty(), "a sound world is never refused");
@@ -275,7 +275,9 @@ fn plans_of_random_topologies_keep_every_promise() {
             }
             // No step outside the intent.
             for step in plan.steps() {
-                prop_assert!(networks.contains(&step.network) && map.networks[&step.network].prefix == step.prefix);
+                let network = step.networks.first().unwrap();
+                prop_assert!(networks.contains(network));
+                prop_assert_eq!(&step.place, &Place::Route { prefix: map.networks[network].prefix });
                 prop_assert!(map.route_tables.values().any(|table| table.id == step.table));
             }
             // Applied, the intent holds, and there is nothing left to plan.
@@ -283,7 +285,7 @@ fn plans_of_random_topologies_keep_every_promise() {
             let mut after = world.picture.clone();
             apply(&mut after, &steps);
             prop_assert!(delivered_everywhere(&after, &map, &networks, &to));
-            prop_assert!(plan_move(&networks, &to, &map, &after).unwrap().is_empty());
+            prop_assert!(plan_move(&Move::whole(&networks, &to), &map, &after).unwrap().is_empty());
             // The inverse restores every table exactly.
             let mut back = after.clone();
             let inverse: Vec<Step> = steps.iter().rev().map(Step::inverse).collect();
@@ -332,7 +334,9 @@ fn no_safe_order_means_that_brute_force_finds_none() {
             let (networks, to) = topology.intent();
             for network in &networks {
                 let one = BTreeSet::from([network.clone()]);
-                let Err(Refusal::NoSafeOrder { .. }) = plan_move(&one, &to, &map, &world.picture) else { continue };
+                let Err(Refusal::NoSafeOrder { .. }) = plan_move(&Move::whole(&one, &to), &map, &world.picture) else {
+                    continue;
+                };
                 let mut steps = Vec::new();
                 for (name, table) in map.tables_of(network) {
                     let seen = &world.picture.tgw_tables[&table.id];
@@ -345,8 +349,8 @@ fn no_safe_order_means_that_brute_force_finds_none() {
                             name: name.clone(),
                             tag: None,
                             scope: seen.scope.clone(),
-                            network: network.clone(),
-                            prefix,
+                            networks: one.clone(),
+                            place: Place::Route { prefix },
                             before,
                             after,
                             why: String::new(),
@@ -367,7 +371,7 @@ fn no_safe_order_means_that_brute_force_finds_none() {
                 }
                 for order in orders {
                     let stages = order.iter().map(|at| vec![steps[*at].clone()]).collect();
-                    let plan = Plan { networks: one.clone(), to: to.clone(), stages };
+                    let plan = Plan { networks: one.clone(), to: to.clone(), hosts: None, stages };
                     prop_assert!(check(&plan, &world.picture, &map).is_err(), "{order:?} is safe");
                 }
             }

@@ -10,7 +10,7 @@ fn app() -> BTreeSet<NetworkName> {
 }
 
 fn plan_to(world: &World, to: &str) -> Result<Plan, Refusal> {
-    plan_move(&app(), &site(to), &map(), &world.picture)
+    plan_move(&Move::whole(&app(), &site(to)), &map(), &world.picture)
 }
 
 fn refusal(world: &World, to: &str) -> String {
@@ -155,7 +155,7 @@ fn a_default_route_to_an_interface_is_not_flow() {
     let routes = &mut world.vpc_table("nctokyo", "nta").routes;
     routes.remove(&prefix("172.30.1.0/24"));
     let eni = VpcTarget::Eni { id: EniId::parse("eni-0000000a").unwrap() };
-    routes.insert(prefix("0.0.0.0/0"), VpcRoute { target: eni, state: RouteState::Active });
+    routes.insert(prefix("0.0.0.0/0"), VpcRoute::created(eni));
     assert!(refusal(&world, "nc2-tokyo").contains("does not lead 172.30.1.0/24"));
 }
 
@@ -248,7 +248,7 @@ fn deleting_a_static_route_over_a_vpc_of_the_same_prefix_is_unknown() {
     let map = NetworkMap::parse(&format!("{osaka}{tokyo}")).unwrap();
     let mut world = at(&["nc2-tokyo"]);
     world.picture.vpcs.get_mut(&vpc("ec2")).unwrap().prefixes = vec![prefix("172.30.1.0/24")];
-    let refusal = plan_move(&app(), &site("ec2-tokyo"), &map, &world.picture).unwrap_err();
+    let refusal = plan_move(&Move::whole(&app(), &site("ec2-tokyo")), &map, &world.picture).unwrap_err();
     assert!(refusal.to_string().contains("a static route of 172.30.1.0/24 hides what is there"), "{refusal}");
 }
 
@@ -351,7 +351,7 @@ fn clients_of_the_source_vpc_are_stranded() {
         "  neighbours: {kind: vpc, prefixes: [172.30.9.0/24], account: main, region: ap-northeast-1, enters: tgw-attach-00000ec2}\nwaves:",
     );
     let map = NetworkMap::parse(&text).unwrap();
-    let refusal = plan_move(&app(), &site("nc2-tokyo"), &map, &story().picture).unwrap_err().to_string();
+    let refusal = plan_move(&Move::whole(&app(), &site("nc2-tokyo")), &map, &story().picture).unwrap_err().to_string();
     assert!(refusal.contains("from vantage `neighbours`: delivered at ec2-tokyo"), "{refusal}");
 }
 
@@ -366,10 +366,10 @@ fn a_vpc_vantage_is_served_and_answered() {
         "  clients: {kind: vpc, prefixes: [10.99.1.0/24], account: main, region: ap-northeast-1, enters: tgw-attach-0clients}\nwaves:",
     );
     let map = NetworkMap::parse(&text).unwrap();
-    let plan = plan_move(&app(), &site("nc2-osaka"), &map, &world.picture).unwrap();
+    let plan = plan_move(&Move::whole(&app(), &site("nc2-osaka")), &map, &world.picture).unwrap();
     assert_eq!(check(&plan, &world.picture, &map), Ok(()));
     world.routes("osaka").remove(&prefix("10.99.0.0/16"));
-    assert!(plan_move(&app(), &site("nc2-osaka"), &map, &world.picture).is_err());
+    assert!(plan_move(&Move::whole(&app(), &site("nc2-osaka")), &map, &world.picture).is_err());
 }
 
 /// Two tables that each lead to the other until both are changed: no order is safe.
@@ -385,30 +385,38 @@ fn where_no_order_is_safe_the_conflicting_steps_are_named() {
         .replace("nc2-osaka: {kind: peering, id: tgw-attach-0000peer}", "nc2-osaka: {kind: blackhole}")
         .replace("nc2-tokyo: {kind: peering, id: tgw-attach-0000peer}", "nc2-tokyo: {kind: blackhole}");
     let map = NetworkMap::parse(&text).unwrap();
-    let refusal = plan_move(&app(), &site("nc2-osaka"), &map, &story().picture).unwrap_err().to_string();
+    let refusal = plan_move(&Move::whole(&app(), &site("nc2-osaka")), &map, &story().picture).unwrap_err().to_string();
     assert!(refusal.contains("from vantage `onprem-tokyo`: dropped: route 172.30.1.0/24 in tokyo-main"), "{refusal}");
 }
 
 #[test]
 fn unknown_names_and_torn_groups_are_refused() {
     let world = story();
-    let refusal = plan_move(&BTreeSet::from([network("db")]), &site("nc2-tokyo"), &map(), &world.picture).unwrap_err();
+    let refusal = plan_move(&Move::whole(&BTreeSet::from([network("db")]), &site("nc2-tokyo")), &map(), &world.picture)
+        .unwrap_err();
     assert_eq!(refusal.to_string(), "network `db` is not in the network map (declared: `app`)");
-    let refusal = plan_move(&app(), &site("nc2-kyoto"), &map(), &world.picture).unwrap_err();
+    let refusal = plan_move(&Move::whole(&app(), &site("nc2-kyoto")), &map(), &world.picture).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "site `nc2-kyoto` is not in the network map (declared: `ec2-tokyo`, `nc2-osaka`, `nc2-tokyo`)"
     );
     assert_eq!(refusal.fault(), FaultName::InvalidInput);
-    assert_eq!(plan_move(&BTreeSet::new(), &site("nc2-tokyo"), &map(), &world.picture), Err(Refusal::NoNetwork));
+    assert_eq!(
+        plan_move(&Move::whole(&BTreeSet::new(), &site("nc2-tokyo")), &map(), &world.picture),
+        Err(Refusal::NoNetwork)
+    );
     let text = MAP.replace(
         "  app: {prefix: 172.30.1.0/24,",
         "  db: {prefix: 172.30.2.0/24, group: g}\n  app: {prefix: 172.30.1.0/24, group: g,",
     );
     let map = NetworkMap::parse(&text).unwrap();
-    let refusal = plan_move(&app(), &site("nc2-tokyo"), &map, &world.picture).unwrap_err();
+    let refusal = plan_move(&Move::whole(&app(), &site("nc2-tokyo")), &map, &world.picture).unwrap_err();
     assert_eq!(refusal.to_string(), "group `g` can only move whole; add `db`");
-    let refusal = plan_move(&BTreeSet::from([network("db"), network("app")]), &site("nc2-tokyo"), &map, &world.picture);
+    let refusal = plan_move(
+        &Move::whole(&BTreeSet::from([network("db"), network("app")]), &site("nc2-tokyo")),
+        &map,
+        &world.picture,
+    );
     assert!(matches!(refusal, Err(Refusal::NoSubnet { .. })));
 }
 

@@ -1,7 +1,7 @@
 //! Worlds for the tests: a builder of pictures, and the reference story.
 
 use holdfast_model::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const TOKYO: &str = "ap-northeast-1";
 pub const OSAKA: &str = "ap-northeast-3";
@@ -57,15 +57,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self {
-            picture: Picture {
-                read_at: "2026-01-02T03:04:05Z".parse().unwrap(),
-                tgw_tables: BTreeMap::new(),
-                attachments: BTreeMap::new(),
-                vpcs: BTreeMap::new(),
-                unread: Vec::new(),
-            },
-        }
+        Self { picture: Picture::empty("2026-01-02T03:04:05Z".parse().unwrap()) }
     }
 
     pub fn tgw(&mut self, name: &str, in_region: &str) {
@@ -76,7 +68,10 @@ impl World {
                 name: Some(format!("{name}-main")),
                 scope: scope(in_region),
                 tgw: tgw(name),
+                managed_by: None,
                 routes: BTreeMap::new(),
+                references: BTreeMap::new(),
+                propagations: Some(BTreeSet::new()),
             },
         );
     }
@@ -101,8 +96,8 @@ impl World {
     pub fn vpc(&mut self, name: &str, cidr: &str, subnets: &[(&str, &str)], to_tgw: &str) {
         let at = self.picture.tgw_tables[&rtb(to_tgw)].scope.clone();
         let routes = BTreeMap::from([
-            (prefix(cidr), VpcRoute { target: VpcTarget::Local, state: RouteState::Active }),
-            (prefix("0.0.0.0/0"), VpcRoute { target: VpcTarget::Tgw { id: tgw(to_tgw) }, state: RouteState::Active }),
+            (prefix(cidr), VpcRoute::local()),
+            (prefix("0.0.0.0/0"), VpcRoute::created(VpcTarget::Tgw { id: tgw(to_tgw) })),
         ]);
         self.picture.vpcs.insert(
             vpc(name),
@@ -110,11 +105,15 @@ impl World {
                 id: vpc(name),
                 scope: at,
                 prefixes: vec![prefix(cidr)],
+                main: None,
                 subnets: subnets
                     .iter()
                     .map(|(id, p)| (subnet(id), VpcSubnet { prefix: prefix(p), table: table(id) }))
                     .collect(),
-                tables: subnets.iter().map(|(id, _)| (table(id), VpcTable { routes: routes.clone() })).collect(),
+                tables: subnets
+                    .iter()
+                    .map(|(id, _)| (table(id), VpcTable { name: None, managed_by: None, routes: routes.clone() }))
+                    .collect(),
             },
         );
         let subnets = subnets.iter().map(|(id, _)| subnet(id)).collect();
@@ -147,7 +146,7 @@ impl World {
             .get_mut(&table(of_subnet))
             .unwrap()
             .routes
-            .insert(prefix(p), VpcRoute { target: VpcTarget::Eni { id: eni }, state: RouteState::Active });
+            .insert(prefix(p), VpcRoute::created(VpcTarget::Eni { id: eni }));
     }
 
     pub fn vpc_table(&mut self, of_vpc: &str, of_subnet: &str) -> &mut VpcTable {
@@ -169,20 +168,25 @@ impl World {
 }
 
 pub fn apply<'a>(picture: &mut Picture, steps: impl IntoIterator<Item = &'a holdfast_plan::Step>) {
-    use holdfast_plan::RouteValue;
+    use holdfast_plan::{Place, RouteValue};
     for step in steps {
+        let Place::Route { prefix } = &step.place else { continue };
         let routes = &mut picture.tgw_tables.get_mut(&step.table).unwrap().routes;
         let make = |state, targets| TgwRoute { origin: RouteOrigin::Static, state, targets };
         match &step.after {
             RouteValue::Absent => {
-                routes.remove(&step.prefix);
+                routes.remove(prefix);
             }
             RouteValue::Static { attachment } => {
-                routes.insert(step.prefix, make(RouteState::Active, vec![attachment.clone()]));
+                routes.insert(*prefix, make(RouteState::Active, vec![attachment.clone()]));
             }
             RouteValue::Blackhole => {
-                routes.insert(step.prefix, make(RouteState::Blackhole, Vec::new()));
+                routes.insert(*prefix, make(RouteState::Blackhole, Vec::new()));
             }
+            RouteValue::Tgw { .. }
+            | RouteValue::VpcPeering { .. }
+            | RouteValue::Eni { .. }
+            | RouteValue::Propagates => {}
         }
     }
 }

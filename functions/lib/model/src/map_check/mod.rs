@@ -1,7 +1,13 @@
 //! Parses the network map and checks every reference in it. An error names the line and says what to write.
 
+mod matrix;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod vantages;
+
 use crate::lines::line_of;
-use crate::{AccountName, NetworkMap, NextHop, Region, Select, Site, SiteName, Trust, Vantage};
+use crate::{AccountName, NetworkMap, Region, Select, Site, SiteName, Trust};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -94,7 +100,9 @@ impl Checker<'_> {
         self.sites()?;
         self.networks()?;
         self.tables()?;
+        self.matrix()?;
         self.vantages()?;
+        self.pass_through()?;
         self.waves()
     }
 
@@ -172,91 +180,6 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn tables(&self) -> Result<(), MapError> {
-        let mut seen = BTreeMap::new();
-        for (name, table) in &self.map.route_tables {
-            let at = ["route_tables", name.as_str()];
-            self.account(&[at[0], at[1], "account"], &table.account)?;
-            if !table.id.is_tgw() {
-                return self.error(
-                    &[at[0], at[1], "id"],
-                    format!(
-                        "`{}` is a VPC route table; only transit gateway route tables (`tgw-rtb-..`) can be changed",
-                        table.id
-                    ),
-                );
-            }
-            if let Some(first) = seen.insert(&table.id, name) {
-                return self.error(
-                    &[at[0], at[1], "id"],
-                    format!("`{}` is already declared as `{first}`; declare each table once", table.id),
-                );
-            }
-            for network in table.networks.iter().flatten() {
-                self.known(&[at[0], at[1], "networks"], "network", "networks", network, &self.map.networks)?;
-            }
-            for (site, hop) in &table.next_hops {
-                let path = [at[0], at[1], "next_hops", site.as_str()];
-                self.site(&path, site)?;
-                if let NextHop::Absent { served_by } = hop {
-                    self.served(&path, table.networks.as_ref(), served_by)?;
-                }
-            }
-            if let Some(site) = self.map.sites.keys().find(|site| !table.next_hops.contains_key(*site)) {
-                return self.error(
-                    &[at[0], at[1], "next_hops"],
-                    format!("route table `{name}` has no next hop for site `{site}`; add `{site}: {{kind: attachment, id: tgw-attach-..}}`, or `peering`, `absent` or `blackhole`"),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn served(
-        &self,
-        path: &[&str],
-        only: Option<&std::collections::BTreeSet<crate::NetworkName>>,
-        served_by: &crate::Prefix,
-    ) -> Result<(), MapError> {
-        for (name, network) in &self.map.networks {
-            if only.is_none_or(|only| only.contains(name)) && !served_by.covers(&network.prefix) {
-                return self.error(
-                    path,
-                    format!(
-                        "`served_by: {served_by}` does not cover network `{name}` {}; name the route that serves it",
-                        network.prefix
-                    ),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn vantages(&self) -> Result<(), MapError> {
-        for (name, vantage) in &self.map.vantages {
-            let at = ["vantages", name.as_str()];
-            self.account(&[at[0], at[1], "account"], &vantage.scope().account)?;
-            if vantage.prefixes().is_empty() {
-                return self.error(
-                    &[at[0], at[1], "prefixes"],
-                    format!("vantage `{name}` has no prefixes; name at least one, so that replies can be traced"),
-                );
-            }
-            for prefix in vantage.prefixes() {
-                if let Some((network, n)) = self.map.networks.iter().find(|(_, n)| n.prefix.overlaps(prefix)) {
-                    return self.error(&[at[0], at[1], "prefixes"], format!("{prefix} overlaps network `{network}` {}; clients and moved machines need different prefixes", n.prefix));
-                }
-            }
-            if let Some(probe) = vantage.probe() {
-                self.account(&[at[0], at[1], "probe", "account"], &probe.account)?;
-            }
-            if let Vantage::OnPremises { reply_region: Some(_), reply_leaves: None, .. } = vantage {
-                return self.error(&[at[0], at[1], "reply_region"], "`reply_region` needs `reply_leaves`");
-            }
-        }
-        Ok(())
-    }
-
     fn waves(&self) -> Result<(), MapError> {
         for (name, wave) in &self.map.waves {
             let at = ["waves", name.as_str()];
@@ -305,129 +228,9 @@ impl NetworkMap {
             |account: &AccountName, region: &Region| crate::Scope { account: account.clone(), region: region.clone() };
         let sites = self.sites.values().map(|s| scope(s.account(), s.region()));
         let tables = self.route_tables.values().map(|t| scope(&t.account, &t.region));
-        let vantages = self.vantages.values().map(Vantage::scope);
-        sites.chain(tables).chain(vantages).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MAP: &str = r#"schema_version: 1
-accounts:
-  main: {id: "111122223333"}
-prism_centrals:
-  tokyo:
-    endpoint: https://prism.example:9440
-    secret: prism-tokyo
-    trust: {kind: web_roots}
-    region: ap-northeast-1
-sites:
-  ec2-tokyo: {kind: ec2, account: main, region: ap-northeast-1, vpc: vpc-0000000a}
-  nc2-tokyo:
-    kind: nc2
-    account: main
-    region: ap-northeast-1
-    vpc: vpc-0000000b
-    prism_central: tokyo
-    fvn_vpc: apps
-    cluster: cl-1
-networks:
-  app:
-    prefix: 172.30.1.0/24
-    subnets: {nc2-tokyo: app}
-route_tables:
-  tokyo:
-    account: main
-    region: ap-northeast-1
-    id: tgw-rtb-0000000a
-    next_hops:
-      ec2-tokyo: {kind: absent, served_by: 172.30.0.0/16}
-      nc2-tokyo: {kind: attachment, id: tgw-attach-0000000b}
-vantages:
-  onprem:
-    kind: on_premises
-    prefixes: [192.168.10.0/24]
-    account: main
-    region: ap-northeast-1
-    enters: tgw-attach-0000000c
-waves:
-  wave-1: {from: ec2-tokyo, to: nc2-tokyo, select: {kind: tags, tags: {Wave: "1"}}}
-"#;
-
-    fn error(from: &str, to: &str) -> String {
-        assert!(MAP.contains(from), "the map has no `{from}`");
-        NetworkMap::parse(&MAP.replacen(from, to, 1)).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_good_map_is_read_whole() {
-        let map = NetworkMap::parse(MAP).unwrap();
-        assert_eq!(map.scopes().len(), 1);
-        assert_eq!(map.network_of("172.30.1.34".parse().unwrap()).map(|(n, _)| n.as_str()), Some("app"));
-        assert_eq!(map.policy, Policy::default());
-    }
-
-    use crate::Policy;
-
-    #[test]
-    fn an_unknown_key_is_named_with_its_line() {
-        let text = error("    prefix: 172.30.1.0/24\n", "    prefix: 172.30.1.0/24\n    vlan: 7\n");
-        assert!(text.starts_with("network map, line 23: ") && text.contains("vlan"), "{text}");
-    }
-
-    #[test]
-    fn a_dangling_reference_is_named_with_its_line_and_what_is_declared() {
-        assert_eq!(
-            error("prism_central: tokyo", "prism_central: kyoto"),
-            "network map, line 17: Prism Central `kyoto` is not under `prism_centrals` (declared: `tokyo`)"
-        );
-        assert_eq!(
-            error("subnets: {nc2-tokyo: app}", "subnets: {nc2-kyoto: app}"),
-            "network map, line 23: site `nc2-kyoto` is not under `sites` (declared: `ec2-tokyo`, `nc2-tokyo`)"
-        );
-    }
-
-    #[test]
-    fn overlapping_networks_are_refused() {
-        let text = error(
-            "  app:\n    prefix: 172.30.1.0/24\n",
-            "  all:\n    prefix: 172.30.0.0/16\n  app:\n    prefix: 172.30.1.0/24\n",
-        );
-        assert_eq!(
-            text,
-            "network map, line 24: network `app` 172.30.1.0/24 overlaps network `all` 172.30.0.0/16; declare one of them"
-        );
-    }
-
-    #[test]
-    fn a_table_without_an_entry_for_a_site_is_refused() {
-        let text = error("      nc2-tokyo: {kind: attachment, id: tgw-attach-0000000b}\n", "");
-        assert!(
-            text.starts_with(
-                "network map, line 29: route table `tokyo` has no next hop for site `nc2-tokyo`; add `nc2-tokyo: "
-            ),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn bad_prefixes_are_refused_with_line_and_mend() {
-        let text = error("prefix: 172.30.1.0/24", "prefix: 172.30.1.9/24");
-        assert!(text.starts_with("network map, line 22: ") && text.contains("write `172.30.1.0/24`"), "{text}");
-        let text = error("prefix: 172.30.1.0/24", "prefix: 172.30.1.0/240");
-        assert!(text.starts_with("network map, line 22: ") && text.contains("is not an IPv4 prefix"), "{text}");
-        let text = error("prefix: 172.30.1.0/24", "prefix: \"fd00::/64\"");
-        assert!(text.starts_with("network map, line 22: ") && text.contains("IPv6"), "{text}");
-    }
-
-    #[test]
-    fn a_serving_route_that_does_not_cover_the_network_is_refused() {
-        let text = error("served_by: 172.30.0.0/16", "served_by: 172.31.0.0/16");
-        assert!(
-            text.contains("line 30: `served_by: 172.31.0.0/16` does not cover network `app` 172.30.1.0/24"),
-            "{text}"
-        );
+        let entries = self.vantages.values().flat_map(crate::Vantage::entries);
+        let entries = entries.map(|entry| scope(&entry.account, &entry.region));
+        let nodes = self.pass_through.values().map(|node| scope(&node.account, &node.region));
+        sites.chain(tables).chain(entries).chain(nodes).collect()
     }
 }

@@ -1,0 +1,145 @@
+//! The network map: the one document that a user writes. Parsing and reference checks are in `map_check`.
+
+mod policy;
+mod site;
+mod table;
+mod vantage;
+mod wave;
+
+pub use policy::{DriftPolicy, GuestRefresh, PeeringReach, Policy};
+pub use site::{Network, Site};
+pub use table::{NextHop, RouteTable};
+pub use vantage::{Advertisement, EntryPoint, PassThrough, ProbeMachine, Replies, Vantage};
+pub use wave::{Select, Wave};
+
+use crate::{
+    AccountId, AccountName, MoveName, NetworkName, PassThroughName, PrismName, Region, SiteName, TableName,
+    VantageName, WaveName,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The network map: sites, networks, route tables, vantages, waves and the policy.
+///
+/// Built only by [`NetworkMap::parse`], so every name in a value of this type that refers to another entry does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkMap {
+    /// Version of this document's form: 1.
+    pub schema_version: u32,
+    /// AWS accounts, by a name of yours.
+    pub accounts: BTreeMap<AccountName, Account>,
+    /// Prism Centrals, by a name of yours.
+    #[serde(default)]
+    pub prism_centrals: BTreeMap<PrismName, Appliance>,
+    /// Nutanix Move appliances, by a name of yours.
+    #[serde(default)]
+    pub move_appliances: BTreeMap<MoveName, Appliance>,
+    /// Where machines can live.
+    pub sites: BTreeMap<SiteName, Site>,
+    /// Prefixes whose addresses must hold.
+    pub networks: BTreeMap<NetworkName, Network>,
+    /// Every route table that Holdfast may change, with its next hop for each site.
+    pub route_tables: BTreeMap<TableName, RouteTable>,
+    /// Where clients are.
+    pub vantages: BTreeMap<VantageName, Vantage>,
+    /// Attachments that send on what they get, as an inspection VPC does, by a name of yours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pass_through: BTreeMap<PassThroughName, PassThrough>,
+    /// Machines that move together from EC2.
+    #[serde(default)]
+    pub waves: BTreeMap<WaveName, Wave>,
+    /// Limits and choices.
+    #[serde(default)]
+    pub policy: Policy,
+}
+
+/// One AWS account and how the functions get into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The account number, in quotes (YAML would read it as a number).
+    pub id: AccountId,
+    /// Role to assume there. Left out: the functions' own account and role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// External id that the role's trust policy asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}
+
+/// How to reach a Prism Central or a Move appliance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Appliance {
+    /// `https://host:9440`, without a path.
+    pub endpoint: String,
+    /// Name of the secret in Secrets Manager: JSON `{"username": .., "password": ..}`.
+    pub secret: String,
+    /// How its certificate is trusted.
+    pub trust: Trust,
+    /// Region whose NC2 VPC it is in.
+    pub region: Region,
+}
+
+/// How the certificate of an appliance is trusted. There is no way to trust any certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Trust {
+    /// Signed by this certificate authority.
+    Ca {
+        /// The certificate in PEM form.
+        pem: String,
+    },
+    /// Exactly this certificate.
+    Fingerprint {
+        /// SHA-256 of the certificate in DER form: 64 hexadecimal digits, colons allowed.
+        sha256: String,
+    },
+    /// Signed by an authority of the Web's root list.
+    WebRoots,
+}
+
+/// One account in one Region: the unit of clients, credentials and throttling.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// Account, by its name in the network map.
+    pub account: AccountName,
+    /// Region.
+    pub region: Region,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "account `{}` in {}", self.account, self.region)
+    }
+}
+
+/// Which version of the network map an execution works with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MapRef {
+    /// S3 bucket.
+    pub bucket: String,
+    /// S3 key.
+    pub key: String,
+    /// S3 object version; empty where the bucket keeps none.
+    pub version: String,
+    /// SHA-256 of the document, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl NetworkMap {
+    /// Tables that route a network, in name order.
+    pub fn tables_of<'a>(&'a self, network: &'a NetworkName) -> impl Iterator<Item = (&'a TableName, &'a RouteTable)> {
+        self.route_tables.iter().filter(move |(_, t)| t.networks.as_ref().is_none_or(|only| only.contains(network)))
+    }
+
+    /// The network that holds an address.
+    #[must_use]
+    pub fn network_of(&self, address: std::net::Ipv4Addr) -> Option<(&NetworkName, &Network)> {
+        self.networks.iter().find(|(_, n)| n.prefix.holds(address))
+    }
+}

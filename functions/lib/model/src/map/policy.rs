@@ -1,0 +1,74 @@
+//! Limits and choices that are the user's.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Limits and choices that are the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Evidence older than this, in seconds, does not count.
+    pub evidence_max_age_seconds: u32,
+    /// How a guest is made to take its address.
+    pub guest_refresh: GuestRefresh,
+    /// How long a guest may take to use its address, in seconds.
+    pub guest_timeout_seconds: u32,
+    /// Pings sent to each address by a verification.
+    pub probe_count: u32,
+    /// A plan older than this, in seconds, is not resumed. What is left of a plan is observed and proven again whenever it is resumed, so
+    /// this bounds forgotten intent, not stale routes: a day.
+    pub plan_max_age_seconds: u32,
+    /// Machines, network interfaces and load-balancer targets that may be cut off from a moved network, each by its id.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub accept_stranded: BTreeSet<String>,
+    /// What is done about tables that say otherwise than where the machines are. A route that somebody changed by hand had a reason, so: report.
+    pub drift: DriftPolicy,
+    /// What a VPC peering connection carries. AWS documents own prefixes only.
+    pub vpc_peering: PeeringReach,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            evidence_max_age_seconds: 300,
+            guest_refresh: GuestRefresh::LinkBounce,
+            guest_timeout_seconds: 180,
+            probe_count: 3,
+            plan_max_age_seconds: 86_400,
+            accept_stranded: BTreeSet::new(),
+            drift: DriftPolicy::Report,
+            vpc_peering: PeeringReach::OwnPrefixes,
+        }
+    }
+}
+
+/// How a guest is made to take the address that its NIC was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestRefresh {
+    /// The NIC is disconnected and connected again, so that the guest asks for a lease.
+    LinkBounce,
+    /// The VM is rebooted.
+    Reboot,
+}
+
+/// What is done about tables that say otherwise than where the machines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftPolicy {
+    /// It is reported; nothing is changed.
+    Report,
+    /// It is reported and corrected by an operation like any other.
+    Correct,
+}
+
+/// What a VPC peering connection carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PeeringReach {
+    /// Only what goes from the one VPC's prefixes to the other's (Amazon VPC Peering guide, "VPC peering limitations").
+    OwnPrefixes,
+    /// Also what the main route table of the other VPC leads to a network interface, as probed by you.
+    Overlays,
+}

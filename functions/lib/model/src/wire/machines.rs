@@ -1,0 +1,127 @@
+//! Documents of the functions that read and change machines: `capture`, `restore-nic` and `watch`.
+
+use crate::wire::{CaptureRequest, DrillRequest, FailoverRequest, Progress};
+use crate::{EvidenceId, HostName, InventoryVersion, MapRef, NetworkName, SiteName, WaveName};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What `capture` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureInput {
+    /// 1.
+    pub schema_version: u32,
+    /// Id of the execution.
+    pub execution: String,
+    /// Version of the network map; none on the first call.
+    #[serde(default)]
+    pub map: Option<MapRef>,
+    /// The input of the execution.
+    pub request: CaptureRequest,
+}
+
+/// What `capture` returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CaptureOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// Done, or call again.
+    pub result: Progress,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// The wave.
+    pub wave: WaveName,
+    /// Version of the inventory that holds the wave now.
+    pub inventory: InventoryVersion,
+    /// Names of the captured hosts.
+    pub hosts: BTreeSet<HostName>,
+    /// What was done, in plain words.
+    pub summary: String,
+}
+
+/// What `restore-nic` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreNicInput {
+    /// 1.
+    pub schema_version: u32,
+    /// Id of the execution.
+    pub execution: String,
+    /// Version of the network map.
+    #[serde(default)]
+    pub map: Option<MapRef>,
+    /// The wave.
+    pub wave: WaveName,
+}
+
+/// What `restore-nic` returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RestoreNicOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// Done, or call again.
+    pub result: Progress,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// One line a host: what was done or found right.
+    pub done: Vec<String>,
+    /// What was done, in plain words.
+    pub summary: String,
+}
+
+/// What `watch` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchInput {
+    /// 1.
+    pub schema_version: u32,
+    /// Id of the execution.
+    pub execution: String,
+    /// Version of the network map; none on the first call.
+    #[serde(default)]
+    pub map: Option<MapRef>,
+    /// What evidence is wanted of.
+    pub subject: Subject,
+}
+
+/// What evidence is wanted of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Subject {
+    /// The networks of a wave, which goes to its destination.
+    Wave {
+        /// The wave.
+        wave: WaveName,
+    },
+    /// The networks of a failover or of the operation that it undoes.
+    Failover {
+        /// The input of the execution.
+        request: FailoverRequest,
+    },
+    /// The networks of a drill.
+    Drill {
+        /// The input of the execution.
+        request: DrillRequest,
+    },
+}
+
+/// What `watch` returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WatchOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// Networks that the evidence speaks of.
+    pub networks: BTreeSet<NetworkName>,
+    /// Site that the machines should be at: the destination, or for an undo the site before.
+    pub to: SiteName,
+    /// Key of the evidence document.
+    pub evidence: EvidenceId,
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// What was seen, in plain words.
+    pub summary: String,
+}

@@ -1,0 +1,72 @@
+//! Documents of `swap-route`.
+
+use crate::wire::FailoverRequest;
+use crate::{EvidenceId, MapRef, NetworkName, OperationId, SiteName};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What `swap-route` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwapRouteInput {
+    /// 1.
+    pub schema_version: u32,
+    /// Id of the execution.
+    pub execution: String,
+    /// Version of the network map; none on the first call.
+    #[serde(default)]
+    pub map: Option<MapRef>,
+    /// Plan only, or apply.
+    pub action: SwapAction,
+    /// What is wanted.
+    pub request: FailoverRequest,
+    /// Evidence to judge by; none only with force.
+    #[serde(default)]
+    pub evidence: Option<EvidenceId>,
+}
+
+/// Plan only, or apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SwapAction {
+    /// Observe, plan and check; change nothing.
+    Plan,
+    /// Observe, plan, check, journal, apply and read back.
+    Apply,
+}
+
+/// What `swap-route` returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SwapRouteOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// How it ended.
+    pub result: SwapResult,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// The operation; none when there was nothing to do or nothing was applied.
+    pub operation: Option<OperationId>,
+    /// Networks.
+    pub networks: BTreeSet<NetworkName>,
+    /// Site that the tables now (or, for a plan, would) lead to.
+    pub to: SiteName,
+    /// The plan as a table.
+    pub plan: String,
+    /// What was done, in plain words.
+    pub summary: String,
+}
+
+/// How `swap-route` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SwapResult {
+    /// Every step is done and read back.
+    Done,
+    /// The tables were already right.
+    NothingToDo,
+    /// A plan was made and proven, nothing was changed.
+    Planned,
+    /// The time ran out; call again with the same input.
+    Continue,
+}

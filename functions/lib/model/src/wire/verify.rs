@@ -1,0 +1,121 @@
+//! Documents of `verify`.
+
+use crate::wire::{CutoverRequest, DrillRequest};
+use crate::{Evidence, EvidenceId, MapRef, NetworkName, SiteName, WaveName};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What `verify` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyInput {
+    /// 1.
+    pub schema_version: u32,
+    /// Id of the execution.
+    pub execution: String,
+    /// Version of the network map; none on the first call.
+    #[serde(default)]
+    pub map: Option<MapRef>,
+    /// What is to be verified.
+    pub check: VerifyKind,
+}
+
+/// What is to be verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum VerifyKind {
+    /// After a capture: could this wave be cut over as things are? Instances may still run.
+    Captured {
+        /// The wave.
+        wave: WaveName,
+    },
+    /// Before a cutover: everything that would refuse it later.
+    Preflight {
+        /// The input of the execution.
+        request: CutoverRequest,
+    },
+    /// After a change: do the networks work from every vantage, and does nothing else answer?
+    Postflight {
+        /// Networks.
+        networks: BTreeSet<NetworkName>,
+        /// Where their machines should be.
+        to: SiteName,
+        /// Evidence to join; none when a person forced the change.
+        #[serde(default)]
+        evidence: Option<EvidenceId>,
+    },
+    /// A failover on paper; the result is stored.
+    Drill {
+        /// The input of the execution.
+        request: DrillRequest,
+        /// Evidence of where the machines are now.
+        evidence: EvidenceId,
+        /// The plan as `swap-route` proved it.
+        plan: String,
+    },
+}
+
+/// What `verify` returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VerifyOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// The worst of the checks.
+    pub result: CheckStatus,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// Every check with what it saw.
+    pub checks: Vec<Check>,
+    /// Key of the stored report in the operations table.
+    pub report: String,
+    /// The result in plain words.
+    pub summary: String,
+}
+
+/// One check of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// What was checked, as `route from onprem-tokyo to app`.
+    pub name: String,
+    /// How it ended.
+    pub status: CheckStatus,
+    /// What was seen.
+    pub saw: String,
+}
+
+/// How a check ended, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStatus {
+    /// Seen to be right.
+    Pass,
+    /// Not wrong, but a person should know.
+    Warn,
+    /// Could not be seen.
+    Unknown,
+    /// Seen to be wrong.
+    Fail,
+}
+
+/// A report of `verify` as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// 1.
+    pub schema_version: u32,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Execution that it belongs to.
+    pub execution: String,
+    /// What was verified.
+    pub check: VerifyKind,
+    /// The worst of the checks.
+    pub result: CheckStatus,
+    /// Every check.
+    pub checks: Vec<Check>,
+    /// Evidence that was joined.
+    pub evidence: Option<Evidence>,
+}
