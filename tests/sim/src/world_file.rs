@@ -53,6 +53,9 @@ pub struct RoleFile {
     /// External id that a caller must give.
     #[serde(default)]
     pub external_id: Option<String>,
+    /// Accounts whose callers may assume it; any account unless given.
+    #[serde(default)]
+    pub trusts: Vec<String>,
 }
 
 impl WorldFile {

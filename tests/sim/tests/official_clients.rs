@@ -32,3 +32,21 @@ async fn boto3_works_with_vpc_peering_and_vpc_routes_as_with_aws() {
 async fn boto3_works_with_prefix_lists_and_propagations_as_with_aws() {
     held("judge_prefix_lists.py", "{}").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boto3_sees_other_accounts_as_with_aws() {
+    let world = r#"
+accounts:
+  "222233334444": { roles: [{ name: holdfast, external_id: seven, trusts: ["111122223333"] }] }
+regions:
+  ap-northeast-1:
+    prefix_lists:
+      - { name: moved, account: "222233334444", entries: [172.30.1.0/24], shared_with: ["111122223333"] }
+    transit_gateways:
+      - name: shared
+        account: "222233334444"
+        shared_with: ["111122223333"]
+        route_tables: [{ name: shared }]
+"#;
+    held("judge_accounts.py", world).await;
+}

@@ -214,6 +214,13 @@ pub struct TransitGatewayFile {
     /// Owner; the default account unless given.
     #[serde(default)]
     pub account: Option<String>,
+    /// Accounts that it is shared with through Resource Access Manager: they may attach VPCs. Who has a VPC attached
+    /// in this file sees it anyway.
+    #[serde(default)]
+    pub shared_with: Vec<String>,
+    /// Whether what other accounts attach needs no acceptance.
+    #[serde(default)]
+    pub auto_accept: bool,
     /// Attachments other than peerings.
     #[serde(default)]
     pub attachments: Vec<AttachmentFile>,

@@ -46,6 +46,9 @@ impl Accounts {
         accounts.roles.insert(default, Vec::new());
         for (id, account) in &file.accounts {
             let id = check(&format!("accounts.{id}"), id)?;
+            for trusted in account.roles.iter().flat_map(|role| &role.trusts) {
+                check(&format!("accounts.{id}.roles"), trusted)?;
+            }
             accounts.roles.insert(id, account.roles.clone());
         }
         Ok(accounts)

@@ -48,7 +48,7 @@ fn assume_role(shared: &Shared, caller: &Caller, form: &BTreeMap<String, String>
     };
     let now = shared.now();
     let mut world = shared.world();
-    let Some(account) = role_account(&world.accounts, role_arn, form.get("ExternalId")) else {
+    let Some(account) = role_account(&world.accounts, &caller.account, role_arn, form.get("ExternalId")) else {
         let message = format!(
             "User: arn:aws:iam::{}:root is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
             caller.account
@@ -75,13 +75,14 @@ fn assume_role(shared: &Shared, caller: &Caller, form: &BTreeMap<String, String>
     document("AssumeRole", &result)
 }
 
-/// The account of a declared role, if the external id is the role's.
-fn role_account(accounts: &Accounts, arn: &str, external_id: Option<&String>) -> Option<String> {
+/// The account of a declared role, if the role trusts the caller's account and the external id is the role's.
+fn role_account(accounts: &Accounts, caller: &str, arn: &str, external_id: Option<&String>) -> Option<String> {
     let (account, role) = arn.strip_prefix("arn:aws:iam::")?.split_once(":role/")?;
     let name = role.rsplit('/').next()?;
     let declared = accounts.roles.get(account)?.iter().find(|role| role.name == name)?;
     let may = declared.external_id.as_ref().is_none_or(|wanted| external_id == Some(wanted));
-    may.then(|| account.to_owned())
+    let trusted = declared.trusts.is_empty() || declared.trusts.iter().any(|account| account == caller);
+    (may && trusted).then(|| account.to_owned())
 }
 
 fn document(action: &str, result: &str) -> Answer {

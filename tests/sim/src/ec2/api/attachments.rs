@@ -1,13 +1,11 @@
-//! Attachments of transit gateways: the common view of all kinds, and those of VPCs.
-
-use std::collections::BTreeSet;
+//! Attachments of transit gateways: what all kinds have in common.
 
 use super::{
     super::{Attachment, AttachmentKind, Ec2, Home, Kind, Progress},
     Cx, Ec2Error, Result,
     params::{PAGES, one},
     tags,
-    tgws::{available, state},
+    tgws::state,
     xml::Xml,
 };
 
@@ -124,18 +122,21 @@ pub(super) fn association_state(progress: &Progress) -> &'static str {
     }
 }
 
-pub(super) fn describe_vpc(cx: &mut Cx<'_>) -> Result<Xml> {
-    const FILTERS: [&str; 5] = ["transit-gateway-attachment-id", "transit-gateway-id", "vpc-id", "state", "tag-key"];
-    let filters = cx.params.filters(&FILTERS)?;
+/// The attachments of one kind that the caller sees: described, filtered and paged. `values` gives what an attachment has
+/// for a filter of its kind; the filters by id and state are known everywhere.
+pub(super) fn describe_kind(
+    cx: &mut Cx<'_>,
+    set: &str,
+    filters: &[&str],
+    is_kind: fn(&AttachmentKind) -> bool,
+    values: impl Fn(&Cx<'_>, &Attachment, &str) -> Vec<String>,
+    write: fn(&mut Xml, &str, &Attachment),
+) -> Result<Xml> {
+    let known = [&["transit-gateway-attachment-id", "state", "tag-key"], filters].concat();
+    let filters = cx.params.filters(&known)?;
     let ids = cx.params.ids("TransitGatewayAttachmentIds", Kind::Attachment)?;
-    let vpc_of = |attachment: &Attachment| match &attachment.kind {
-        AttachmentKind::Vpc { vpc, .. } => Some(vpc.clone()),
-        AttachmentKind::Vpn { .. } | AttachmentKind::DirectConnectGateway { .. } | AttachmentKind::Peering { .. } => {
-            None
-        }
-    };
     let ec2 = &cx.world.ec2;
-    let seen = |it: &Attachment| visible(cx, it) && vpc_of(it).is_some();
+    let seen = |it: &Attachment| is_kind(&it.kind) && visible(cx, it);
     cx.all_known(Kind::Attachment, &ids, |id| ec2.attachments.get(id).is_some_and(seen))?;
     let found = ec2
         .attachments
@@ -145,18 +146,17 @@ pub(super) fn describe_vpc(cx: &mut Cx<'_>) -> Result<Xml> {
                 && (ids.is_empty() || ids.contains(&id.as_str()))
                 && filters.pass(&it.tags, |filter| match filter {
                     "transit-gateway-attachment-id" => one(id),
-                    "transit-gateway-id" => one(&it.tgw),
-                    "vpc-id" => vpc_of(it).into_iter().collect(),
-                    _ => one(state(it.state)),
+                    "state" => one(state(it.state)),
+                    filter => values(cx, it, filter),
                 })
         })
         .map(|(id, _)| id.clone())
         .collect();
     let (page, next) = cx.params.page(found, PAGES)?;
     let mut xml = Xml::default();
-    xml.set("transitGatewayVpcAttachments", &page, |xml, id| {
+    xml.set(set, &page, |xml, id| {
         if let Some(attachment) = ec2.attachments.get(id) {
-            write_vpc(xml, id, attachment);
+            write(xml, id, attachment);
         }
     });
     xml.maybe("nextToken", next);
@@ -164,146 +164,37 @@ pub(super) fn describe_vpc(cx: &mut Cx<'_>) -> Result<Xml> {
     Ok(xml)
 }
 
-fn write_vpc(xml: &mut Xml, id: &str, attachment: &Attachment) {
-    let AttachmentKind::Vpc { vpc, subnets, appliance_mode } = &attachment.kind else { return };
-    xml.text("transitGatewayAttachmentId", id)
-        .text("transitGatewayId", &attachment.tgw)
-        .text("vpcId", vpc)
-        .text("vpcOwnerId", &attachment.home.account)
-        .text("state", state(attachment.state))
-        .node("subnetIds", |xml| {
-            for subnet in subnets {
-                xml.text("item", subnet);
-            }
-        })
-        .text("creationTime", attachment.created)
-        .node("options", |xml| {
-            xml.text("dnsSupport", "enable")
-                .text("ipv6Support", "disable")
-                .text("applianceModeSupport", if *appliance_mode { "enable" } else { "disable" });
-        });
-    tags::write(xml, &attachment.tags);
+/// The attachment of this kind that the request names, if the caller sees it and it is not gone.
+pub(super) fn named(cx: &Cx<'_>, is_kind: fn(&AttachmentKind) -> bool) -> Result<(String, Attachment)> {
+    let id = cx.params.id("TransitGatewayAttachmentId", Kind::Attachment)?;
+    let found = cx.world.ec2.attachments.get(id);
+    let found = found.filter(|it| is_kind(&it.kind) && it.state != Progress::Deleted && visible(cx, it));
+    found.map(|it| (id.to_owned(), it.clone())).ok_or_else(|| Ec2Error::not_found(Kind::Attachment, id))
 }
 
-/// The zones of an attachment's subnets: each subnet must be of the VPC, and the only one of its zone.
-fn check_subnets(ec2: &Ec2, vpc: &str, subnets: &BTreeSet<String>) -> Result<()> {
-    let mut zones = BTreeSet::new();
-    for id in subnets {
-        let Some(subnet) = ec2.subnets.get(id).filter(|subnet| subnet.vpc == vpc) else {
-            return Err(Ec2Error::not_found(Kind::Subnet, id));
-        };
-        if !zones.insert(&subnet.zone) {
-            let message = format!("Duplicate Subnets for same AZ {}.", subnet.zone);
-            return Err(Ec2Error::new("DuplicateSubnetsInSameZone", message));
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn create_vpc(cx: &mut Cx<'_>) -> Result<Xml> {
-    let tgw = cx.params.id("TransitGatewayId", Kind::Tgw)?.to_owned();
-    let vpc = cx.params.id("VpcId", Kind::Vpc)?.to_owned();
-    let subnets: BTreeSet<String> = cx.params.ids("SubnetIds", Kind::Subnet)?.into_iter().map(str::to_owned).collect();
-    if subnets.is_empty() {
-        return Err(Ec2Error::missing("SubnetIds"));
-    }
-    let gateway = available(cx, &tgw)?.clone();
-    let ec2 = &cx.world.ec2;
-    if !ec2.vpcs.get(&vpc).is_some_and(|found| cx.owns(&found.home)) {
-        return Err(Ec2Error::not_found(Kind::Vpc, &vpc));
-    }
-    check_subnets(ec2, &vpc, &subnets)?;
-    let duplicate = ec2.attachments.values().any(|it| {
-        it.tgw == tgw && !it.state.is_going() && matches!(&it.kind, AttachmentKind::Vpc { vpc: own, .. } if *own == vpc)
-    });
-    if duplicate {
-        let message = format!("{tgw} has non-deleted Transit Gateway Attachments with same VPC ID.");
-        return Err(Ec2Error::new("DuplicateTransitGatewayAttachment", message));
-    }
-    let appliance_mode = cx.params.get("Options.ApplianceModeSupport") == Some("enable");
-    let reads = cx.switches.attachment_pending_reads;
-    let attachment = Attachment {
-        home: cx.home(),
-        tgw,
-        kind: AttachmentKind::Vpc { vpc, subnets, appliance_mode },
-        state: Progress::making(reads),
-        created: cx.now,
-        tags: cx.params.tag_specification("transit-gateway-attachment"),
-    };
-    let id = cx.new_id("tgw-attach");
-    let ec2 = cx.ec2();
-    ec2.attachments.insert(id.clone(), attachment.clone());
-    if let Some(table) = gateway.default_association_table.and_then(|table| ec2.tgw_route_tables.get_mut(&table)) {
-        table.associations.insert(id.clone(), Progress::making(reads));
-    }
-    if let Some(table) = gateway.default_propagation_table.and_then(|table| ec2.tgw_route_tables.get_mut(&table)) {
-        table.propagations.insert(id.clone(), Progress::making(reads));
-    }
+/// Puts a changed attachment in its place, and answers with it.
+pub(super) fn put(
+    cx: &mut Cx<'_>,
+    id: String,
+    attachment: Attachment,
+    name: &str,
+    write: fn(&mut Xml, &str, &Attachment),
+) -> Xml {
     let mut xml = Xml::default();
-    xml.node("transitGatewayVpcAttachment", |xml| write_vpc(xml, &id, &attachment));
-    Ok(xml)
-}
-
-/// The caller's VPC attachment that the request names, if it is available.
-fn own_vpc_attachment<'a>(cx: &'a mut Cx<'_>) -> Result<(String, &'a mut Attachment)> {
-    let id = cx.params.id("TransitGatewayAttachmentId", Kind::Attachment)?.to_owned();
-    let is_own = cx.world.ec2.attachments.get(&id).is_some_and(|it| {
-        visible(cx, it) && it.state != Progress::Deleted && matches!(it.kind, AttachmentKind::Vpc { .. })
-    });
-    match cx.ec2().attachments.get_mut(&id) {
-        Some(found) if is_own && found.state == Progress::Available => Ok((id, found)),
-        Some(_) if is_own => Err(invalid_state(&id)),
-        _ => Err(Ec2Error::not_found(Kind::Attachment, &id)),
+    xml.node(name, |xml| write(xml, &id, &attachment));
+    if attachment.state.is_going() {
+        forget(cx.ec2(), &id);
     }
+    cx.ec2().attachments.insert(id, attachment);
+    xml
 }
 
 pub(super) fn invalid_state(id: &str) -> Ec2Error {
     Ec2Error::state(format!("{id} is in invalid state"))
 }
 
-pub(super) fn modify_vpc(cx: &mut Cx<'_>) -> Result<Xml> {
-    let names = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect::<Vec<String>>();
-    let add = names(cx.params.ids("AddSubnetIds", Kind::Subnet)?);
-    let remove = names(cx.params.ids("RemoveSubnetIds", Kind::Subnet)?);
-    let mode = cx.params.get("Options.ApplianceModeSupport").map(|value| value == "enable");
-    let reads = cx.switches.attachment_pending_reads;
-    let (id, attachment) = own_vpc_attachment(cx).map(|(id, attachment)| (id, attachment.clone()))?;
-    let AttachmentKind::Vpc { vpc, mut subnets, appliance_mode } = attachment.kind.clone() else {
-        return Err(Ec2Error::not_found(Kind::Attachment, &id));
-    };
-    if let Some(missing) = remove.iter().find(|subnet| !subnets.contains(*subnet)) {
-        return Err(Ec2Error::not_found(Kind::Subnet, missing));
-    }
-    subnets.extend(add);
-    subnets.retain(|subnet| !remove.contains(subnet));
-    if subnets.is_empty() {
-        return Err(Ec2Error::value("A VPC attachment needs at least one subnet."));
-    }
-    check_subnets(&cx.world.ec2, &vpc, &subnets)?;
-    let appliance_mode = mode.unwrap_or(appliance_mode);
-    let changed = Attachment {
-        kind: AttachmentKind::Vpc { vpc, subnets, appliance_mode },
-        state: Progress::changing(reads),
-        ..attachment
-    };
-    cx.ec2().attachments.insert(id.clone(), changed.clone());
-    let mut xml = Xml::default();
-    xml.node("transitGatewayVpcAttachment", |xml| write_vpc(xml, &id, &changed));
-    Ok(xml)
-}
-
-pub(super) fn delete_vpc(cx: &mut Cx<'_>) -> Result<Xml> {
-    let reads = cx.switches.attachment_pending_reads;
-    let (id, attachment) = own_vpc_attachment(cx)?;
-    attachment.state = Progress::unmaking(reads);
-    let mut xml = Xml::default();
-    xml.node("transitGatewayVpcAttachment", |xml| write_vpc(xml, &id, attachment));
-    forget(cx.ec2(), &id);
-    Ok(xml)
-}
-
 /// Takes a deleted attachment out of all associations and propagations. Static routes to it stay, as blackholes.
-pub(super) fn forget(ec2: &mut Ec2, id: &str) {
+fn forget(ec2: &mut Ec2, id: &str) {
     for table in ec2.tgw_route_tables.values_mut() {
         table.associations.remove(id);
         table.propagations.remove(id);

@@ -22,6 +22,7 @@ mod tgw_prefix_lists;
 mod tgw_routes;
 mod tgw_tables;
 mod tgws;
+mod vpc_attachments;
 mod vpc_peerings;
 mod vpcs;
 mod xml;
@@ -102,7 +103,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DescribeTransitGatewayAttachments" => Some(attachments::describe_all),
         "DescribeTransitGatewayPeeringAttachments" => Some(peerings::describe),
         "DescribeTransitGatewayRouteTables" => Some(tgw_tables::describe),
-        "DescribeTransitGatewayVpcAttachments" => Some(attachments::describe_vpc),
+        "DescribeTransitGatewayVpcAttachments" => Some(vpc_attachments::describe),
         "DescribeTransitGateways" => Some(tgws::describe),
         "DescribeVpcPeeringConnections" => Some(vpc_peerings::describe),
         "DescribeVpcs" => Some(vpcs::describe),
@@ -116,6 +117,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
     };
     let mutating: Option<Action> = match name {
         "AcceptTransitGatewayPeeringAttachment" => Some(peerings::accept),
+        "AcceptTransitGatewayVpcAttachment" => Some(vpc_attachments::accept),
         "AcceptVpcPeeringConnection" => Some(vpc_peerings::accept),
         "AssignPrivateIpAddresses" => Some(enis::assign),
         "AssociateRouteTable" => Some(route_tables::associate),
@@ -132,7 +134,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "CreateTransitGatewayPrefixListReference" => Some(tgw_prefix_lists::create),
         "CreateTransitGatewayRoute" => Some(tgw_routes::create),
         "CreateTransitGatewayRouteTable" => Some(tgw_tables::create),
-        "CreateTransitGatewayVpcAttachment" => Some(attachments::create_vpc),
+        "CreateTransitGatewayVpcAttachment" => Some(vpc_attachments::create),
         "CreateVpc" => Some(vpcs::create),
         "CreateVpcPeeringConnection" => Some(vpc_peerings::create),
         "DeleteManagedPrefixList" => Some(prefix_lists::delete),
@@ -146,7 +148,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DeleteTransitGatewayPrefixListReference" => Some(tgw_prefix_lists::delete),
         "DeleteTransitGatewayRoute" => Some(tgw_routes::delete),
         "DeleteTransitGatewayRouteTable" => Some(tgw_tables::delete),
-        "DeleteTransitGatewayVpcAttachment" => Some(attachments::delete_vpc),
+        "DeleteTransitGatewayVpcAttachment" => Some(vpc_attachments::delete),
         "DeleteVpc" => Some(vpcs::delete),
         "DeleteVpcPeeringConnection" => Some(vpc_peerings::delete),
         "DetachNetworkInterface" => Some(eni_changes::detach),
@@ -157,7 +159,8 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "ModifyManagedPrefixList" => Some(prefix_lists::modify),
         "ModifyNetworkInterfaceAttribute" => Some(eni_changes::modify),
         "ModifyTransitGatewayPrefixListReference" => Some(tgw_prefix_lists::modify),
-        "ModifyTransitGatewayVpcAttachment" => Some(attachments::modify_vpc),
+        "ModifyTransitGatewayVpcAttachment" => Some(vpc_attachments::modify),
+        "RejectTransitGatewayVpcAttachment" => Some(vpc_attachments::reject),
         "RejectVpcPeeringConnection" => Some(vpc_peerings::reject),
         "ReplaceRoute" => Some(routes::replace),
         "ReplaceTransitGatewayRoute" => Some(tgw_routes::replace),

@@ -3,12 +3,14 @@
 use super::{
     super::{Attachment, AttachmentKind, Home, Kind, Progress},
     Cx, Ec2Error, Result,
-    attachments::{forget, invalid_state, see, visible},
-    params::{PAGES, one},
+    attachments::{describe_kind, invalid_state, named, put},
+    params::one,
     tags,
     tgws::{available, state},
     xml::Xml,
 };
+
+const NODE: &str = "transitGatewayPeeringAttachment";
 
 /// The accepting transit gateway and its home.
 fn accepter(attachment: &Attachment) -> Option<(&str, &Home)> {
@@ -16,6 +18,10 @@ fn accepter(attachment: &Attachment) -> Option<(&str, &Home)> {
         AttachmentKind::Peering { peer_tgw, peer } => Some((peer_tgw, peer)),
         AttachmentKind::Vpc { .. } | AttachmentKind::Vpn { .. } | AttachmentKind::DirectConnectGateway { .. } => None,
     }
+}
+
+fn is_peering(kind: &AttachmentKind) -> bool {
+    matches!(kind, AttachmentKind::Peering { .. })
 }
 
 fn write(xml: &mut Xml, id: &str, attachment: &Attachment) {
@@ -66,93 +72,37 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
         tags: cx.params.tag_specification("transit-gateway-attachment"),
     };
     let id = cx.new_id("tgw-attach");
-    cx.ec2().attachments.insert(id.clone(), attachment.clone());
-    let mut xml = Xml::default();
-    xml.node("transitGatewayPeeringAttachment", |xml| write(xml, &id, &attachment));
-    Ok(xml)
+    Ok(put(cx, id, attachment, NODE, write))
 }
 
 pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
-    const FILTERS: [&str; 6] = [
-        "transit-gateway-attachment-id",
-        "transit-gateway-id",
-        "local-owner-id",
-        "remote-owner-id",
-        "state",
-        "tag-key",
-    ];
-    let filters = cx.params.filters(&FILTERS)?;
-    let ids = cx.params.ids("TransitGatewayAttachmentIds", Kind::Attachment)?;
-    let ec2 = &cx.world.ec2;
-    let seen = |it: &Attachment| visible(cx, it) && accepter(it).is_some();
-    cx.all_known(Kind::Attachment, &ids, |id| ec2.attachments.get(id).is_some_and(seen))?;
-    let found = ec2
-        .attachments
-        .iter()
-        .filter(|(id, it)| {
-            seen(it)
-                && (ids.is_empty() || ids.contains(&id.as_str()))
-                && filters.pass(&it.tags, |filter| match filter {
-                    "transit-gateway-attachment-id" => one(id),
-                    "transit-gateway-id" => it.sides().iter().map(|(tgw, _)| (*tgw).to_owned()).collect(),
-                    "local-owner-id" => one(&cx.caller.account),
-                    "remote-owner-id" => accepter(it).map(|(_, home)| home.account.clone()).into_iter().collect(),
-                    _ => one(state(it.state)),
-                })
-        })
-        .map(|(id, _)| id.clone())
-        .collect();
-    let (page, next) = cx.params.page(found, PAGES)?;
-    let mut xml = Xml::default();
-    xml.set("transitGatewayPeeringAttachments", &page, |xml, id| {
-        if let Some(attachment) = ec2.attachments.get(id) {
-            write(xml, id, attachment);
-        }
-    });
-    xml.maybe("nextToken", next);
-    see(cx.ec2(), &page);
-    Ok(xml)
+    let values = |cx: &Cx<'_>, it: &Attachment, filter: &str| match filter {
+        "transit-gateway-id" => it.sides().iter().map(|(tgw, _)| (*tgw).to_owned()).collect(),
+        "local-owner-id" => one(&cx.caller.account),
+        _ => accepter(it).map(|(_, home)| home.account.clone()).into_iter().collect(),
+    };
+    let filters = ["transit-gateway-id", "local-owner-id", "remote-owner-id"];
+    describe_kind(cx, "transitGatewayPeeringAttachments", &filters, is_peering, values, write)
 }
 
-/// A peering that the request names, of which the caller has a side.
-fn own<'a>(cx: &'a mut Cx<'_>) -> Result<(String, &'a mut Attachment)> {
-    let id = cx.params.id("TransitGatewayAttachmentId", Kind::Attachment)?.to_owned();
-    let is_own = cx
-        .world
-        .ec2
-        .attachments
-        .get(&id)
-        .is_some_and(|it| visible(cx, it) && accepter(it).is_some() && it.state != Progress::Deleted);
-    match cx.ec2().attachments.get_mut(&id) {
-        Some(found) if is_own => Ok((id, found)),
-        _ => Err(Ec2Error::not_found(Kind::Attachment, &id)),
-    }
-}
-
+/// Accepting is for the far side.
 pub(super) fn accept(cx: &mut Cx<'_>) -> Result<Xml> {
-    let (home, reads) = (cx.home(), cx.switches.attachment_pending_reads);
-    let (id, attachment) = own(cx)?;
-    if accepter(attachment).is_none_or(|(_, far)| *far != home) {
+    let (id, mut attachment) = named(cx, is_peering)?;
+    if accepter(&attachment).is_none_or(|(_, far)| !cx.owns(far)) {
         return Err(Ec2Error::not_found(Kind::Attachment, &id));
     }
     if attachment.state != Progress::PendingAcceptance {
         return Err(invalid_state(&id));
     }
-    attachment.state = Progress::making(reads);
-    let mut xml = Xml::default();
-    xml.node("transitGatewayPeeringAttachment", |xml| write(xml, &id, attachment));
-    Ok(xml)
+    attachment.state = Progress::making(cx.switches.attachment_pending_reads);
+    Ok(put(cx, id, attachment, NODE, write))
 }
 
 pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
-    let reads = cx.switches.attachment_pending_reads;
-    let (id, attachment) = own(cx)?;
+    let (id, mut attachment) = named(cx, is_peering)?;
     if !matches!(attachment.state, Progress::Available | Progress::PendingAcceptance) {
         return Err(invalid_state(&id));
     }
-    attachment.state = Progress::unmaking(reads);
-    let mut xml = Xml::default();
-    xml.node("transitGatewayPeeringAttachment", |xml| write(xml, &id, attachment));
-    forget(cx.ec2(), &id);
-    Ok(xml)
+    attachment.state = Progress::unmaking(cx.switches.attachment_pending_reads);
+    Ok(put(cx, id, attachment, NODE, write))
 }

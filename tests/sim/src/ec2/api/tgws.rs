@@ -20,15 +20,31 @@ pub(super) fn state(progress: Progress) -> &'static str {
     }
 }
 
-/// A transit gateway of the caller that is there and not on its way.
-pub(super) fn available<'a>(cx: &'a Cx<'_>, id: &str) -> Result<&'a TransitGateway> {
-    let found = cx.world.ec2.tgws.get(id).filter(|tgw| cx.owns(&tgw.home) && !tgw.state.is_going());
-    let found = found.ok_or_else(|| Ec2Error::not_found(Kind::Tgw, id))?;
+/// Whether the caller sees a transit gateway: as its owner, as one that it is shared with, or by an attached VPC.
+pub(super) fn visible(cx: &Cx<'_>, id: &str, tgw: &TransitGateway) -> bool {
+    let attached = |it: &Attachment| it.tgw == id && it.state != Progress::Deleted && cx.owns(&it.home);
+    let shared = tgw.home.region == cx.caller.region && tgw.shared_with.contains(&cx.caller.account);
+    cx.owns(&tgw.home) || shared || cx.world.ec2.attachments.values().any(attached)
+}
+
+/// A transit gateway that the caller may attach a VPC to, there and not on its way.
+pub(super) fn attachable<'a>(cx: &'a Cx<'_>, id: &str) -> Result<&'a TransitGateway> {
+    let found = cx.world.ec2.tgws.get(id).filter(|tgw| visible(cx, id, tgw));
+    there(id, found)
+}
+
+fn there<'a>(id: &str, found: Option<&'a TransitGateway>) -> Result<&'a TransitGateway> {
+    let found = found.filter(|tgw| !tgw.state.is_going()).ok_or_else(|| Ec2Error::not_found(Kind::Tgw, id))?;
     if found.state == Progress::Available {
         Ok(found)
     } else {
         Err(Ec2Error::state(format!("Transit Gateway {id} is in invalid state {}.", state(found.state))))
     }
+}
+
+/// A transit gateway of the caller that is there and not on its way.
+pub(super) fn available<'a>(cx: &'a Cx<'_>, id: &str) -> Result<&'a TransitGateway> {
+    there(id, cx.world.ec2.tgws.get(id).filter(|tgw| cx.owns(&tgw.home)))
 }
 
 pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
@@ -44,6 +60,8 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
         state: Progress::making(cx.switches.attachment_pending_reads),
         description,
         asn,
+        shared_with: Default::default(),
+        auto_accept: cx.params.get("Options.AutoAcceptSharedAttachments") == Some("enable"),
         default_association_table: table.clone().filter(|_| associate),
         default_propagation_table: table.clone().filter(|_| propagate),
         created,
@@ -70,11 +88,7 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
     ];
     let filters = cx.params.filters(&FILTERS)?;
     let ids = cx.params.ids("TransitGatewayIds", Kind::Tgw)?;
-    // The owner sees it, and who attached a VPC to it: it was shared with that account.
-    let seen = |id: &str, tgw: &TransitGateway| {
-        let attached = |it: &Attachment| it.tgw == id && it.state != Progress::Deleted && cx.owns(&it.home);
-        cx.owns(&tgw.home) || cx.world.ec2.attachments.values().any(attached)
-    };
+    let seen = |id: &str, tgw: &TransitGateway| visible(cx, id, tgw);
     cx.all_known(Kind::Tgw, &ids, |id| cx.world.ec2.tgws.get(id).is_some_and(|tgw| seen(id, tgw)))?;
     let found = cx
         .world
@@ -119,7 +133,7 @@ fn write(xml: &mut Xml, id: &str, tgw: &TransitGateway) {
         .text("creationTime", tgw.created)
         .node("options", |xml| {
             xml.text("amazonSideAsn", tgw.asn)
-                .text("autoAcceptSharedAttachments", "disable")
+                .text("autoAcceptSharedAttachments", enabled(tgw.auto_accept))
                 .text("defaultRouteTableAssociation", enabled(tgw.default_association_table.is_some()))
                 .maybe("associationDefaultRouteTableId", tgw.default_association_table.as_ref())
                 .text("defaultRouteTablePropagation", enabled(tgw.default_propagation_table.is_some()))

@@ -44,6 +44,8 @@ impl Loader<'_> {
                 state: Progress::Available,
                 description: String::new(),
                 asn: DEFAULT_ASN,
+                shared_with: file.shared_with.iter().cloned().collect(),
+                auto_accept: file.auto_accept,
                 default_association_table: None,
                 default_propagation_table: None,
                 created: BEGINNING,

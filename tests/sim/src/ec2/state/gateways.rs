@@ -19,6 +19,10 @@ pub struct TransitGateway {
     pub description: String,
     /// Amazon-side ASN.
     pub asn: u64,
+    /// Other accounts that may attach their VPCs to it: it is shared with them through Resource Access Manager.
+    pub shared_with: BTreeSet<String>,
+    /// Whether what those accounts attach needs no acceptance.
+    pub auto_accept: bool,
     /// Table that attachments are associated with by themselves.
     pub default_association_table: Option<String>,
     /// Table that attachments propagate to by themselves.
