@@ -1,5 +1,5 @@
 //! The inventory table: `wave#<wave>` / `v#00001#<capture>#0000`.. holds one version of a wave, and `waves` / `<wave>` names the
-//! newest one.
+//! newest one, and repeats it where it is small, so that one query reads all waves.
 //!
 //! A version is written completely before it is named, under the id of its capture: a capture that died half-way leaves nothing that is read,
 //! and two at once cannot mix.
@@ -18,6 +18,9 @@ const VERSION: &str = "version";
 
 /// Partition of the items that name the newest version of each wave.
 const WAVES: &str = "waves";
+
+/// Largest copy of a version, in bytes, on the item that names it: a page of a query holds 1 MB, so dozens of such waves are one call.
+const COPY: usize = 20_000;
 
 /// Stores and reads captured hosts.
 #[derive(Debug, Clone)]
@@ -52,6 +55,9 @@ struct Head {
     version: InventoryVersion,
     capture: String,
     networks: BTreeSet<NetworkName>,
+    /// A copy of the version's hosts, when it is small.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hosts: Option<Vec<HostRecord>>,
 }
 
 /// The document of one version.
@@ -123,6 +129,7 @@ impl Inventory {
             version,
             capture: capture.to_owned(),
             networks: hosts.iter().flat_map(|host| host.nics.iter().map(|nic| nic.network.clone())).collect(),
+            hosts: small(hosts),
         };
         let document = Version { v: 1, version, hosts: hosts.to_vec() };
         if document::put(&self.table, &partition(wave), &prefix(&head), &document).await? == Put::AlreadyThere {
@@ -150,12 +157,21 @@ impl Inventory {
     }
 
     async fn read_version(&self, head: &Head) -> Result<Captured, StoreError> {
+        if let Some(hosts) = &head.hosts {
+            return Ok(Captured { version: head.version, hosts: hosts.clone() });
+        }
         let found: Option<Version> = document::get(&self.table, &partition(&head.wave), &prefix(head)).await?;
         let found = found.ok_or_else(|| {
             self.table.unreadable(format!("`{}` / `{}`: parts are missing", partition(&head.wave), prefix(head)))
         })?;
         Ok(Captured { version: found.version, hosts: found.hosts })
     }
+}
+
+/// The hosts, when they are few enough to be copied.
+fn small(hosts: &[HostRecord]) -> Option<Vec<HostRecord>> {
+    let size = serde_json::to_string(hosts).map_or(usize::MAX, |text| text.len());
+    (size <= COPY).then(|| hosts.to_vec())
 }
 
 /// Hosts with a NIC in one of the networks; of an instance in several waves the one captured last.
@@ -211,6 +227,7 @@ mod tests {
             version: InventoryVersion(2),
             capture: "c1".into(),
             networks: [NetworkName::parse("app").unwrap()].into(),
+            hosts: None,
         };
         assert_eq!(
             show(&head_record(&head).unwrap().encode()),
@@ -222,6 +239,13 @@ mod tests {
             ]
         );
         assert_eq!((partition(&head.wave), prefix(&head)), ("wave#wave-1".into(), "v#00002#c1#".into()));
+    }
+
+    #[test]
+    fn only_a_small_version_is_copied() {
+        let host = host("web-1", "i-0a1b2c3d", "2026-01-02T00:00:00Z", "app");
+        assert_eq!(small(std::slice::from_ref(&host)), Some(vec![host.clone()]));
+        assert_eq!(small(&vec![host; 200]), None);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Locks, operations and journals in the operations table: `network#<name>` / `lock`; `op#<id>` / `operation`,
-//! `op#<id>` / `plan#0000`.. and `op#<id>` / `event#000000`..
+//! Locks, operations and journals in the operations table: `network#<name>` / `lock`; `op#<id>` / `operation#0000`.. and
+//! `op#<id>` / `event#000000`..
 
 use crate::document;
 use crate::error::StoreError;
@@ -8,17 +8,13 @@ use crate::table::{Table, When, Write, by_key};
 use aws_config::SdkConfig;
 use holdfast_journal::{Append, Entry, JournalStore, Lock, LockWrite, Operation, Put};
 use holdfast_model::{NetworkName, OperationId};
-use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fence number of a lock, beside its document: what a compare-and-swap compares.
 const FENCE: &str = "fence";
 
-/// Sort key of an operation without its large fields. Sorts after the events and before these, so that one query reads both.
-const OPERATION: &str = "operation";
-
-/// Sort keys of the parts of the plan and the other large fields begin with it.
-const PLAN: &str = "plan#";
+/// Sort keys of the parts of an operation begin with it.
+const OPERATION: &str = "operation#";
 
 /// The journal store in DynamoDB.
 #[derive(Debug, Clone)]
@@ -69,26 +65,14 @@ impl JournalStore for Operations {
     }
 
     async fn put_operation(&self, operation: &Operation) -> Result<Put, JournalError> {
-        let pk = partition(&operation.id);
-        let (head, large) = split(operation).map_err(|why| self.bad(why))?;
-        // INVARIANT: the operation's own item is written last: without it there is no operation.
-        if document::put(&self.table, &pk, PLAN, &large).await? == crate::Put::AlreadyThere {
-            return Ok(Put::AlreadyThere);
-        }
-        let record = Record::json(Key::new(pk, OPERATION), &head).map_err(|why| self.bad(why))?;
-        match self.table.put(&record, When::New).await? {
-            Write::Written => Ok(Put::Stored),
-            Write::Lost(Some(old)) if old.doc == record.doc => Ok(Put::Stored),
-            Write::Lost(_) => Ok(Put::AlreadyThere),
+        match document::put(&self.table, &partition(&operation.id), OPERATION, operation).await? {
+            crate::Put::Stored => Ok(Put::Stored),
+            crate::Put::AlreadyThere => Ok(Put::AlreadyThere),
         }
     }
 
     async fn read_operation(&self, id: &OperationId) -> Result<Option<Operation>, JournalError> {
-        let records = self.table.query_from(&partition(id), OPERATION).await?;
-        let (heads, parts): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|r| r.key.sk == OPERATION);
-        let Some(head) = heads.first() else { return Ok(None) };
-        let Some(large) = document::decode::<Fields>(&self.table, &parts)? else { return Ok(None) };
-        join(head, large).map(Some).map_err(|why| self.bad(why))
+        Ok(document::get(&self.table, &partition(id), OPERATION).await?)
     }
 
     async fn read_entries(&self, id: &OperationId) -> Result<Vec<Entry>, JournalError> {
@@ -128,35 +112,6 @@ fn lock_record(network: &NetworkName, lock: &Lock) -> Result<Record, String> {
 
 fn entry_record(id: &OperationId, entry: &Entry) -> Result<Record, String> {
     Record::json(Key::new(partition(id), format!("event#{:06}", entry.seq)), entry)
-}
-
-/// Fields of an operation that grow with the number of networks and hosts: they are kept in parts.
-const LARGE: [&str; 2] = ["plan", "verdict"];
-
-/// Fields of a document.
-type Fields = Map<String, Value>;
-
-/// The small fields of an operation, and the large ones.
-fn split(operation: &Operation) -> Result<(Fields, Fields), String> {
-    match serde_json::to_value(operation) {
-        Ok(Value::Object(mut small)) => {
-            let mut large = Map::new();
-            for name in LARGE {
-                let value = small.shift_remove(name).ok_or_else(|| format!("operation has no field `{name}`"))?;
-                large.insert(name.to_owned(), value);
-            }
-            Ok((small, large))
-        }
-        Ok(_) => Err("operation is not a JSON object".to_owned()),
-        Err(error) => Err(format!("operation cannot be written: {error}")),
-    }
-}
-
-fn join(head: &Record, large: Fields) -> Result<Operation, String> {
-    let mut fields: Fields = head.read()?;
-    fields.extend(large);
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|error| format!("`{}` / `{}`: {error}", head.key.pk, head.key.sk))
 }
 
 #[cfg(test)]
@@ -219,23 +174,6 @@ mod tests {
         let record = entry_record(&id(), &entry(9)).unwrap();
         assert_eq!(record.key.sk, "event#000009");
         assert!(record.key < entry_record(&id(), &entry(10)).unwrap().key);
-        assert!(entry_record(&id(), &entry(999_999)).unwrap().key.sk.as_str() < OPERATION && OPERATION < PLAN);
         assert_eq!(record.read::<Entry>().unwrap(), entry(9));
-    }
-
-    #[test]
-    fn an_operation_is_joined_from_its_item_and_its_plan() {
-        let operation: Operation = serde_json::from_value(serde_json::json!({
-            "v": 1, "id": id(), "intent": {"kind": "move", "networks": ["app"], "to": "nc2-osaka"}, "from": {"app": "nc2-tokyo"},
-            "map": {"bucket": "b", "key": "k", "version": "", "sha256": "00"}, "force": null, "evidence": "ev-1",
-            "verdict": ["web-1 runs"], "planned_at": "2026-01-02T03:04:05Z",
-            "planned_by": {"execution": "e1", "invocation": "r1"},
-            "plan": {"networks": ["app"], "to": "nc2-osaka", "stages": []}
-        }))
-        .unwrap();
-        let (head, large) = split(&operation).unwrap();
-        assert!(!head.contains_key("plan") && large.len() == LARGE.len());
-        let record = Record::json(Key::new(partition(&operation.id), OPERATION), &head).unwrap();
-        assert_eq!(join(&record, large).unwrap(), operation);
     }
 }

@@ -196,11 +196,6 @@ impl Table {
         self.query_where(pk, "#pk = :pk AND begins_with(#sk, :sk)", Some(prefix)).await
     }
 
-    /// Items of a partition whose sort key is `first` or greater, in order.
-    pub(crate) async fn query_from(&self, pk: &str, first: &str) -> Result<Vec<Record>, StoreError> {
-        self.query_where(pk, "#pk = :pk AND #sk >= :sk", Some(first)).await
-    }
-
     async fn query_where(&self, pk: &str, condition: &str, sk: Option<&str>) -> Result<Vec<Record>, StoreError> {
         let mut query = self
             .client

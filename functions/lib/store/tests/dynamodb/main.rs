@@ -64,6 +64,7 @@ async fn inventory(config: &SdkConfig) {
     let stored = inventory.put(&wave(), None, "c1", &first).await.unwrap();
     assert_eq!(stored, PutVersion::Stored(InventoryVersion(1)));
     assert_eq!(inventory.newest(&wave()).await.unwrap().unwrap().hosts, first);
+    assert_eq!(inventory.hosts_of(&[app()].into()).await.unwrap(), first);
     let raced = inventory.put(&wave(), None, "c2", &first).await.unwrap();
     assert_eq!(raced, PutVersion::Raced(InventoryVersion(1)));
     let second = vec![host("2026-01-03T00:00:00Z", "Linux")];
