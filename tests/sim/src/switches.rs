@@ -2,14 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ec2, guests, move_, prism};
+use crate::{direct_connect, ec2, guests, move_, prism};
+
+/// How long answers take.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pace {
+    /// Milliseconds that every call to AWS takes besides its own work, as a network would.
+    pub aws_ms: u64,
+}
 
 /// All switches. `PUT /switches` changes the given ones and leaves the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Switches {
+    /// How long answers take; nothing unless set, for a benchmark.
+    pub pace: Pace,
     /// EC2.
     pub ec2: ec2::Switches,
+    /// Direct Connect.
+    pub direct_connect: direct_connect::Switches,
     /// Prism Central.
     pub prism: prism::Switches,
     /// Nutanix Move.

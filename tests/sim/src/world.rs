@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    direct_connect::{self, DirectConnect},
     ec2::{self, Ec2},
     front::accounts::Accounts,
     guests::{self, Guests},
@@ -20,6 +21,8 @@ pub struct World {
     pub accounts: Accounts,
     /// EC2 in all Regions.
     pub ec2: Ec2,
+    /// Direct Connect gateways.
+    pub direct_connect: DirectConnect,
     /// Prism Centrals by name.
     pub prisms: BTreeMap<String, Prism>,
     /// Move appliances by name.
@@ -51,6 +54,7 @@ impl World {
     pub fn from_file(file: &WorldFile) -> Result<Self, WorldError> {
         let mut world =
             Self { accounts: Accounts::from_file(file)?, switches: file.switches.clone(), ..Self::default() };
+        direct_connect::load(file, &mut world)?;
         ec2::load(file, &mut world)?;
         prism::load(file, &mut world)?;
         move_::load(file, &mut world)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ec2, guests, move_, prism, switches::Switches};
+use crate::{direct_connect, ec2, guests, move_, prism, switches::Switches};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct WorldFile {
     pub accounts: BTreeMap<String, AccountFile>,
     /// AWS Regions by name.
     pub regions: BTreeMap<String, ec2::file::RegionFile>,
+    /// Direct Connect gateways.
+    pub direct_connect_gateways: Vec<direct_connect::file::DirectConnectGatewayFile>,
     /// Peerings between transit gateways.
     pub transit_gateway_peerings: Vec<ec2::file::PeeringFile>,
     /// Peering connections between VPCs.

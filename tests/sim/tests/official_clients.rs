@@ -50,3 +50,36 @@ regions:
 "#;
     held("judge_accounts.py", world).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boto3_reads_neighbours_direct_connect_and_quotas_as_with_aws() {
+    let world = r#"
+regions:
+  ap-northeast-1:
+    vpcs:
+      - name: apps
+        cidrs: [172.30.0.0/16]
+        subnets: [{ name: app, cidr: 172.30.1.0/24 }, { name: other, cidr: 172.30.9.0/24 }]
+        route_tables: [{ name: clone, tags: { managedByFIS: "true" } }]
+    instances:
+      - { name: web-1, auto_scaling_group: web, interfaces: [{ subnet: app, address: 172.30.1.34 }] }
+    network_interfaces:
+      - { name: front, subnet: other, address: 172.30.9.20, service: load-balancer }
+      - { name: ssm, subnet: other, service: vpc-endpoint }
+      - { name: db, subnet: other, service: rds }
+    target_groups:
+      - { name: by-address, vpc: apps, targets: [172.30.1.34, 172.30.1.99] }
+      - { name: by-instance, vpc: apps, targets: [web-1] }
+    transit_gateways:
+      - name: tokyo
+        attachments:
+          - { name: apps, id: tgw-attach-0ec2, kind: vpc, vpc: apps, subnets: [other] }
+          - { name: dx, kind: direct-connect-gateway, gateway: dx, prefixes: [192.168.10.0/24], allowed_prefixes: [172.30.0.0/16] }
+  ap-northeast-3:
+    transit_gateways:
+      - { name: osaka, attachments: [{ name: dx, kind: direct-connect-gateway, gateway: dx }] }
+direct_connect_gateways:
+  - { name: dx, asn: 64600, virtual_interfaces: [{ name: vif-tokyo, region: ap-northeast-1 }] }
+"#;
+    held("judge_neighbours.py", world).await;
+}

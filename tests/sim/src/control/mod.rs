@@ -10,6 +10,7 @@
 //! | `POST /holds/{id}/release`, `POST /holds/{id}/kill` | lets the call go on; kills the process that made it |
 //! | `POST /regions/{region}` `{"lost": bool}` | cuts a Region off, or brings it back |
 //! | `POST /prism/{name}` `{"lost": bool}` | the same for a Prism Central |
+//! | `POST /nc2/{prism}/gateway` `{"vpc", "interface"}` | NC2 makes another host the gateway of an FVN VPC: its prefixes lead to that host's interface in AWS |
 //! | `GET /switches`, `PUT /switches` | settings of the platforms; only the given ones change |
 //! | `POST /move/{name}/cutover` `{"plan"}` | Nutanix Move cuts a migration plan over |
 //! | `POST /recovery-plans/{name}/failover` `{"kind": "planned" or "unplanned"}` | Nutanix fails the plan's VMs over |
@@ -46,6 +47,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/holds/{id}/kill", post(gate::kill))
         .route("/regions/{region}", post(worlds::lose_region))
         .route("/prism/{name}", post(worlds::lose_prism))
+        .route("/nc2/{prism}/gateway", post(worlds::move_gateway))
         .route("/switches", get(worlds::read_switches).put(worlds::turn_switches))
         .route("/move/{name}/cutover", post(worlds::cutover))
         .route("/recovery-plans/{name}/failover", post(worlds::failover))

@@ -49,6 +49,21 @@ fn mark(set: &mut BTreeSet<String>, name: String, lost: bool) {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gateway {
+    vpc: String,
+    interface: String,
+}
+
+pub(super) async fn move_gateway(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Json(body): Json<Gateway>,
+) -> Result<Json<Value>, Refused> {
+    prism::move_gateway(&mut shared.world(), &name, &body.vpc, &body.interface).map(Json).map_err(Refused::conflict)
+}
+
 pub(super) async fn read_switches(State(shared): State<Shared>) -> Json<Switches> {
     Json(shared.world().switches.clone())
 }
@@ -123,6 +138,7 @@ pub(super) async fn read_world(State(shared): State<Shared>) -> Json<Value> {
     let world = shared.world();
     Json(json!({
         "ec2": world.ec2,
+        "direct_connect": world.direct_connect,
         "prism_centrals": world.prisms,
         "moves": world.moves,
         "recovery_plans": world.recovery_plans,

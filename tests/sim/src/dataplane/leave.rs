@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{outcome::Lost, walk::At};
+use super::{entry::entry_of, outcome::Lost, walk::At};
 use crate::{
     guests::{Adapter, Guest, GuestId, Place},
     world::World,
@@ -63,13 +63,16 @@ pub(super) fn leave(
                 At::Fvn { prism: prism.clone(), vpc, from_aws: false }
             }
         }
-        Place::OnPremises { site } => {
-            let site = world.guests.sites.get(site).ok_or_else(no_route)?;
+        Place::OnPremises { site: name } => {
+            let site = world.guests.sites.get(name).ok_or_else(no_route)?;
             if site.prefix.contains(&to) {
-                At::Outside(site.attachment.clone())
+                let first = site.entries.first().ok_or_else(no_route)?;
+                At::Outside(first.attachment.clone())
             } else {
-                let tgw = world.ec2.attachments.get(&site.attachment).ok_or_else(no_route)?.tgw.clone();
-                At::Tgw { tgw, via: site.attachment.clone() }
+                let nothing = || Lost::NoRoute { at: format!("site {name}, to which no entry advertises {to}") };
+                let entry = entry_of(world, site, to).ok_or_else(nothing)?;
+                let tgw = world.ec2.attachments.get(&entry.attachment).ok_or_else(no_route)?.tgw.clone();
+                At::Tgw { tgw, via: entry.attachment.clone() }
             }
         }
     };

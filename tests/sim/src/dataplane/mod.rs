@@ -5,6 +5,7 @@
 //! that *use* the address, whatever EC2 or Prism Central say of it, and the reply goes the same kind of way back. Security
 //! groups and network ACLs are not simulated.
 
+mod entry;
 mod leave;
 mod outcome;
 mod walk;
@@ -13,11 +14,13 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+pub use entry::entry_of;
 pub use outcome::{Answerer, Lost, ProbeOutcome, ProbeReport};
 
 use crate::{guests::GuestId, world::World};
+use entry::check_symmetry;
 use leave::leave;
-use walk::Walk;
+use walk::{At, Walk};
 
 /// Probes to send.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,6 +84,14 @@ pub fn report(world: &World, from: &GuestId, to: Ipv4Addr, count: u32) -> ProbeR
     report
 }
 
+/// The attachment by which a packet that starts here enters AWS.
+fn via(start: &At) -> Option<String> {
+    match start {
+        At::Tgw { via, .. } => Some(via.clone()),
+        _ => None,
+    }
+}
+
 /// Sends one probe. `flow` is its number: where several ways are equal, probes take turns.
 pub fn probe(world: &World, from: &GuestId, to: Ipv4Addr, flow: u32) -> ProbeOutcome {
     let flow = usize::try_from(flow).unwrap_or(0);
@@ -97,6 +108,7 @@ pub fn probe(world: &World, from: &GuestId, to: Ipv4Addr, flow: u32) -> ProbeOut
         Err(lost) => return ProbeOutcome::NotSent { why: lost.to_string() },
     };
     let mut there = Walk::new(world, source, to, flow);
+    let entered = via(&start);
     let holders = match there.run(start) {
         Ok(holders) => holders,
         Err(lost) => return ProbeOutcome::Lost { lost, path: there.path },
@@ -107,7 +119,12 @@ pub fn probe(world: &World, from: &GuestId, to: Ipv4Addr, flow: u32) -> ProbeOut
     for holder in &holders {
         let Some(who) = answerer(holder) else { continue };
         let mut home = Walk::new(world, to, source, flow);
-        let reply = leave(world, holder, Some(to), source).and_then(|(_, start)| home.run(start));
+        let reply = leave(world, holder, Some(to), source).and_then(|(_, start)| {
+            check_symmetry(world, holder, there.left_by.as_deref(), via(&start).as_deref())?;
+            let arrived = home.run(start)?;
+            check_symmetry(world, from, entered.as_deref(), home.left_by.as_deref())?;
+            Ok(arrived)
+        });
         match reply {
             Ok(arrived) if arrived.contains(from) => {
                 if by.is_empty() {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::outcome::Lost;
 use crate::{
     ec2::{AttachmentKind, Eni, RouteState, VpcTarget},
-    guests::{GuestId, Place},
+    guests::GuestId,
     prism::ExtId,
     world::World,
 };
@@ -34,12 +34,14 @@ pub(super) enum At {
 
 /// One packet on its way.
 pub(super) struct Walk<'w> {
-    world: &'w World,
+    pub(super) world: &'w World,
     from: Ipv4Addr,
-    to: Ipv4Addr,
+    pub(super) to: Ipv4Addr,
     /// Number of the packet: where several ways are equal, packets take turns.
     flow: usize,
     pub path: Vec<String>,
+    /// The attachment by which it left AWS.
+    pub left_by: Option<String>,
 }
 
 /// The end of a hop.
@@ -50,7 +52,7 @@ enum Hop {
 
 impl<'w> Walk<'w> {
     pub fn new(world: &'w World, from: Ipv4Addr, to: Ipv4Addr, flow: usize) -> Self {
-        Self { world, from, to, flow, path: Vec::new() }
+        Self { world, from, to, flow, path: Vec::new(), left_by: None }
     }
 
     /// Forwards the packet until it arrives at the guests that hold its destination, or is lost.
@@ -65,7 +67,7 @@ impl<'w> Walk<'w> {
         Err(Lost::Loop { at: self.path.last().cloned().unwrap_or_default() })
     }
 
-    fn note(&mut self, line: String) {
+    pub(super) fn note(&mut self, line: String) {
         self.path.push(line);
     }
 
@@ -198,7 +200,10 @@ impl<'w> Walk<'w> {
         };
         self.note(id.to_owned());
         let silent = |at: &str, why: &str| Err(Lost::GuestSilent { at: at.to_owned(), why: why.to_owned() });
-        let Some((instance, _)) = &eni.attached else { return silent(id, "the interface is attached to no instance") };
+        let Some((instance, _)) = &eni.attached else {
+            let why = eni.service.map_or("no instance", |_| "a service, which answers to no ping");
+            return silent(id, &format!("the interface is attached to {why}"));
+        };
         if !ec2.instances.get(instance).is_some_and(|found| found.state.is_on()) {
             return silent(instance, "the instance is stopped");
         }
@@ -335,19 +340,5 @@ impl<'w> Walk<'w> {
             return Err(silent.unwrap_or(Lost::NoHost { at: place }));
         }
         Ok(holders)
-    }
-
-    /// Delivery at the on-premises sites that are behind an attachment.
-    fn outside(&mut self, attachment: &str) -> Result<Vec<GuestId>, Lost> {
-        let guests = &self.world.guests;
-        let mut sites = guests.sites.iter().filter(|(_, site)| site.attachment == attachment);
-        let Some((name, _)) = sites.find(|(_, site)| site.prefix.contains(&self.to)) else {
-            return Err(Lost::NoRoute { at: format!("the network behind {attachment}") });
-        };
-        self.note(format!("site {name}"));
-        let here = guests.all.iter().filter(|(_, guest)| guest.place == Place::OnPremises { site: name.clone() });
-        let holders: Vec<GuestId> =
-            here.filter(|(_, guest)| guest.holder(self.to).is_some()).map(|(id, _)| id.clone()).collect();
-        if holders.is_empty() { Err(Lost::NoHost { at: format!("site {name}") }) } else { Ok(holders) }
     }
 }

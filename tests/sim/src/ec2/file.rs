@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::state::Platform;
+use super::state::{Platform, Service};
 use crate::guests;
 
 /// One Region.
@@ -20,6 +20,8 @@ pub struct RegionFile {
     pub network_interfaces: Vec<InterfaceFile>,
     /// Managed prefix lists.
     pub prefix_lists: Vec<PrefixListFile>,
+    /// Target groups of load balancers.
+    pub target_groups: Vec<TargetGroupFile>,
     /// Transit gateways.
     pub transit_gateways: Vec<TransitGatewayFile>,
 }
@@ -89,6 +91,25 @@ pub struct RouteTableFile {
     /// Further tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+}
+
+/// A target group of a load balancer. Where a world declares one, its load balancers are answered by the simulator.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetGroupFile {
+    /// Name; unique in its Region.
+    pub name: String,
+    /// VPC, by name or id.
+    pub vpc: String,
+    /// Port of the targets.
+    #[serde(default = "web")]
+    pub port: u16,
+    /// Targets: IP addresses, or instances by name or id; all of one kind.
+    pub targets: Vec<String>,
+}
+
+fn web() -> u16 {
+    443
 }
 
 /// A managed prefix list.
@@ -161,6 +182,9 @@ pub struct InstanceFile {
     /// Further tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Auto Scaling group that it belongs to, as its tag `aws:autoscaling:groupName` says.
+    #[serde(default)]
+    pub auto_scaling_group: Option<String>,
     /// Its operating system, where it is to differ from the usual.
     #[serde(default)]
     pub guest: Option<guests::file::GuestFile>,
@@ -190,9 +214,13 @@ pub struct InterfaceFile {
     /// Source/destination check; on unless told otherwise.
     #[serde(default = "yes")]
     pub source_dest_check: bool,
-    /// Description.
+    /// Description; for an interface of a service, as that service describes it, unless given.
     #[serde(default)]
     pub description: String,
+    /// The service that made it for itself; for an interface that belongs to no instance. Those of transit gateway
+    /// attachments are there by themselves.
+    #[serde(default)]
+    pub service: Option<Service>,
     /// Further tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -264,6 +292,12 @@ pub struct AttachmentFile {
     /// Prefixes that the other side advertises, for kinds `vpn` and `direct-connect-gateway`.
     #[serde(default)]
     pub prefixes: Vec<Ipv4Net>,
+    /// The Direct Connect gateway, by name or id, for kind `direct-connect-gateway`; one of its own unless given.
+    #[serde(default)]
+    pub gateway: Option<String>,
+    /// Our prefixes that the Direct Connect gateway may advertise to on-premises, for kind `direct-connect-gateway`.
+    #[serde(default)]
+    pub allowed_prefixes: Vec<Ipv4Net>,
     /// Further tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,

@@ -111,15 +111,17 @@ impl Ec2 {
         match target {
             VpcTarget::Local => false,
             VpcTarget::TransitGateway(tgw) => !self.is_attached(&table.vpc, tgw),
-            VpcTarget::NetworkInterface(eni) => !self
-                .enis
-                .get(eni)
-                .and_then(|eni| eni.attached.as_ref())
-                .is_some_and(|(instance, _)| self.instances.get(instance).is_some_and(|it| it.state.is_on())),
+            VpcTarget::NetworkInterface(eni) => !self.enis.get(eni).is_some_and(|eni| self.is_behind(eni)),
             VpcTarget::PeeringConnection(id) => {
                 self.vpc_peerings.get(id).is_none_or(|found| found.state != VpcPeeringState::Active)
             }
         }
+    }
+
+    /// Whether something runs behind an interface: its instance, or the service that it belongs to.
+    pub fn is_behind(&self, eni: &Eni) -> bool {
+        let instance = eni.attached.as_ref().and_then(|(instance, _)| self.instances.get(instance));
+        eni.service.is_some() || instance.is_some_and(|it| it.state.is_on())
     }
 
     /// Whether a VPC has an attachment that carries traffic to a transit gateway.

@@ -13,11 +13,13 @@ pub mod state;
 mod tgw_lookup;
 pub mod throttle;
 
+pub(crate) use api::Xml;
+pub(crate) use load::DEFAULT_ASN;
 pub use load::load;
 pub use lookup::{VpcHop, WithinVpc};
 pub use state::{
     Attachment, AttachmentKind, Ec2, Eni, Home, Instance, InstanceState, Kind, Platform, PrefixList, PrefixListChange,
-    PrefixListReference, PrefixListState, Progress, RouteTable, StaticRoute, Subnet, Switches, TgwRouteTable,
-    TransitGateway, Vpc, VpcPeer, VpcPeering, VpcPeeringState, VpcRoute, VpcTarget,
+    PrefixListReference, PrefixListState, Progress, RouteTable, Service, StaticRoute, Subnet, Switches, TargetGroup,
+    TgwRouteTable, TransitGateway, Vpc, VpcPeer, VpcPeering, VpcPeeringState, VpcRoute, VpcTarget,
 };
 pub use tgw_lookup::{RouteOrigin, RouteState, TgwRoute};

@@ -94,7 +94,7 @@ pub enum Injected {
 /// Takes a call through log, faults and holds, around its effect.
 ///
 /// # Flow
-/// cut off? then the connection closes. Else: log the arrival -> hold (before) -> faults that prevent the effect -> `effect` -> hold (after) -> dropped reply ->
+/// cut off? then the connection closes. Else: log the arrival -> hold (before) -> pace -> faults that prevent the effect -> `effect` -> hold (after) -> dropped reply ->
 /// log the answer. `render` puts an injected error into the protocol of the called system.
 ///
 /// # Guarantees
@@ -124,6 +124,10 @@ where
         && gate.stand(id).await == HoldState::Killed
     {
         return dropped(shared, connection, seq, "CallerKilled");
+    }
+    let pace = if call.source == Source::Aws { shared.world().switches.pace.aws_ms } else { 0 };
+    if pace > 0 {
+        delay(Duration::from_millis(pace)).await;
     }
     let mut refusal = None;
     let mut drop_reply = false;

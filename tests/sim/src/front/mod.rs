@@ -1,6 +1,7 @@
 //! The one AWS endpoint: finds the service, Region and account of a request, and answers it or passes it on.
 
 pub mod accounts;
+mod cbor;
 pub mod json;
 mod pass;
 mod request;
@@ -15,12 +16,13 @@ use axum::{
 };
 
 pub use pass::Upstream;
-pub use request::Caller;
+pub use request::{Caller, Refusal};
 
 use crate::{
     connection::Connection,
-    ec2,
+    direct_connect, ec2, elb,
     faults::{Answer, CallInfo, Injected, Source, intercept},
+    quotas,
     shared::Shared,
     ssm,
 };
@@ -67,6 +69,24 @@ async fn answer(
     intercept(&front.shared, &connection, call, render, || dispatch(&front, &request)).await
 }
 
+/// Name space of Elastic Load Balancing's documents.
+const ELB: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
+
+/// An action from one document to another, in the protocol of the request.
+fn documented(
+    request: &AwsRequest,
+    answer: impl FnOnce(&serde_json::Value) -> Result<serde_json::Value, Refusal>,
+) -> Answer {
+    let body = match request.json() {
+        Ok(body) => body,
+        Err(reason) => return request.error(400, "SerializationException", &reason),
+    };
+    match answer(&body) {
+        Ok(document) => request.answer(&document),
+        Err(refusal) => request.error(refusal.status, &refusal.code, &refusal.message),
+    }
+}
+
 async fn dispatch(front: &Front, request: &AwsRequest) -> Answer {
     match request.caller.service.as_str() {
         "ec2" => ec2::api::handle(&front.shared, &request.caller, &request.action, &request.form),
@@ -75,7 +95,21 @@ async fn dispatch(front: &Front, request: &AwsRequest) -> Answer {
             Ok(body) => ssm::handle(&front.shared, &request.caller, &request.action, &body).await,
             Err(reason) => json::error(400, "SerializationException", &reason),
         },
-        "directconnect" => request.error(400, "UnsupportedOperation", "Direct Connect is not simulated"),
+        "directconnect" => documented(request, |body| {
+            direct_connect::handle(&mut front.shared.world(), &request.caller, &request.action, body)
+        }),
+        "servicequotas" => {
+            documented(request, |body| quotas::handle(&front.shared.world(), &request.caller, &request.action, body))
+        }
+        "elasticloadbalancing"
+            if elb::ACTIONS.contains(&request.action.as_str())
+                && !front.shared.world().ec2.target_groups.is_empty() =>
+        {
+            match elb::handle(&front.shared.world(), &request.caller, &request.action, &request.form) {
+                Ok(result) => sts::document(ELB, &request.action, &result),
+                Err(refusal) => request.error(refusal.status, &refusal.code, &refusal.message),
+            }
+        }
         _ => front.upstream.pass(request).await,
     }
 }

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use quick_xml::escape::escape;
 use serde_json::Value;
 
-use super::{json, sts};
+use super::{cbor, json, sts};
 use crate::{
     ec2::api::{self, Ec2Error},
     faults::Answer,
@@ -48,6 +48,19 @@ enum Protocol {
     S3,
     /// JSON or REST.
     Json,
+    /// Smithy RPC v2 CBOR.
+    Cbor,
+}
+
+/// Why a service refuses a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// Error code.
+    pub code: String,
+    /// Text.
+    pub message: String,
 }
 
 /// A request to AWS.
@@ -66,6 +79,9 @@ impl AwsRequest {
         let caller = caller(world, &head);
         let form = form(&head, &body);
         let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        let operation = head.uri.path().strip_prefix("/service/").and_then(|path| path.split_once("/operation/"));
+        let is_cbor = head.headers.get("smithy-protocol").is_some_and(|value| value == "rpc-v2-cbor");
+        let target = target.or(operation.filter(|_| is_cbor).map(|(_, action)| action));
         let action = match (target, form.get("Action")) {
             (Some(target), _) => target.rsplit('.').next().unwrap_or(target).to_owned(),
             (None, Some(action)) => action.clone(),
@@ -75,15 +91,27 @@ impl AwsRequest {
             ("ec2", _) => Protocol::Ec2,
             ("s3", _) => Protocol::S3,
             (_, true) => Protocol::Query,
+            (_, false) if is_cbor => Protocol::Cbor,
             (_, false) => Protocol::Json,
         };
         Self { caller, action, form, head, body, protocol }
+    }
+
+    /// An answer with a document.
+    pub fn answer(&self, document: &Value) -> Answer {
+        match self.protocol {
+            Protocol::Cbor => cbor::ok(document),
+            Protocol::Ec2 | Protocol::Query | Protocol::S3 | Protocol::Json => json::ok(document),
+        }
     }
 
     /// The body as a JSON document; an empty body is an empty document.
     pub fn json(&self) -> Result<Value, String> {
         if self.body.is_empty() {
             return Ok(Value::Object(serde_json::Map::new()));
+        }
+        if self.protocol == Protocol::Cbor {
+            return cbor::read(&self.body);
         }
         serde_json::from_slice(&self.body).map_err(|error| error.to_string())
     }
@@ -103,7 +131,7 @@ impl AwsRequest {
             "Bucket",
         ];
         let mut parts = Vec::new();
-        if matches!(self.protocol, Protocol::Json | Protocol::S3) {
+        if matches!(self.protocol, Protocol::Json | Protocol::Cbor | Protocol::S3) {
             if let Ok(Value::Object(document)) = self.json() {
                 for key in SHOWN {
                     if let Some(Value::String(value)) = document.get(key) {
@@ -159,6 +187,7 @@ impl AwsRequest {
             Protocol::Query => sts::error(status, code, message),
             Protocol::S3 => s3_error(status, code, message),
             Protocol::Json => json::error(status, code, message),
+            Protocol::Cbor => cbor::error(status, code, message),
         }
     }
 
@@ -171,7 +200,7 @@ impl AwsRequest {
             }
             (Protocol::Query, _) => self.error(400, "Throttling", "Rate exceeded"),
             (Protocol::S3, _) => self.error(503, "SlowDown", "Please reduce your request rate."),
-            (Protocol::Json, _) => self.error(400, "ThrottlingException", "Rate exceeded"),
+            (Protocol::Json | Protocol::Cbor, _) => self.error(400, "ThrottlingException", "Rate exceeded"),
         }
     }
 }

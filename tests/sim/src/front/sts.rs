@@ -37,7 +37,7 @@ fn caller_identity(shared: &Shared, caller: &Caller) -> Answer {
         None => (format!("arn:aws:iam::{account}:root"), account.clone()),
     };
     let result = format!("<Arn>{}</Arn><UserId>{user_id}</UserId><Account>{account}</Account>", escape(arn.as_str()));
-    document("GetCallerIdentity", &result)
+    document(NAMESPACE, "GetCallerIdentity", &result)
 }
 
 /// Gives a session of a role that the world file declares. A role that does not exist, or another external id, is
@@ -72,7 +72,7 @@ fn assume_role(shared: &Shared, caller: &Caller, form: &BTreeMap<String, String>
         escape(arn.as_str()),
     );
     world.accounts.sessions.insert(key, Session { account, arn, user_id });
-    document("AssumeRole", &result)
+    document(NAMESPACE, "AssumeRole", &result)
 }
 
 /// The account of a declared role, if the role trusts the caller's account and the external id is the role's.
@@ -85,12 +85,13 @@ fn role_account(accounts: &Accounts, caller: &str, arn: &str, external_id: Optio
     (may && trusted).then(|| account.to_owned())
 }
 
-fn document(action: &str, result: &str) -> Answer {
+/// An answer of the Query protocol.
+pub(super) fn document(namespace: &str, action: &str, result: &str) -> Answer {
     let request_id = id::request_id(result);
     Answer::ok(respond(
         200,
         format!(
-            "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{result}</{action}Result>\
+            "<{action}Response xmlns=\"{namespace}\"><{action}Result>{result}</{action}Result>\
              <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
         ),
     ))

@@ -71,10 +71,18 @@ pub struct OnPremisesFile {
     pub name: String,
     /// Its prefix.
     pub prefix: Ipv4Net,
-    /// Region whose transit gateway it enters.
+    /// Region whose transit gateway it enters, and whose Systems Manager manages the machine there.
     pub region: String,
-    /// Attachment through which it enters, by name or id; of kind `vpn` or `direct-connect-gateway`.
-    pub attachment: String,
+    /// Attachment of that Region through which all its traffic enters, by name or id; of kind `vpn` or
+    /// `direct-connect-gateway`. Either this or `entries`.
+    #[serde(default)]
+    pub attachment: Option<String>,
+    /// Ways in, the preferred one first: for each destination the one that advertises the longest prefix is taken.
+    #[serde(default)]
+    pub entries: Vec<EntryFile>,
+    /// Whether its firewall drops replies that come by another entry than the request took.
+    #[serde(default)]
+    pub stateful: bool,
     /// Id under which Systems Manager manages the machine there that probes are sent from (`mi-..`); made from the
     /// machine's name unless given.
     #[serde(default)]
@@ -82,6 +90,20 @@ pub struct OnPremisesFile {
     /// What differs from the usual in that machine.
     #[serde(default)]
     pub client: ClientFile,
+}
+
+/// A way from an on-premises site into AWS.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryFile {
+    /// Region.
+    pub region: String,
+    /// Attachment of that Region, by name or id; of kind `vpn` or `direct-connect-gateway`.
+    pub attachment: String,
+    /// Prefixes that the site sends this way by static routes of its own. Without them, a Direct Connect gateway
+    /// advertises the allowed prefixes of the association, and a VPN, by BGP, what the associated route table holds.
+    #[serde(default)]
+    pub prefixes: Option<Vec<Ipv4Net>>,
 }
 
 /// What differs from the usual in the machine of an on-premises site.

@@ -4,10 +4,10 @@ use ipnet::Ipv4Net;
 
 use super::{
     events,
-    file::{GuestFile, OnPremisesFile},
+    file::{EntryFile, GuestFile, OnPremisesFile},
     hardware::{self, nth},
     lease,
-    state::{Addressing, Agent, Guest, GuestId, Place, Site},
+    state::{Addressing, Agent, Entry, Guest, GuestId, Place, Site},
 };
 use crate::{
     ec2::{AttachmentKind, Home, Kind, Platform, id},
@@ -166,20 +166,19 @@ fn on_premises(world: &mut World, file: &OnPremisesFile) -> Result<(), WorldErro
     if world.guests.sites.contains_key(&file.name) {
         return Err(WorldError::at(place, "two sites have this name"));
     }
-    let missing = || {
-        let problem = format!("there is no attachment `{}` in {}", file.attachment, file.region);
-        WorldError::at(format!("{place}.attachment"), problem)
-    };
-    let attachment =
-        world.ec2.find(Kind::Attachment, &file.region, &file.attachment).map(str::to_owned).ok_or_else(missing)?;
-    match world.ec2.attachments.get(&attachment).map(|found| &found.kind) {
-        Some(AttachmentKind::Vpn { .. } | AttachmentKind::DirectConnectGateway { .. }) => {}
-        Some(AttachmentKind::Vpc { .. } | AttachmentKind::Peering { .. }) | None => {
-            let problem = "a site enters by an attachment of kind `vpn` or `direct-connect-gateway`";
-            return Err(WorldError::at(format!("{place}.attachment"), problem));
+    let entries = match (&file.attachment, file.entries.as_slice()) {
+        (Some(attachment), []) => {
+            let everything = Some(vec![Ipv4Net::default()]);
+            let only = EntryFile { region: file.region.clone(), attachment: attachment.clone(), prefixes: everything };
+            vec![entry(world, &format!("{place}.attachment"), &only)?]
         }
-    }
-    let site = Site { prefix: file.prefix, region: file.region.clone(), attachment };
+        (None, [_, ..]) => {
+            let numbered = file.entries.iter().enumerate();
+            numbered.map(|(n, it)| entry(world, &format!("{place}.entries[{n}]"), it)).collect::<Result<_, _>>()?
+        }
+        _ => return Err(WorldError::at(place, "write either `attachment` or `entries`")),
+    };
+    let site = Site { prefix: file.prefix, entries, stateful: file.stateful };
     world.guests.sites.insert(file.name.clone(), site);
 
     let machine = &file.client;
@@ -208,4 +207,22 @@ fn on_premises(world: &mut World, file: &OnPremisesFile) -> Result<(), WorldErro
     }
     lease::boot(world, &guest);
     Ok(())
+}
+
+/// One way of a site into AWS.
+fn entry(world: &World, place: &str, file: &EntryFile) -> Result<Entry, WorldError> {
+    let missing = || {
+        let problem = format!("there is no attachment `{}` in {}", file.attachment, file.region);
+        WorldError::at(place, problem)
+    };
+    let found = world.ec2.find(Kind::Attachment, &file.region, &file.attachment);
+    let attachment = found.map(str::to_owned).ok_or_else(missing)?;
+    match world.ec2.attachments.get(&attachment).map(|found| &found.kind) {
+        Some(AttachmentKind::Vpn { .. } | AttachmentKind::DirectConnectGateway { .. }) => {}
+        Some(AttachmentKind::Vpc { .. } | AttachmentKind::Peering { .. }) | None => {
+            let problem = "a site enters by an attachment of kind `vpn` or `direct-connect-gateway`";
+            return Err(WorldError::at(place, problem));
+        }
+    }
+    Ok(Entry { region: file.region.clone(), attachment, prefixes: file.prefixes.clone() })
 }

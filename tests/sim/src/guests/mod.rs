@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use events::{copy, instance_changed, vm_changed};
 pub use load::load;
-pub use state::{Adapter, Addressing, Agent, Guest, GuestId, Guests, Place, Site};
+pub use state::{Adapter, Addressing, Agent, Entry, Guest, GuestId, Guests, Place, Site};
 
 /// Settings of guests and Run Command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -164,10 +164,21 @@ impl Guest {
 pub struct Site {
     /// Its prefix.
     pub prefix: Ipv4Net,
-    /// Region that it enters.
+    /// Where its traffic may enter AWS, in order of preference.
+    pub entries: Vec<Entry>,
+    /// Whether its firewall drops what comes back by another entry than the one that the connection left by.
+    pub stateful: bool,
+}
+
+/// A way from an on-premises site into AWS, and back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Region of the transit gateway.
     pub region: String,
-    /// Attachment that it enters by.
+    /// Attachment: a VPN or a Direct Connect gateway.
     pub attachment: String,
+    /// What the site sends this way whatever is advertised; else what is advertised decides.
+    pub prefixes: Option<Vec<Ipv4Net>>,
 }
 
 /// All guests and sites.

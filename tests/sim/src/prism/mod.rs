@@ -14,6 +14,7 @@ pub(crate) mod hooks;
 pub mod ids;
 pub mod level;
 mod load;
+mod nc2;
 mod nics;
 mod odata;
 pub mod recovery;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 
 pub use ids::ExtId;
 pub use load::load;
+pub use nc2::move_gateway;
 pub use recovery::{RecoveryPlan, failover};
 pub use serve::router;
 pub use state::{Lease, Prism};

@@ -185,7 +185,8 @@ pub(super) fn put(
     if attachment.state.is_going() {
         forget(cx.ec2(), &id);
     }
-    cx.ec2().attachments.insert(id, attachment);
+    cx.ec2().attachments.insert(id.clone(), attachment);
+    cx.ec2().keep_tgw_interfaces(&id);
     xml
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{
     super::{
-        Ec2, Eni, Kind,
+        Ec2, Eni, Kind, Service,
         id::{id as made_id, mac},
     },
     Cx, Ec2Error, Result,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::guests;
 
-const FILTERS: [&str; 18] = [
+const FILTERS: [&str; 22] = [
     "network-interface-id",
     "vpc-id",
     "subnet-id",
@@ -33,6 +33,10 @@ const FILTERS: [&str; 18] = [
     "source-dest-check",
     "group-id",
     "interface-type",
+    "requester-id",
+    "requester-managed",
+    "attachment.status",
+    "attachment.instance-owner-id",
     "attachment.instance-id",
     "attachment.device-index",
     "attachment.attachment-id",
@@ -57,7 +61,17 @@ pub(super) fn secondary_addresses(params: &Params<'_>, prefix: &str) -> Result<V
 }
 
 fn status(eni: &Eni) -> &'static str {
-    if eni.attached.is_some() { "in-use" } else { "available" }
+    if eni.attached.is_some() || eni.service.is_some() { "in-use" } else { "available" }
+}
+
+pub(super) fn interface_type(eni: &Eni) -> &'static str {
+    eni.service.map_or("interface", Service::interface_type)
+}
+
+/// Owner of what an interface is attached to: an instance's account, or a service.
+fn instance_owner(ec2: &Ec2, eni: &Eni) -> Option<String> {
+    let instance = eni.attached.as_ref().and_then(|(instance, _)| ec2.instances.get(instance));
+    instance.map(|it| it.home.account.clone()).or_else(|| eni.service.map(|it| it.requester().to_owned()))
 }
 
 fn zone<'a>(ec2: &'a Ec2, eni: &Eni) -> &'a str {
@@ -92,7 +106,11 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
                     "description" => one(&eni.description),
                     "source-dest-check" => one(eni.source_dest_check),
                     "group-id" => one(group_id(&eni.vpc)),
-                    "interface-type" => one("interface"),
+                    "interface-type" => one(interface_type(eni)),
+                    "requester-id" => eni.service.map(|it| it.requester().to_owned()).into_iter().collect(),
+                    "requester-managed" => one(eni.service.is_some()),
+                    "attachment.status" if status(eni) == "in-use" => one("attached"),
+                    "attachment.instance-owner-id" => instance_owner(ec2, eni).into_iter().collect(),
                     "attachment.instance-id" => eni.attached.iter().map(|(instance, _)| instance.clone()).collect(),
                     "attachment.device-index" => eni.attached.iter().map(|(_, index)| index.to_string()).collect(),
                     "attachment.attachment-id" => eni.attached.iter().map(|_| attachment_id(id)).collect(),
@@ -113,13 +131,14 @@ fn write_eni(xml: &mut Xml, ec2: &Ec2, id: &str, eni: &Eni) {
         .text("availabilityZone", zone(ec2, eni))
         .text("description", &eni.description)
         .text("ownerId", &eni.home.account)
-        .text("requesterManaged", false)
+        .maybe("requesterId", eni.service.map(Service::requester))
+        .text("requesterManaged", eni.service.is_some())
         .text("status", status(eni))
         .text("macAddress", &eni.mac)
         .text("privateIpAddress", eni.address)
         .text("privateDnsName", dns_name(eni.address, &eni.home.region))
         .text("sourceDestCheck", eni.source_dest_check)
-        .text("interfaceType", "interface");
+        .text("interfaceType", interface_type(eni));
     write_groups(xml, &eni.vpc);
     if let Some((instance, index)) = &eni.attached {
         let found = ec2.instances.get(instance);
@@ -131,6 +150,15 @@ fn write_eni(xml: &mut Xml, ec2: &Ec2, id: &str, eni: &Eni) {
                 .text("status", "attached")
                 .maybe("attachTime", found.map(|it| it.launched))
                 .text("deleteOnTermination", eni.delete_on_termination);
+        });
+    }
+    if let Some(service) = eni.service {
+        xml.node("attachment", |xml| {
+            xml.text("attachmentId", made_id("ela-attach", id))
+                .text("instanceOwnerId", service.requester())
+                .text("deviceIndex", 1)
+                .text("status", "attached")
+                .text("deleteOnTermination", false);
         });
     }
     tags::write(xml, &eni.tags);
@@ -175,7 +203,7 @@ pub(super) fn attach(cx: &mut Cx<'_>) -> Result<Xml> {
     let instance = cx.params.id("InstanceId", Kind::Instance)?.to_owned();
     let index: u32 = cx.params.parse("DeviceIndex")?.ok_or_else(|| Ec2Error::missing("DeviceIndex"))?;
     let eni = own(cx, &id)?;
-    if eni.attached.is_some() {
+    if eni.attached.is_some() || eni.service.is_some() {
         return Err(Ec2Error::new("InvalidNetworkInterface.InUse", format!("Interface: [{id}] in use.")));
     }
     let vpc = eni.vpc.clone();
@@ -258,6 +286,12 @@ pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
     if let Some((instance, _)) = &own(cx, &id)?.attached {
         let message = format!("Network interface '{id}' is currently in use by instance '{instance}'.");
         return Err(Ec2Error::new("InvalidNetworkInterface.InUse", message));
+    }
+    let eni = own(cx, &id)?;
+    if eni.service.is_some() {
+        let kind = interface_type(eni);
+        let message = format!("Network interface '{id}' is currently in use and is of type {kind}.");
+        return Err(Ec2Error::value(message));
     }
     cx.ec2().enis.remove(&id);
     Ok(tags::done())

@@ -173,6 +173,7 @@ pub(super) fn new_interface(
         address,
         secondary,
         attached: None,
+        service: None,
         delete_on_termination: false,
         source_dest_check: true,
         description: String::new(),

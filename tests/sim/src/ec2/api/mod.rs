@@ -43,7 +43,7 @@ use super::{
 use crate::{faults::Answer, front::Caller, shared::Shared, world::World};
 pub(crate) use error::{Ec2Error, Result};
 use params::Params;
-use xml::Xml;
+pub(crate) use xml::Xml;
 
 /// What an action works on.
 struct Cx<'a> {

@@ -72,6 +72,16 @@ fn tags_of<'a>(cx: &'a mut Cx<'_>, id: &str) -> Result<&'a mut Tags> {
     }
 }
 
+/// Start of the keys that only AWS itself sets, such as `aws:autoscaling:groupName`.
+const RESERVED: &str = "aws:";
+
+fn not_reserved<'k>(mut keys: impl Iterator<Item = &'k String>) -> Result<()> {
+    match keys.find(|key| key.starts_with(RESERVED)) {
+        Some(_) => Err(Ec2Error::value("Tag keys starting with 'aws:' are reserved for internal use")),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
     let ids: Vec<String> = cx.params.list("ResourceId").into_iter().map(str::to_owned).collect();
     let wanted = cx.params.tags("Tag");
@@ -81,6 +91,7 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
     if wanted.is_empty() {
         return Err(Ec2Error::missing("tagSet"));
     }
+    not_reserved(wanted.keys())?;
     for id in &ids {
         tags_of(cx, id)?;
     }
@@ -97,13 +108,14 @@ pub(super) fn delete(cx: &mut Cx<'_>) -> Result<Xml> {
         let key = cx.params.need(&format!("Tag.{n}.Key"))?.to_owned();
         wanted.push((key, cx.params.0.get(&format!("Tag.{n}.Value")).cloned()));
     }
+    not_reserved(wanted.iter().map(|(key, _)| key))?;
     for id in &ids {
         tags_of(cx, id)?;
     }
     for id in &ids {
         let tags = tags_of(cx, id)?;
         if wanted.is_empty() {
-            tags.clear();
+            tags.retain(|key, _| key.starts_with(RESERVED));
         }
         for (key, value) in &wanted {
             if value.as_ref().is_none_or(|value| tags.get(key) == Some(value)) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{BEGINNING, Loader, prefix_lists::To, tags};
 use crate::{
+    direct_connect,
     ec2::{
         file::{AttachmentFile, AttachmentKindFile, TgwRouteFile, TransitGatewayFile},
         id,
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// Amazon-side ASN unless another is asked for.
-pub(in crate::ec2) const DEFAULT_ASN: u64 = 64_512;
+pub(crate) const DEFAULT_ASN: u64 = 64_512;
 
 impl Loader<'_> {
     pub(super) fn gateways(
@@ -64,6 +65,11 @@ impl Loader<'_> {
             let problem = "kind `vpc` takes `vpc` and `subnets`, the other kinds take `prefixes`";
             return Err(WorldError::at(place, problem));
         }
+        let is_direct = file.kind == AttachmentKindFile::DirectConnectGateway;
+        if !is_direct && (file.gateway.is_some() || !file.allowed_prefixes.is_empty()) {
+            let problem = "`gateway` and `allowed_prefixes` are for kind `direct-connect-gateway`";
+            return Err(WorldError::at(place, problem));
+        }
         let prefixes = file.prefixes.iter().map(ipnet::Ipv4Net::trunc).collect();
         let kind = match (file.kind, &file.vpc) {
             (AttachmentKindFile::Vpc, Some(vpc)) => {
@@ -80,8 +86,9 @@ impl Loader<'_> {
                 AttachmentKind::Vpc { vpc, subnets, appliance_mode: false }
             }
             (AttachmentKindFile::DirectConnectGateway, _) => {
-                let resource = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, id.as_bytes()).to_string();
-                AttachmentKind::DirectConnectGateway { resource, prefixes }
+                let resource = self.direct_connect_gateway(home, &place, &id, file)?;
+                let allowed = file.allowed_prefixes.iter().map(ipnet::Ipv4Net::trunc).collect();
+                AttachmentKind::DirectConnectGateway { resource, prefixes, allowed }
             }
             (AttachmentKindFile::Vpn | AttachmentKindFile::Vpc, _) => {
                 AttachmentKind::Vpn { resource: id::id("vpn", &id), prefixes }
@@ -103,6 +110,25 @@ impl Loader<'_> {
         };
         self.ec2.attachments.insert(id, attachment);
         Ok(())
+    }
+
+    /// The Direct Connect gateway of an attachment: the named one, or one of its own.
+    fn direct_connect_gateway(
+        &mut self,
+        home: &Home,
+        place: &str,
+        id: &str,
+        file: &AttachmentFile,
+    ) -> Result<String, WorldError> {
+        if let Some(name) = &file.gateway {
+            let found = self.direct_connect.find(name).map(str::to_owned);
+            let problem =
+                || format!("there is no Direct Connect gateway `{name}`: declare it in `direct_connect_gateways`");
+            return found.ok_or_else(|| WorldError::at(place, problem()));
+        }
+        let made = direct_connect::uuid(id);
+        self.direct_connect.add(&made, &file.name, &home.account);
+        Ok(made)
     }
 
     pub(super) fn tgw_tables(

@@ -28,6 +28,10 @@ impl Loader<'_> {
                 enis.insert(index, eni);
             }
             let home = self.home_of_interface(&enis).unwrap_or_else(|| self.home(region, None));
+            let mut tags = tags(&file.name, &file.tags);
+            if let Some(group) = &file.auto_scaling_group {
+                tags.insert("aws:autoscaling:groupName".into(), group.clone());
+            }
             let instance = Instance {
                 home,
                 platform: file.platform,
@@ -36,7 +40,7 @@ impl Loader<'_> {
                 launched: BEGINNING,
                 enis,
                 reservation: id::id("r", &id),
-                tags: tags(&file.name, &file.tags),
+                tags,
             };
             self.ec2.instances.insert(id, instance);
         }
@@ -78,6 +82,13 @@ impl Loader<'_> {
                 return Err(WorldError::at(place, format!("address {wanted} is used twice")));
             }
         }
+        if file.service.is_some() && attached.is_some() {
+            return Err(WorldError::at(place, "an interface of a service belongs to no instance"));
+        }
+        let described = || file.service.map(|it| it.description(name, &id::digits(&id, 16))).unwrap_or_default();
+        let description = Some(file.description.clone()).filter(|text| !text.is_empty()).unwrap_or_else(described);
+        // Services name their interfaces by the description, not by a tag.
+        let tags = if file.service.is_some() { file.tags.clone() } else { tags(name, &file.tags) };
         let eni = Eni {
             home: subnet.home.clone(),
             vpc: subnet.vpc.clone(),
@@ -87,9 +98,10 @@ impl Loader<'_> {
             secondary: file.secondary.clone(),
             delete_on_termination: attached.is_some(),
             attached,
+            service: file.service,
             source_dest_check: file.source_dest_check,
-            description: file.description.clone(),
-            tags: tags(name, &file.tags),
+            description,
+            tags,
         };
         self.ec2.enis.insert(id.clone(), eni);
         Ok(id)

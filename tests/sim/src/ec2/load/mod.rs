@@ -4,9 +4,10 @@ mod gateways;
 mod machines;
 mod peerings;
 mod prefix_lists;
+mod target_groups;
 mod vpcs;
 
-pub(super) use gateways::DEFAULT_ASN;
+pub(crate) use gateways::DEFAULT_ASN;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use super::{
     state::{Ec2, Home, Kind, Tags},
 };
 use crate::{
+    direct_connect::DirectConnect,
     world::World,
     world_file::{WorldError, WorldFile},
 };
@@ -26,17 +28,27 @@ use crate::{
 /// # Errors
 /// The first thing in the file that does not fit, with its place.
 pub fn load(file: &WorldFile, world: &mut World) -> Result<(), WorldError> {
-    let mut loader = Loader { ec2: &mut world.ec2, account: world.accounts.default.clone() };
+    let mut loader = Loader {
+        ec2: &mut world.ec2,
+        direct_connect: &mut world.direct_connect,
+        account: world.accounts.default.clone(),
+    };
     for (region, section) in &file.regions {
         loader.ec2.regions.insert(region.clone());
         let place = format!("regions.{region}");
         loader.vpcs(region, &place, &section.vpcs)?;
         loader.prefix_lists(region, &place, &section.prefix_lists)?;
         loader.machines(region, &place, section)?;
+        loader.target_groups(region, &place, &section.target_groups)?;
         loader.gateways(region, &place, &section.transit_gateways)?;
     }
     loader.peerings(&file.transit_gateway_peerings)?;
     loader.vpc_peerings(&file.vpc_peerings)?;
+    // After all addresses that the file gives.
+    let attachments: Vec<String> = loader.ec2.attachments.keys().cloned().collect();
+    for id in attachments {
+        loader.ec2.keep_tgw_interfaces(&id);
+    }
     for (region, section) in &file.regions {
         let place = format!("regions.{region}");
         loader.vpc_routes(region, &place, &section.vpcs)?;
@@ -50,6 +62,7 @@ pub(super) const BEGINNING: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 struct Loader<'a> {
     ec2: &'a mut Ec2,
+    direct_connect: &'a mut DirectConnect,
     account: String,
 }
 

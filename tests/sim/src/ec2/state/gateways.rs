@@ -110,6 +110,8 @@ pub enum AttachmentKind {
         resource: String,
         /// Advertised prefixes.
         prefixes: BTreeSet<Ipv4Net>,
+        /// Our prefixes that the gateway advertises to on-premises.
+        allowed: BTreeSet<Ipv4Net>,
     },
     /// The transit gateway at the other side, in `peer`'s Region.
     Peering {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Home, Tags};
+use super::{Home, Service, Tags};
 
 /// Operating system family of an instance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +102,8 @@ pub struct Eni {
     pub secondary: Vec<Ipv4Addr>,
     /// Instance and device index that it is attached to.
     pub attached: Option<(String, u32)>,
+    /// The service that made it for itself and uses it.
+    pub service: Option<Service>,
     /// Goes away with its instance.
     pub delete_on_termination: bool,
     /// Source/destination check.

@@ -5,6 +5,7 @@ mod machines;
 mod networks;
 mod peerings;
 mod prefix_lists;
+mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,7 @@ pub use machines::{Eni, Instance, InstanceState, Platform};
 pub use networks::{RouteTable, Subnet, Vpc, VpcRoute, VpcTarget};
 pub use peerings::{VpcPeer, VpcPeering, VpcPeeringState, overlap};
 pub use prefix_lists::{Entries, PrefixList, PrefixListChange, PrefixListReference, PrefixListState};
+pub use services::{Service, TargetGroup};
 
 /// Tags of a resource.
 pub type Tags = BTreeMap<String, String>;
@@ -163,6 +165,8 @@ pub struct Ec2 {
     pub vpc_peerings: BTreeMap<String, VpcPeering>,
     /// Managed prefix lists.
     pub prefix_lists: BTreeMap<String, PrefixList>,
+    /// Target groups of load balancers, by ARN.
+    pub target_groups: BTreeMap<String, TargetGroup>,
     /// Names given by the world file, per kind and Region, to ids.
     #[serde(skip)]
     pub names: BTreeMap<(Kind, String, String), String>,
