@@ -115,3 +115,58 @@ async fn an_attachment_is_seen_by_both_accounts_and_its_routes_by_the_gateways_o
     let stranger = ask("999988887777", "DescribeTransitGatewayAttachments", &[]).await;
     assert!(!stranger.contains("tgw-attach"), "{stranger}");
 }
+
+/// Every service of a lost Region is refused, whoever calls and whoever would answer; the other Region serves all.
+#[tokio::test]
+async fn a_lost_region_refuses_every_service() {
+    let aws = Aws::with(Options { ministack: Some(echo().await), ..Options::default() }).await;
+    aws.post(&format!("/regions/{TOKYO}"), json!({"lost": true})).await;
+    let targets = [
+        ("dynamodb", "DynamoDB_20120810.GetItem"),
+        ("secretsmanager", "secretsmanager.GetSecretValue"),
+        ("ssm", "AmazonSSM.GetParameter"),
+        ("ssm", "AmazonSSM.SendCommand"),
+        ("states", "AWSStepFunctions.StartExecution"),
+        ("events", "AWSEvents.PutEvents"),
+        ("kms", "TrentService.Decrypt"),
+        ("logs", "Logs_20140328.PutLogEvents"),
+        ("directconnect", "OvertureService.DescribeDirectConnectGateways"),
+        ("servicequotas", "ServiceQuotasV20190624.GetServiceQuota"),
+        ("s3", ""),
+        ("lambda", ""),
+    ];
+    let queries = [
+        ("ec2", "DescribeVpcs"),
+        ("sts", "GetCallerIdentity"),
+        ("sns", "Publish"),
+        ("elasticloadbalancing", "DescribeTargetGroups"),
+    ];
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (region, key) in [(TOKYO, ACCOUNT), (TOKYO, "999988887777"), (TOKYO, "ASIAUNKNOWN"), (OSAKA, ACCOUNT)] {
+        for (service, target) in targets {
+            let request = http.post(aws.sim.aws_endpoint()).header("authorization", scope(key, region, service));
+            let answered = request.header("x-amz-target", target).body("{}").send().await.is_ok();
+            assert_eq!(answered, region == OSAKA, "{service} {target} in {region}");
+        }
+        for (service, action) in queries {
+            let request = http.post(aws.sim.aws_endpoint()).header("authorization", scope(key, region, service));
+            let answered = request.form(&[("Action", action)]).send().await.is_ok();
+            assert_eq!(answered, region == OSAKA, "{service} {action} in {region}");
+        }
+    }
+    let log = aws.get("/log").await;
+    let (lost, served): (Vec<_>, Vec<_>) = log.as_array().unwrap().iter().partition(|entry| entry["dropped"] == "Lost");
+    assert!(lost.iter().all(|entry| entry["region"] == TOKYO) && served.iter().all(|entry| entry["region"] == OSAKA));
+    assert_eq!((lost.len(), served.len()), (48, 16));
+}
+
+/// For a benchmark every call to AWS takes its time; an answer within a tenth of it was not delayed.
+#[tokio::test]
+async fn calls_to_aws_take_as_long_as_the_switch_says() {
+    let aws = Aws::start().await;
+    aws.control(reqwest::Method::PUT, "/switches", json!({"pace": {"aws_ms": 2_000}})).await;
+    let call = aws.ec2("DescribeVpcs", &[]);
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(200), call).await.is_err());
+    aws.control(reqwest::Method::PUT, "/switches", json!({"pace": {"aws_ms": 0}})).await;
+    assert_eq!(aws.ec2("DescribeVpcs", &[]).await.code(), "");
+}

@@ -167,3 +167,13 @@ async fn an_empty_match_is_for_calls_of_functions_only() {
     let ended = tokio::task::spawn_blocking(move || caller.wait().expect("it ends")).await.expect("it ends");
     assert!(ended.success(), "a released call is answered");
 }
+
+#[tokio::test]
+async fn what_is_not_there_cannot_be_a_gateway_of_nc2() {
+    let aws = Aws::start().await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/nc2/pc-none/gateway", aws.sim.control_url());
+    let refused = http.post(url).json(&json!({"vpc": "apps", "interface": "web-1-0"})).send().await.unwrap();
+    assert_eq!(refused.status(), 409);
+    assert_eq!(refused.text().await.unwrap(), r#"{"error":"there is no Prism Central `pc-none`"}"#);
+}

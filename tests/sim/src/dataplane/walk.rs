@@ -231,6 +231,11 @@ impl<'w> Walk<'w> {
         if !self.host_runs(eni) {
             return Err(Lost::GuestSilent { at: id.to_owned(), why: "its instance does not run".to_owned() });
         }
+        let instance = eni.attached.as_ref().and_then(|(id, _)| self.world.ec2.instances.get_key_value(id));
+        if let Some((instance, _)) = instance.filter(|(_, found)| found.forwards) {
+            self.note(format!("{instance} forwards"));
+            return Ok(At::Subnet(eni.subnet.clone()));
+        }
         let mut behind = self.world.prisms.iter().flat_map(|(name, prism)| {
             let vpcs = prism.vpcs.values().filter(|vpc| vpc.host_interfaces.iter().any(|own| own == id));
             vpcs.map(move |vpc| (name, vpc))

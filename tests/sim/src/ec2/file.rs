@@ -182,6 +182,10 @@ pub struct InstanceFile {
     /// Further tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Whether it forwards what arrives for others at an interface without source/destination check, as a firewall
+    /// appliance of an inspection VPC does: back into the interface's subnet.
+    #[serde(default)]
+    pub forwards: bool,
     /// Auto Scaling group that it belongs to, as its tag `aws:autoscaling:groupName` says.
     #[serde(default)]
     pub auto_scaling_group: Option<String>,

@@ -6,7 +6,9 @@ use holdfast_sim::{
     prism,
 };
 
-use crate::support::{WEB, answers, ask, bounce, cut_over, id, lost, moved, readdress, tgw_route, vpc_route, world};
+use crate::support::{
+    WEB, WORLD, answers, ask, bounce, cut_over, id, lost, moved, readdress, tgw_route, vpc_route, world,
+};
 
 const TOKYO: &str = "ap-northeast-1";
 const OSAKA: &str = "ap-northeast-3";
@@ -205,4 +207,53 @@ fn vpc_routes_to_interfaces_without_an_overlay_lead_nowhere() {
     }
     tgw_route(&mut world, TOKYO, "tokyo", "172.30.1.0/24", Some("nc2-tokyo"));
     assert!(matches!(lost(&world, "site-tokyo", WEB), Lost::NoRoute { .. }));
+}
+
+#[test]
+fn a_new_gateway_host_of_nc2_takes_the_prefixes_over() {
+    let two = WORLD.replacen(
+        "        guest: { managed: false }\n    transit_gateways:",
+        "        guest: { managed: false }\n      - name: host-2\n        interfaces:\n          \
+         - { name: host-tokyo-2, subnet: hosts-tokyo, address: 10.10.1.12, source_dest_check: false }\n    transit_gateways:",
+        1,
+    );
+    let mut world = holdfast_sim::World::from_yaml(&two).unwrap();
+    cut_over(&mut world);
+    readdress(&mut world, "pc-tokyo", "web-1", "app", WEB);
+    bounce(&mut world, "pc-tokyo", "web-1");
+    tgw_route(&mut world, TOKYO, "tokyo", "172.30.1.0/24", Some("nc2-tokyo"));
+    let old = id(&world, Kind::Instance, TOKYO, "host-1");
+    world.ec2.stop_instance(&old, 0).unwrap();
+    assert!(matches!(lost(&world, "site-tokyo", WEB), Lost::Blackhole { .. }), "its host is gone");
+    let done = prism::move_gateway(&mut world, "pc-tokyo", "apps", "host-tokyo-2").unwrap();
+    assert_eq!(done["rewritten"].as_array().unwrap().len(), 2, "both tables of the VPC: {done}");
+    assert_eq!(answers(&world, "site-tokyo", WEB), "web-1@pc-tokyo");
+    assert_eq!(ask(&world, "site-tokyo", WEB, 2).received, 2, "by each subnet of the attachment");
+    assert!(prism::move_gateway(&mut world, "pc-tokyo", "apps", "eni-none").is_err());
+}
+
+#[test]
+fn an_appliance_forwards_back_into_its_subnet() {
+    let mut world = world();
+    let eni = id(&world, Kind::Eni, TOKYO, "legacy-0");
+    let legacy = id(&world, Kind::Instance, TOKYO, "legacy");
+    world.ec2.enis.get_mut(&eni).unwrap().source_dest_check = false;
+    world.ec2.instances.get_mut(&legacy).unwrap().forwards = true;
+    // The subnet of the attachment, `other`, leads by its table to the appliance in it, and that back by the same table.
+    vpc_route(&mut world, "apps", "172.30.1.0/24", Some(VpcTarget::NetworkInterface(eni)));
+    assert!(matches!(lost(&world, "site-tokyo", WEB), Lost::Loop { .. }));
+    let main = id(&world, Kind::RouteTable, TOKYO, "apps");
+    let inspected = world.ec2.route_tables[&main].clone();
+    world.ec2.route_tables.insert("rtb-0123".into(), inspected);
+    vpc_route(&mut world, "apps", "172.30.1.0/24", None);
+    // With a table of its own for the attachment's subnet, what comes in passes the appliance once.
+    let gateway = id(&world, Kind::Subnet, TOKYO, "other");
+    world.ec2.subnets.get_mut(&gateway).unwrap().route_table = Some("rtb-0123".into());
+    let app = id(&world, Kind::Subnet, TOKYO, "app");
+    let appliance = world.ec2.enis.values_mut().find(|eni| eni.address.to_string() == "172.30.9.10").unwrap();
+    appliance.subnet = app;
+    let Some(ProbeOutcome::Answered { path, .. }) = ask(&world, "site-tokyo", WEB, 1).outcomes.pop() else {
+        panic!("no answer")
+    };
+    assert!(path.iter().any(|hop| hop == &format!("{legacy} forwards")), "{path:?}");
 }

@@ -62,6 +62,7 @@ pub(super) fn run(cx: &mut Cx<'_>) -> Result<Xml> {
             state,
             launched: cx.now,
             enis,
+            forwards: false,
             reservation: reservation.clone(),
             tags: tags.clone(),
         };

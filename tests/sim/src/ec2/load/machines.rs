@@ -39,6 +39,7 @@ impl Loader<'_> {
                 state: if file.stopped { InstanceState::Stopped } else { InstanceState::Running },
                 launched: BEGINNING,
                 enis,
+                forwards: file.forwards,
                 reservation: id::id("r", &id),
                 tags,
             };

@@ -79,6 +79,8 @@ pub struct Instance {
     pub launched: Timestamp,
     /// Network interfaces by device index.
     pub enis: BTreeMap<u32, String>,
+    /// Whether it forwards what arrives for others, as a firewall appliance does.
+    pub forwards: bool,
     /// Reservation it was started in.
     pub reservation: String,
     /// Tags.
