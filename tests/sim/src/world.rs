@@ -14,8 +14,8 @@ use crate::{
     world_file::{WorldError, WorldFile},
 };
 
-/// Everything that exists in a simulation. Each part belongs to the module of its name.
-#[derive(Debug, Default)]
+/// Everything that exists in a simulation. Each part belongs to the module of its name. A copy goes its own way.
+#[derive(Debug, Clone, Default)]
 pub struct World {
     /// Accounts, their roles, and the sessions that were issued.
     pub accounts: Accounts,

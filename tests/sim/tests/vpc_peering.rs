@@ -156,3 +156,33 @@ async fn a_table_takes_five_hundred_routes_besides_the_local_ones() {
     assert_eq!(aws.ec2("CreateRoute", &route("12.0.1.0/24")).await.code(), "RouteLimitExceeded");
     assert_eq!(aws.ec2("ReplaceRoute", &route("12.0.0.0/24")).await.code(), "", "a replaced route is not one more");
 }
+
+/// Reads of the control plane may lag behind for VPC route tables too; conditions of later writes do not.
+#[tokio::test]
+async fn a_stale_read_shows_a_vpc_table_as_it_was() {
+    let aws = Aws::start().await;
+    aws.control(reqwest::Method::PUT, "/switches", serde_json::json!({"ec2": {"stale_reads": 2}})).await;
+    let route = [("RouteTableId", "rtb-0ec2"), ("DestinationCidrBlock", "12.0.0.0/24"), ("TransitGatewayId", "tgw-01")];
+    assert_eq!(aws.ec2("CreateRoute", &route).await.code(), "");
+    let seen = async || {
+        let table = aws.ec2("DescribeRouteTables", &[("RouteTableId.1", "rtb-0ec2")]).await;
+        table.texts("destinationCidrBlock").contains(&"12.0.0.0/24")
+    };
+    assert!(!seen().await);
+    assert_eq!(aws.ec2("CreateRoute", &route).await.code(), "RouteAlreadyExists");
+    assert!(!seen().await);
+    assert!(seen().await);
+    assert_eq!(aws.ec2("DeleteRoute", &route[..2]).await.code(), "");
+    assert!(seen().await);
+    assert_eq!(aws.ec2("DescribeRouteTables", &[("MaxResults", "101")]).await.code(), "InvalidParameterValue");
+}
+
+#[test]
+fn a_copy_of_a_world_goes_its_own_way() {
+    let mut world = World::from_yaml(WORLD).unwrap();
+    let copy = world.clone();
+    let id = world.ec2.find(Kind::VpcPeering, OSAKA, "near-far").unwrap().to_owned();
+    world.ec2.vpc_peerings.get_mut(&id).unwrap().state = VpcPeeringState::Deleted;
+    assert!(matches!(lost(probe(&world, "near-1", "10.3.1.10")), Lost::Blackhole { .. }));
+    assert!(matches!(probe(&copy, "near-1", "10.3.1.10"), ProbeOutcome::Answered { .. }));
+}

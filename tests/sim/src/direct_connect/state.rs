@@ -33,7 +33,7 @@ pub struct Gateway {
 }
 
 /// Direct Connect in all accounts.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct DirectConnect {
     /// Gateways by id. Their associations are the attachments of transit gateways.
     pub gateways: BTreeMap<String, Gateway>,

@@ -53,7 +53,37 @@ pub struct TgwRoute {
 struct Propagated<'a> {
     attachment: &'a str,
     origin: RouteOrigin,
-    prefixes: BTreeSet<Ipv4Net>,
+    prefixes: Prefixes<'a>,
+}
+
+/// Prefixes as their owner keeps them.
+#[derive(Clone, Copy)]
+enum Prefixes<'a> {
+    Few(&'a [Ipv4Net]),
+    Many(&'a BTreeSet<Ipv4Net>),
+}
+
+impl Prefixes<'_> {
+    fn contains(self, prefix: &Ipv4Net) -> bool {
+        match self {
+            Self::Few(all) => all.contains(prefix),
+            Self::Many(all) => all.contains(prefix),
+        }
+    }
+
+    fn all(self) -> BTreeSet<Ipv4Net> {
+        match self {
+            Self::Few(all) => all.iter().copied().collect(),
+            Self::Many(all) => all.clone(),
+        }
+    }
+
+    fn count(self) -> usize {
+        match self {
+            Self::Few(all) => all.len(),
+            Self::Many(all) => all.len(),
+        }
+    }
 }
 
 impl Ec2 {
@@ -77,7 +107,7 @@ impl Ec2 {
         for list in table.prefix_lists.keys().filter_map(|id| self.prefix_lists.get(id)) {
             prefixes.extend(list.entries().keys());
         }
-        prefixes.extend(propagated.iter().flat_map(|from| &from.prefixes));
+        prefixes.extend(propagated.iter().flat_map(|from| from.prefixes.all()));
         prefixes.iter().filter_map(|prefix| self.in_effect(table, &propagated, prefix)).collect()
     }
 
@@ -96,7 +126,7 @@ impl Ec2 {
                 let propagated = self.propagated(table);
                 table.routes.len()
                     + lists.map(|list| list.max_entries).sum::<usize>()
-                    + propagated.iter().map(|from| from.prefixes.len()).sum::<usize>()
+                    + propagated.iter().map(|from| from.prefixes.count()).sum::<usize>()
             })
             .sum()
     }
@@ -139,15 +169,13 @@ impl Ec2 {
     }
 
     /// What an attachment propagates; nothing over a peering, or when the attachment carries no traffic.
-    fn advertised(&self, attachment: &str) -> Option<(RouteOrigin, BTreeSet<Ipv4Net>)> {
+    fn advertised(&self, attachment: &str) -> Option<(RouteOrigin, Prefixes<'_>)> {
         let attachment = self.attachments.get(attachment).filter(|attachment| attachment.carries())?;
         match &attachment.kind {
-            AttachmentKind::Vpc { vpc, .. } => {
-                Some((RouteOrigin::Vpc, self.vpcs.get(vpc)?.cidrs.iter().copied().collect()))
-            }
-            AttachmentKind::Vpn { prefixes, .. } => Some((RouteOrigin::Vpn, prefixes.clone())),
+            AttachmentKind::Vpc { vpc, .. } => Some((RouteOrigin::Vpc, Prefixes::Few(&self.vpcs.get(vpc)?.cidrs))),
+            AttachmentKind::Vpn { prefixes, .. } => Some((RouteOrigin::Vpn, Prefixes::Many(prefixes))),
             AttachmentKind::DirectConnectGateway { prefixes, .. } => {
-                Some((RouteOrigin::DirectConnect, prefixes.clone()))
+                Some((RouteOrigin::DirectConnect, Prefixes::Many(prefixes)))
             }
             AttachmentKind::Peering { .. } => None,
         }

@@ -37,10 +37,10 @@ pub fn rate(action: &str, mutating: bool, form: &BTreeMap<String, String>) -> Ra
 }
 
 /// All buckets.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Buckets(BTreeMap<(String, String, String), Bucket>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Bucket {
     tokens: i64,
     refilled: i64,

@@ -8,7 +8,7 @@ use crate::world_file::{RoleFile, WorldError, WorldFile};
 pub const DEFAULT_ACCOUNT: &str = "111122223333";
 
 /// Accounts and the sessions that `AssumeRole` issued.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Accounts {
     /// Account of credentials that name no other.
     pub default: String,

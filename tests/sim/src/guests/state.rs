@@ -182,7 +182,7 @@ pub struct Entry {
 }
 
 /// All guests and sites.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Guests {
     /// Guests by name.
     pub all: BTreeMap<GuestId, Guest>,

@@ -17,7 +17,7 @@ use crate::{
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(15);
 
 /// One Move appliance.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct MoveAppliance {
     /// User that may log in.
     pub username: String,

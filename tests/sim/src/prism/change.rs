@@ -33,7 +33,7 @@ pub enum PowerAction {
 }
 
 /// A change that a task makes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Change {
     /// VM create.
     CreateVm(Box<Vm>, Vec<NicWish>),

@@ -25,6 +25,18 @@ fn affected(vm: ExtId, nic: ExtId) -> Vec<Affected> {
     all
 }
 
+/// A change of one NIC that passed its checks but for the VM's version.
+fn accept(
+    (operation, response): (&'static str, &'static str),
+    request: &Request,
+    (vm, nic): (&Vm, &Nic),
+    change: Change,
+    cx: &Context<'_>,
+) -> Result<Accepted, Refused> {
+    let if_version = check_if_match(request, vm, Needs::UnlessDropped, cx)?;
+    Ok(Accepted { operation, response, affected: affected(vm.ext_id, nic.ext_id), if_version, change })
+}
+
 impl Prism {
     fn path_nic(&self, vm: &str, nic: &str) -> Result<(&Vm, &Nic), Refused> {
         let owner = self.path_vm(vm)?;
@@ -95,13 +107,8 @@ impl Prism {
         cx: &Context<'_>,
     ) -> Result<Accepted, Refused> {
         let (vm, nic) = self.path_nic(vm, nic)?;
-        Ok(Accepted {
-            operation: "DeleteNic",
-            response: "vmm.v4.ahv.config.DeleteNicApiResponse",
-            affected: affected(vm.ext_id, nic.ext_id),
-            if_version: check_if_match(request, vm, Needs::UnlessDropped, cx)?,
-            change: Change::DeleteNic(vm.ext_id, nic.ext_id),
-        })
+        let named = ("DeleteNic", "vmm.v4.ahv.config.DeleteNicApiResponse");
+        accept(named, request, (vm, nic), Change::DeleteNic(vm.ext_id, nic.ext_id), cx)
     }
 
     pub(super) fn prepare_nic_migrate(
@@ -122,13 +129,8 @@ impl Prism {
             ("RELEASE_IP", Some(_)) => return Err(Refused::body("/ipAddress", "does not go with RELEASE_IP")),
             (other, _) => return Err(Refused::body("/migrateType", format!("`{other}` is not a migrate type"))),
         };
-        Ok(Accepted {
-            operation: "MigrateNic",
-            response: "vmm.v4.ahv.config.MigrateNicApiResponse",
-            affected: affected(vm.ext_id, nic.ext_id),
-            if_version: check_if_match(request, vm, Needs::UnlessDropped, cx)?,
-            change: Change::MigrateNic(vm.ext_id, nic.ext_id, subnet, wanted),
-        })
+        let named = ("MigrateNic", "vmm.v4.ahv.config.MigrateNicApiResponse");
+        accept(named, request, (vm, nic), Change::MigrateNic(vm.ext_id, nic.ext_id, subnet, wanted), cx)
     }
 
     pub(super) fn prepare_assign(
@@ -144,13 +146,8 @@ impl Prism {
         } else {
             body::address(&body::object(request)?, "/ipAddress")?.map_or(Wanted::Any, Wanted::Exactly)
         };
-        Ok(Accepted {
-            operation: "AssignIp",
-            response: "vmm.v4.ahv.config.AssignIpApiResponse",
-            affected: affected(vm.ext_id, nic.ext_id),
-            if_version: check_if_match(request, vm, Needs::UnlessDropped, cx)?,
-            change: Change::AssignIp(vm.ext_id, nic.ext_id, wanted),
-        })
+        let named = ("AssignIp", "vmm.v4.ahv.config.AssignIpApiResponse");
+        accept(named, request, (vm, nic), Change::AssignIp(vm.ext_id, nic.ext_id, wanted), cx)
     }
 
     pub(super) fn prepare_release(
@@ -161,12 +158,7 @@ impl Prism {
         cx: &Context<'_>,
     ) -> Result<Accepted, Refused> {
         let (vm, nic) = self.path_nic(vm, nic)?;
-        Ok(Accepted {
-            operation: "ReleaseIp",
-            response: "vmm.v4.ahv.config.ReleaseIpApiResponse",
-            affected: affected(vm.ext_id, nic.ext_id),
-            if_version: check_if_match(request, vm, Needs::UnlessDropped, cx)?,
-            change: Change::ReleaseIp(vm.ext_id, nic.ext_id),
-        })
+        let named = ("ReleaseIp", "vmm.v4.ahv.config.ReleaseIpApiResponse");
+        accept(named, request, (vm, nic), Change::ReleaseIp(vm.ext_id, nic.ext_id), cx)
     }
 }

@@ -13,7 +13,7 @@ use super::reply::Reply;
 use super::task::Task;
 
 /// One Prism Central.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Prism {
     /// Its name in the world.
     pub name: String,

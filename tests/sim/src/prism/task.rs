@@ -66,7 +66,7 @@ pub const REL_SUBNET: &str = "networking:config:subnet";
 /// The VPC relation.
 pub const REL_VPC: &str = "networking:config:vpc";
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum State {
     Waiting { change: Change, if_version: Option<(ExtId, u64)> },
     Succeeded { reads_since: u32 },
@@ -74,7 +74,7 @@ enum State {
 }
 
 /// A task.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Task {
     id: TaskId,
     seq: u64,

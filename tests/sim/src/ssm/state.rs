@@ -127,7 +127,7 @@ impl Command {
 }
 
 /// Commands that were sent, by id.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct RunCommand {
     /// Commands.
     pub commands: BTreeMap<String, Command>,

@@ -3,10 +3,13 @@
 use super::{
     super::{Ec2, Kind, RouteTable, VpcTarget, id::id as made_id},
     Cx, Ec2Error, Result,
-    params::{PAGES, one},
+    params::{PageLimits, one},
     tags,
     xml::Xml,
 };
+
+/// At most 100 tables a page. Source: EC2 API reference, `DescribeRouteTables`.
+const PAGES: PageLimits = PageLimits { least: 5, most: 100, default: 100 };
 
 const FILTERS: [&str; 16] = [
     "route-table-id",
@@ -67,14 +70,15 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
     let ids = cx.params.ids("RouteTableId", Kind::RouteTable)?;
     let ec2 = &cx.world.ec2;
     cx.all_known(Kind::RouteTable, &ids, |id| ec2.route_tables.get(id).is_some_and(|it| cx.owns(&it.home)))?;
-    let found = ec2
+    let found: Vec<(String, RouteTable)> = ec2
         .route_tables
         .iter()
+        .filter(|(_, table)| cx.owns(&table.home))
+        .map(|(id, table)| (id.clone(), table.view()))
         .filter(|(id, table)| {
             let (subnets, main) = users(ec2, id, table);
             let targets = || table.routes.values().chain(table.prefix_lists.values()).map(|route| &route.target);
-            cx.owns(&table.home)
-                && (ids.is_empty() || ids.contains(&id.as_str()))
+            (ids.is_empty() || ids.contains(&id.as_str()))
                 && filters.pass(&table.tags, |filter| match filter {
                     "route-table-id" => one(id),
                     "vpc-id" => one(&table.vpc),
@@ -100,7 +104,12 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
         .collect();
     let (page, next) = cx.params.page(found, PAGES)?;
     let mut xml = Xml::default();
-    xml.set("routeTableSet", page, |xml, (id, table)| write(xml, ec2, id, table)).maybe("nextToken", next);
+    xml.set("routeTableSet", &page, |xml, (id, table)| write(xml, ec2, id, table)).maybe("nextToken", next);
+    for (id, _) in page {
+        if let Some(table) = cx.ec2().route_tables.get_mut(&id) {
+            table.seen();
+        }
+    }
     Ok(xml)
 }
 

@@ -54,7 +54,9 @@ impl Destination {
     }
 
     fn put(self, cx: &mut Cx<'_>, table: &str, route: Option<VpcRoute>) {
+        let stale_reads = cx.switches.stale_reads;
         let Some(table) = cx.ec2().route_tables.get_mut(table) else { return };
+        table.keep_stale(stale_reads);
         match (self, route) {
             (Self::Prefix(prefix), Some(route)) => drop(table.routes.insert(prefix, route)),
             (Self::Prefix(prefix), None) => drop(table.routes.remove(&prefix)),

@@ -157,6 +157,13 @@ impl crate::ec2::Ec2 {
     /// A route table with the local routes of a VPC.
     pub(crate) fn local_table(&self, home: Home, vpc: &str, cidrs: &[ipnet::Ipv4Net]) -> RouteTable {
         let routes = cidrs.iter().map(|cidr| (*cidr, VpcRoute { target: VpcTarget::Local })).collect();
-        RouteTable { home, vpc: vpc.to_owned(), routes, prefix_lists: BTreeMap::new(), tags: BTreeMap::new() }
+        RouteTable {
+            home,
+            vpc: vpc.to_owned(),
+            routes,
+            prefix_lists: BTreeMap::new(),
+            stale: None,
+            tags: BTreeMap::new(),
+        }
     }
 }

@@ -28,7 +28,7 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Switches {
     /// How many reads show a written TGW route as `pending` before it is `active`.
     pub route_pending_reads: u32,
-    /// How many reads of a TGW route table do not see a route that was just written or deleted.
+    /// How many reads of a route table, of a transit gateway or a VPC, do not see a route that was just written or deleted.
     pub stale_reads: u32,
     /// How many reads show a TGW attachment, route table, association or propagation in its transitional state.
     pub attachment_pending_reads: u32,
@@ -141,7 +141,7 @@ impl Kind {
 }
 
 /// EC2 in all Regions.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Ec2 {
     /// Regions that exist.
     pub regions: BTreeSet<String>,

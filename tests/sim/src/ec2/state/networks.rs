@@ -48,8 +48,46 @@ pub struct RouteTable {
     pub routes: BTreeMap<Ipv4Net, VpcRoute>,
     /// Routes whose destination is a managed prefix list.
     pub prefix_lists: BTreeMap<String, VpcRoute>,
+    /// What reads still show; forwarding knows `routes` and `prefix_lists` only.
+    #[serde(skip)]
+    pub stale: Option<StaleRoutes>,
     /// Tags.
     pub tags: Tags,
+}
+
+/// A route table of a VPC as it was before its last changes.
+#[derive(Debug, Clone)]
+pub struct StaleRoutes {
+    /// How many more reads show it.
+    pub reads: u32,
+    routes: BTreeMap<Ipv4Net, VpcRoute>,
+    prefix_lists: BTreeMap<String, VpcRoute>,
+}
+
+impl RouteTable {
+    /// Notes that the routes are about to change, and that this many reads shall not see it yet.
+    pub fn keep_stale(&mut self, reads: u32) {
+        if reads > 0 {
+            let now = || StaleRoutes { reads, routes: self.routes.clone(), prefix_lists: self.prefix_lists.clone() };
+            self.stale = Some(self.stale.take().map_or_else(now, |stale| StaleRoutes { reads, ..stale }));
+        }
+    }
+
+    /// What a read shows: the table as it is, or as it was before the last changes.
+    pub fn view(&self) -> Self {
+        let mut view = self.clone();
+        if let Some(stale) = &self.stale {
+            view.routes.clone_from(&stale.routes);
+            view.prefix_lists.clone_from(&stale.prefix_lists);
+        }
+        view
+    }
+
+    /// A read saw the table: what it still shows of the past is shown one time less.
+    pub fn seen(&mut self) {
+        self.stale =
+            self.stale.take().filter(|stale| stale.reads > 1).map(|it| StaleRoutes { reads: it.reads - 1, ..it });
+    }
 }
 
 /// A route of a VPC route table.
