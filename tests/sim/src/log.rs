@@ -91,8 +91,8 @@ impl Log {
     }
 
     /// Writes down a call to a Region or system that answers nothing.
-    pub fn lost(&self, at: Timestamp, call: CallInfo) {
-        let seq = self.arrived(at, call, None);
+    pub fn lost(&self, at: Timestamp, call: CallInfo, function: Option<String>) {
+        let seq = self.arrived(at, call, function);
         self.dropped(seq, "Lost");
     }
 

@@ -135,3 +135,20 @@ fn mistakes_in_the_file_are_told() {
         assert!(error.contains(told), "`{wrong}`: {error}");
     }
 }
+
+/// While a change of a list is on its way, routes may go by the old entries or by the new ones; a switch says which.
+#[tokio::test]
+async fn with_the_switch_new_entries_are_in_effect_only_when_the_change_is_complete() {
+    let aws = Aws::of(&world(), Options::default()).await;
+    let change = serde_json::json!({"ec2": {"prefix_lists_apply_late": true}});
+    aws.control(reqwest::Method::PUT, "/switches", change).await;
+    let add = [("PrefixListId", "pl-01"), ("CurrentVersion", "1"), ("AddEntry.1.Cidr", "172.30.9.0/24")];
+    assert_eq!(aws.ec2("ModifyManagedPrefixList", &add).await.text("version"), Some("2"));
+    assert!(aws.search("route-search.exact-match", "172.30.9.0/24").await.is_empty());
+    let read = [("PrefixListId.1", "pl-01")];
+    let state = aws.ec2("DescribeManagedPrefixLists", &read).await.text("state").map(str::to_owned);
+    assert_eq!(state.as_deref(), Some("modify-in-progress"));
+    let state = aws.ec2("DescribeManagedPrefixLists", &read).await.text("state").map(str::to_owned);
+    assert_eq!(state.as_deref(), Some("modify-complete"));
+    assert_eq!(aws.search("route-search.exact-match", "172.30.9.0/24").await.len(), 1);
+}

@@ -178,7 +178,7 @@ async fn a_vpc_route_within_the_vpc_is_one_subnet_to_an_interface() {
         ("DeleteRoute", to("172.30.0.0/16", "NetworkInterfaceId", "eni-01"), "InvalidParameterValue"),
         ("ReplaceRoute", to("10.0.0.0/8", "TransitGatewayId", "tgw-01"), "InvalidParameterValue"),
         ("CreateRoute", to("10.0.0.0/8", "TransitGatewayId", "tgw-0123"), "InvalidTransitGatewayID.NotFound"),
-        ("CreateRoute", to("10.0.0.0/8", "GatewayId", "igw-1"), "UnsupportedOperation"),
+        ("CreateRoute", to("10.0.0.0/8", "InstanceId", "i-01"), "UnsupportedOperation"),
     ];
     for (action, parameters, code) in cases {
         assert_eq!(aws.ec2(action, &parameters).await.code(), code, "{action} {parameters:?}");

@@ -186,3 +186,34 @@ fn a_copy_of_a_world_goes_its_own_way() {
     assert!(matches!(lost(probe(&world, "near-1", "10.3.1.10")), Lost::Blackhole { .. }));
     assert!(matches!(probe(&copy, "near-1", "10.3.1.10"), ProbeOutcome::Answered { .. }));
 }
+
+/// Routes to gateways that belong to others are read as they are, led elsewhere, and put back.
+#[tokio::test]
+async fn routes_to_gateways_are_shown_and_can_be_put_back() {
+    let world = support::WORLD.replacen(
+        "routes: [{ prefix: 0.0.0.0/0, transit_gateway: tokyo }]",
+        "routes: [{ prefix: 0.0.0.0/0, nat_gateway: nat-01 }, { prefix: 10.0.0.0/8, gateway: vgw-01 }, \
+         { prefix: 172.30.9.0/24, gateway: vpce-01 }]",
+        1,
+    );
+    let aws = Aws::of(&world, holdfast_sim::Options::default()).await;
+    let routes = aws.ec2("DescribeRouteTables", &[("RouteTableId.1", "rtb-0ec2")]).await;
+    let mut gateways = routes.texts("gatewayId");
+    gateways.sort_unstable();
+    assert_eq!((gateways, routes.texts("natGatewayId")), (vec!["local", "vgw-01", "vpce-01"], vec!["nat-01"]));
+    let to = |prefix, name, id| [("RouteTableId", "rtb-0ec2"), ("DestinationCidrBlock", prefix), (name, id)];
+    let cases = [
+        ("ReplaceRoute", to("0.0.0.0/0", "TransitGatewayId", "tgw-01"), ""),
+        ("ReplaceRoute", to("0.0.0.0/0", "NatGatewayId", "nat-01"), ""),
+        ("ReplaceRoute", to("172.30.9.0/24", "NetworkInterfaceId", "eni-01"), ""),
+        ("ReplaceRoute", to("172.30.9.0/24", "VpcEndpointId", "vpce-01"), ""),
+        ("CreateRoute", to("172.30.1.0/24", "NatGatewayId", "nat-01"), ""),
+        ("ReplaceRoute", to("172.30.1.0/24", "GatewayId", "vgw-01"), "InvalidParameterValue"),
+        ("CreateRoute", to("11.0.0.0/8", "GatewayId", "igw-09"), "InvalidGatewayID.NotFound"),
+        ("CreateRoute", to("11.0.0.0/8", "NatGatewayId", "nat-09"), "InvalidNatGatewayID.NotFound"),
+        ("CreateRoute", to("11.0.0.0/8", "VpcEndpointId", "vpce-09"), "InvalidVpcEndpointId.NotFound"),
+    ];
+    for (action, parameters, code) in cases {
+        assert_eq!(aws.ec2(action, &parameters).await.code(), code, "{action} {parameters:?}");
+    }
+}

@@ -74,3 +74,16 @@ fn each_mistake_is_told_with_its_place() {
         assert!(error.contains(told), "`{wrong}`: {error}");
     }
 }
+
+#[test]
+fn the_worlds_of_the_lab_load() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../lab/worlds");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        World::from_yaml(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        seen += 1;
+    }
+    assert!(seen > 0);
+}

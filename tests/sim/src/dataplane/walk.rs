@@ -110,6 +110,10 @@ impl<'w> Walk<'w> {
                 self.note(format!("{at} -> {eni}"));
                 Ok(At::Interface(eni))
             }
+            VpcTarget::Gateway(id) | VpcTarget::NatGateway(id) => {
+                self.note(format!("{at} -> {id}"));
+                Err(no_route(&format!("{id}, beyond which nothing is simulated")))
+            }
             VpcTarget::PeeringConnection(peering) => {
                 self.note(format!("{at} -> {peering}"));
                 self.over_peering(&subnet.vpc, &peering)
@@ -158,7 +162,11 @@ impl<'w> Walk<'w> {
                 self.note(format!("{at} -> {eni}"));
                 Ok(At::Interface(eni))
             }
-            VpcTarget::Local | VpcTarget::TransitGateway(_) | VpcTarget::PeeringConnection(_) => Err(filtered()),
+            VpcTarget::Local
+            | VpcTarget::TransitGateway(_)
+            | VpcTarget::PeeringConnection(_)
+            | VpcTarget::Gateway(_)
+            | VpcTarget::NatGateway(_) => Err(filtered()),
         }
     }
 

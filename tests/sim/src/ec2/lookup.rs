@@ -22,7 +22,7 @@ pub struct VpcHop {
 /// Why a route within the VPC's own CIDRs is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithinVpc {
-    /// It leads to something other than an interface.
+    /// It leads to something other than an interface or its like.
     Target,
     /// It is not one whole subnet.
     NotWholeSubnet,
@@ -66,7 +66,7 @@ impl Ec2 {
         let table = self.route_tables.get(route_table)?;
         let written = table.routes.iter().map(|(prefix, route)| (*prefix, None, &route.target));
         let listed = table.prefix_lists.iter().flat_map(|(id, route)| {
-            let entries = self.prefix_lists.get(id).map(|list| list.entries().keys());
+            let entries = self.prefix_lists.get(id).map(|list| list.in_effect().keys());
             entries.into_iter().flatten().map(move |prefix| (*prefix, Some(id), &route.target))
         });
         let (prefix, prefix_list, target) = written
@@ -86,7 +86,8 @@ impl Ec2 {
         written + lists.map(|list| list.max_entries).sum::<usize>()
     }
 
-    /// A prefix within the VPC must be one whole subnet, and may lead to an interface only.
+    /// A prefix within the VPC must be one whole subnet, and may lead to an interface, a NAT gateway or a Gateway Load
+    /// Balancer endpoint only.
     ///
     /// # Errors
     /// Which of the two rules is broken. Source: Amazon VPC user guide, "Routing for a middlebox appliance"; an entry
@@ -96,7 +97,12 @@ impl Ec2 {
         if *target == VpcTarget::Local || !vpc.is_some_and(|vpc| vpc.cidrs.iter().any(|cidr| cidr.contains(prefix))) {
             return Ok(());
         }
-        if !matches!(target, VpcTarget::NetworkInterface(_)) {
+        let middlebox = match target {
+            VpcTarget::NetworkInterface(_) | VpcTarget::NatGateway(_) => true,
+            VpcTarget::Gateway(id) => id.starts_with("vpce-"),
+            VpcTarget::Local | VpcTarget::TransitGateway(_) | VpcTarget::PeeringConnection(_) => false,
+        };
+        if !middlebox {
             return Err(WithinVpc::Target);
         }
         let whole = vpc.is_some_and(|vpc| vpc.cidrs.contains(prefix))
@@ -112,6 +118,7 @@ impl Ec2 {
             VpcTarget::Local => false,
             VpcTarget::TransitGateway(tgw) => !self.is_attached(&table.vpc, tgw),
             VpcTarget::NetworkInterface(eni) => !self.enis.get(eni).is_some_and(|eni| self.is_behind(eni)),
+            VpcTarget::Gateway(id) | VpcTarget::NatGateway(id) => self.gateways.get(id) != Some(&table.vpc),
             VpcTarget::PeeringConnection(id) => {
                 self.vpc_peerings.get(id).is_none_or(|found| found.state != VpcPeeringState::Active)
             }

@@ -105,7 +105,7 @@ impl Ec2 {
         let propagated = self.propagated(table);
         let mut prefixes: BTreeSet<Ipv4Net> = table.routes.keys().copied().collect();
         for list in table.prefix_lists.keys().filter_map(|id| self.prefix_lists.get(id)) {
-            prefixes.extend(list.entries().keys());
+            prefixes.extend(list.in_effect().keys());
         }
         prefixes.extend(propagated.iter().flat_map(|from| from.prefixes.all()));
         prefixes.iter().filter_map(|prefix| self.in_effect(table, &propagated, prefix)).collect()
@@ -147,7 +147,7 @@ impl Ec2 {
         }
         let listed = table.prefix_lists.iter().find(|(id, reference)| {
             !reference.state.is_going()
-                && self.prefix_lists.get(*id).is_some_and(|list| list.entries().contains_key(prefix))
+                && self.prefix_lists.get(*id).is_some_and(|list| list.in_effect().contains_key(prefix))
         });
         if let Some((id, reference)) = listed {
             let pending = matches!(reference.state, Progress::Pending(_));

@@ -112,12 +112,12 @@ where
     F: Future<Output = Answer>,
 {
     let gate = shared.gate();
+    let function = connection.client().and_then(|client| client.function.clone());
     if is_lost(shared, &call) {
-        gate.log().lost(shared.now(), call);
+        gate.log().lost(shared.now(), call, function);
         connection.cut();
         return ().into_response();
     }
-    let function = connection.client().and_then(|client| client.function.clone());
     let seq = gate.log().arrived(shared.now(), call.clone(), function);
     let hold = gate.hold_for(seq, &call, connection);
     if let Some((id, When::Before)) = hold

@@ -53,11 +53,6 @@ async fn answer(
 
     let Appliance { shared, name } = &appliance;
     let call = call(&request, name);
-    if shared.world().lost_prisms.contains(name) {
-        shared.gate().log().lost(shared.now(), call);
-        connection.cut();
-        return Response::new(Body::empty());
-    }
     let render = |injected| answer_of(injected_reply(injected, &request, shared));
     intercept(shared, &connection, call, render, || async { answer_of(dispatch(shared, name, &request)) }).await
 }

@@ -94,6 +94,7 @@ pub(super) fn create(cx: &mut Cx<'_>) -> Result<Xml> {
         name,
         max_entries,
         version: 1,
+        applied: 1,
         versions: BTreeMap::from([(1, entries)]),
         state: PrefixListState::changing(PrefixListChange::Create, cx.switches.prefix_list_pending_reads),
         shared_with: Default::default(),
@@ -170,13 +171,16 @@ pub(super) fn modify(cx: &mut Cx<'_>) -> Result<Xml> {
     if entries.len() > list.max_entries {
         return Err(too_many(list.max_entries));
     }
-    new_version(&mut list, entries);
+    new_version(cx, &mut list, entries);
     Ok(put(cx, id, list))
 }
 
-fn new_version(list: &mut PrefixList, entries: Entries) {
+fn new_version(cx: &Cx<'_>, list: &mut PrefixList, entries: Entries) {
     list.version += 1;
     list.versions.insert(list.version, entries);
+    if !cx.switches.prefix_lists_apply_late || cx.switches.prefix_list_pending_reads == 0 {
+        list.applied = list.version;
+    }
 }
 
 /// Another size. Where a table that refers to the list has no room, the change fails as a state.
@@ -214,7 +218,7 @@ pub(super) fn restore(cx: &mut Cx<'_>) -> Result<Xml> {
     if entries.len() > list.max_entries {
         return Err(too_many(list.max_entries));
     }
-    new_version(&mut list, entries);
+    new_version(cx, &mut list, entries);
     list.state = PrefixListState::changing(PrefixListChange::Restore, cx.switches.prefix_list_pending_reads);
     Ok(put(cx, id, list))
 }
@@ -275,7 +279,7 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
     xml.maybe("nextToken", next);
     for id in &page {
         let Some(list) = cx.ec2().prefix_lists.get_mut(id) else { continue };
-        list.state = list.state.clone().seen();
+        list.see();
         if list.state == PrefixListState::Complete(PrefixListChange::Delete) {
             cx.ec2().prefix_lists.remove(id);
         }

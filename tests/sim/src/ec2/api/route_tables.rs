@@ -11,7 +11,7 @@ use super::{
 /// At most 100 tables a page. Source: EC2 API reference, `DescribeRouteTables`.
 const PAGES: PageLimits = PageLimits { least: 5, most: 100, default: 100 };
 
-const FILTERS: [&str; 16] = [
+const FILTERS: [&str; 17] = [
     "route-table-id",
     "vpc-id",
     "owner-id",
@@ -24,6 +24,7 @@ const FILTERS: [&str; 16] = [
     "route.transit-gateway-id",
     "route.network-interface-id",
     "route.vpc-peering-connection-id",
+    "route.nat-gateway-id",
     "route.state",
     "route.origin",
     "route.gateway-id",
@@ -50,7 +51,9 @@ fn target_id(target: &VpcTarget, filter: &str) -> Option<String> {
     match (target, filter) {
         (VpcTarget::TransitGateway(id), "route.transit-gateway-id")
         | (VpcTarget::NetworkInterface(id), "route.network-interface-id")
-        | (VpcTarget::PeeringConnection(id), "route.vpc-peering-connection-id") => Some(id.clone()),
+        | (VpcTarget::PeeringConnection(id), "route.vpc-peering-connection-id")
+        | (VpcTarget::Gateway(id), "route.gateway-id")
+        | (VpcTarget::NatGateway(id), "route.nat-gateway-id") => Some(id.clone()),
         _ => None,
     }
 }
@@ -59,9 +62,11 @@ fn target_id(target: &VpcTarget, filter: &str) -> Option<String> {
 fn origin(target: &VpcTarget) -> &'static str {
     match target {
         VpcTarget::Local => "CreateRouteTable",
-        VpcTarget::TransitGateway(_) | VpcTarget::NetworkInterface(_) | VpcTarget::PeeringConnection(_) => {
-            "CreateRoute"
-        }
+        VpcTarget::TransitGateway(_)
+        | VpcTarget::NetworkInterface(_)
+        | VpcTarget::PeeringConnection(_)
+        | VpcTarget::Gateway(_)
+        | VpcTarget::NatGateway(_) => "CreateRoute",
     }
 }
 
@@ -92,12 +97,15 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
                     }
                     "route.destination-cidr-block" => table.routes.keys().map(ToString::to_string).collect(),
                     "route.destination-prefix-list-id" => table.prefix_lists.keys().cloned().collect(),
-                    "route.transit-gateway-id" | "route.network-interface-id" | "route.vpc-peering-connection-id" => {
-                        targets().filter_map(|target| target_id(target, filter)).collect()
-                    }
+                    "route.transit-gateway-id"
+                    | "route.network-interface-id"
+                    | "route.vpc-peering-connection-id"
+                    | "route.nat-gateway-id" => targets().filter_map(|target| target_id(target, filter)).collect(),
                     "route.state" => targets().map(|target| state(ec2, table, target).into()).collect(),
                     "route.origin" => targets().map(|target| origin(target).into()).collect(),
-                    "route.gateway-id" => one("local"),
+                    "route.gateway-id" => std::iter::once("local".into())
+                        .chain(targets().filter_map(|target| target_id(target, filter)))
+                        .collect(),
                     _ => Vec::new(),
                 })
         })
@@ -117,6 +125,8 @@ fn write_target(xml: &mut Xml, ec2: &Ec2, target: &VpcTarget) {
     match target {
         VpcTarget::Local => xml.text("gatewayId", "local"),
         VpcTarget::TransitGateway(tgw) => xml.text("transitGatewayId", tgw),
+        VpcTarget::Gateway(id) => xml.text("gatewayId", id),
+        VpcTarget::NatGateway(id) => xml.text("natGatewayId", id),
         VpcTarget::PeeringConnection(peering) => xml.text("vpcPeeringConnectionId", peering),
         VpcTarget::NetworkInterface(eni) => {
             let attached = ec2.enis.get(eni).and_then(|eni| eni.attached.as_ref());

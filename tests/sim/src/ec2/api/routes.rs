@@ -68,17 +68,16 @@ impl Destination {
 
 /// The one target that the request names, if the table's VPC can reach it.
 fn target(cx: &Cx<'_>, table: &RouteTable) -> Result<VpcTarget> {
-    const OTHERS: [&str; 8] = [
+    const OTHERS: [&str; 5] =
+        ["InstanceId", "CarrierGatewayId", "LocalGatewayId", "CoreNetworkArn", "EgressOnlyInternetGatewayId"];
+    const KNOWN: [&str; 6] = [
+        "TransitGatewayId",
+        "NetworkInterfaceId",
+        "VpcPeeringConnectionId",
         "GatewayId",
-        "NatGatewayId",
-        "InstanceId",
         "VpcEndpointId",
-        "CarrierGatewayId",
-        "LocalGatewayId",
-        "CoreNetworkArn",
-        "EgressOnlyInternetGatewayId",
+        "NatGatewayId",
     ];
-    const KNOWN: [&str; 3] = ["TransitGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId"];
     if let Some(other) = OTHERS.iter().find(|name| cx.params.get(name).is_some()) {
         return Err(Ec2Error::new("UnsupportedOperation", format!("Routes to a {other} are not simulated.")));
     }
@@ -110,6 +109,7 @@ fn target(cx: &Cx<'_>, table: &RouteTable) -> Result<VpcTarget> {
             }
             Ok(VpcTarget::NetworkInterface(eni.to_owned()))
         }
+        (name @ ("GatewayId" | "VpcEndpointId" | "NatGatewayId"), id) => gateway(cx, table, name, id),
         (_, peering) => {
             let found = ec2.vpc_peerings.get(peering);
             let seen = found.filter(|it| it.stands() && it.sides().into_iter().any(|side| cx.owns(&side.home)));
@@ -123,6 +123,23 @@ fn target(cx: &Cx<'_>, table: &RouteTable) -> Result<VpcTarget> {
             Ok(VpcTarget::PeeringConnection(peering.to_owned()))
         }
     }
+}
+
+/// A gateway that the world file names in a route of this VPC.
+fn gateway(cx: &Cx<'_>, table: &RouteTable, name: &str, id: &str) -> Result<VpcTarget> {
+    let Some(vpc) = cx.world.ec2.gateways.get(id) else {
+        let (code, noun) = match name {
+            "NatGatewayId" => ("InvalidNatGatewayID.NotFound", "natGateway"),
+            "VpcEndpointId" => ("InvalidVpcEndpointId.NotFound", "vpcEndpoint"),
+            _ => ("InvalidGatewayID.NotFound", "gateway"),
+        };
+        return Err(Ec2Error::new(code, format!("The {noun} ID '{id}' does not exist")));
+    };
+    if *vpc != table.vpc {
+        return Err(Ec2Error::value(format!("route table and network gateway {id} belong to different networks")));
+    }
+    let id = id.to_owned();
+    Ok(if name == "NatGatewayId" { VpcTarget::NatGateway(id) } else { VpcTarget::Gateway(id) })
 }
 
 fn check_within_vpc(cx: &Cx<'_>, table: &RouteTable, to: &Destination, target: &VpcTarget) -> Result<()> {

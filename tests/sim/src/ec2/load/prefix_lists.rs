@@ -45,6 +45,7 @@ impl Loader<'_> {
                 name: file.name.clone(),
                 max_entries,
                 version: 1,
+                applied: 1,
                 versions: BTreeMap::from([(1, entries)]),
                 state: PrefixListState::Complete(PrefixListChange::Create),
                 shared_with: file.shared_with.iter().cloned().collect(),

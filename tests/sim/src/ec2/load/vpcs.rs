@@ -119,9 +119,10 @@ impl Loader<'_> {
             for table in &vpc.route_tables {
                 let place = format!("{place}.vpcs[{}].route_tables[{}]", vpc.name, table.name);
                 let id = self.resolve(Kind::RouteTable, region, &place, &table.name)?;
+                let own = self.resolve(Kind::Vpc, region, &place, &vpc.name)?;
                 for route in &table.routes {
                     let (to, place) = self.destination(region, &place, route.prefix, route.prefix_list.as_ref())?;
-                    let route = VpcRoute { target: self.vpc_target(region, &place, route)? };
+                    let route = VpcRoute { target: self.vpc_target(region, &place, &own, route)? };
                     let Some(table) = self.ec2.route_tables.get_mut(&id) else { continue };
                     let before = match to {
                         To::Prefix(prefix) => table.routes.insert(prefix, route),
@@ -136,17 +137,34 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn vpc_target(&self, region: &str, place: &str, route: &RouteFile) -> Result<VpcTarget, WorldError> {
-        match (&route.transit_gateway, &route.network_interface, &route.vpc_peering) {
-            (Some(name), None, None) => Ok(VpcTarget::TransitGateway(self.resolve(Kind::Tgw, region, place, name)?)),
-            (None, Some(name), None) => {
-                Ok(VpcTarget::NetworkInterface(self.resolve(Kind::Eni, region, place, name)?))
+    fn vpc_target(&mut self, region: &str, place: &str, vpc: &str, route: &RouteFile) -> Result<VpcTarget, WorldError> {
+        let resolve = |kind, name: &String| self.resolve(kind, region, place, name);
+        let mut targets = Vec::new();
+        if let Some(name) = &route.transit_gateway {
+            targets.push(VpcTarget::TransitGateway(resolve(Kind::Tgw, name)?));
+        }
+        if let Some(name) = &route.network_interface {
+            targets.push(VpcTarget::NetworkInterface(resolve(Kind::Eni, name)?));
+        }
+        if let Some(name) = &route.vpc_peering {
+            targets.push(VpcTarget::PeeringConnection(resolve(Kind::VpcPeering, name)?));
+        }
+        for (id, is_nat) in [(&route.gateway, false), (&route.nat_gateway, true)] {
+            let Some(id) = id else { continue };
+            let kinds: &[&str] = if is_nat { &["nat-"] } else { &["igw-", "vgw-", "vpce-"] };
+            if !kinds.iter().any(|kind| id.starts_with(kind)) {
+                return Err(WorldError::at(
+                    place,
+                    format!("`{id}` is not an id of this kind: write {}", kinds.join(", ")),
+                ));
             }
-            (None, None, Some(name)) => {
-                Ok(VpcTarget::PeeringConnection(self.resolve(Kind::VpcPeering, region, place, name)?))
-            }
-            _ => {
-                let problem = "write exactly one of `transit_gateway`, `network_interface` and `vpc_peering`";
+            self.ec2.gateways.insert(id.clone(), vpc.to_owned());
+            targets.push(if is_nat { VpcTarget::NatGateway(id.clone()) } else { VpcTarget::Gateway(id.clone()) });
+        }
+        match <[VpcTarget; 1]>::try_from(targets) {
+            Ok([target]) => Ok(target),
+            Err(_) => {
+                let problem = "write exactly one of `transit_gateway`, `network_interface`, `vpc_peering`, `gateway` and `nat_gateway`";
                 Err(WorldError::at(place, problem))
             }
         }

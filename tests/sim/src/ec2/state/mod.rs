@@ -42,6 +42,8 @@ pub struct Switches {
     pub peering_carries_overlays: bool,
     /// How many reads show a managed prefix list as being made or changed.
     pub prefix_list_pending_reads: u32,
+    /// Whether routes see the new entries of a prefix list only when its change is complete. AWS says neither way.
+    pub prefix_lists_apply_late: bool,
     /// Routes that a transit gateway takes over all its tables. Source: Amazon VPC Transit Gateways guide, "Quotas".
     pub routes_per_transit_gateway: usize,
     /// Routes that a VPC route table takes besides propagated ones. Source: Amazon VPC user guide, "Quotas": 500 by
@@ -64,6 +66,7 @@ impl Default for Switches {
             peering_pending_reads: 1,
             peering_carries_overlays: false,
             prefix_list_pending_reads: 1,
+            prefix_lists_apply_late: false,
             routes_per_transit_gateway: 10_000,
             routes_per_table: 500,
             throttling: true,
@@ -163,6 +166,8 @@ pub struct Ec2 {
     pub tgw_route_tables: BTreeMap<String, TgwRouteTable>,
     /// VPC peering connections.
     pub vpc_peerings: BTreeMap<String, VpcPeering>,
+    /// Gateways and endpoints of which no more is known than their VPC.
+    pub gateways: BTreeMap<String, String>,
     /// Managed prefix lists.
     pub prefix_lists: BTreeMap<String, PrefixList>,
     /// Target groups of load balancers, by ARN.

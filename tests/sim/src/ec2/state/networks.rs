@@ -109,4 +109,9 @@ pub enum VpcTarget {
     NetworkInterface(String),
     /// A VPC peering connection.
     PeeringConnection(String),
+    /// An internet gateway, a virtual private gateway or a Gateway Load Balancer endpoint; what is beyond it is not
+    /// simulated.
+    Gateway(String),
+    /// A NAT gateway; what is beyond it is not simulated.
+    NatGateway(String),
 }

@@ -25,6 +25,8 @@ pub struct PrefixList {
     pub max_entries: usize,
     /// Current version.
     pub version: u64,
+    /// The version that routes go by: the current one, or the one before while a change is on its way.
+    pub applied: u64,
     /// Entries of all versions.
     pub versions: BTreeMap<u64, Entries>,
     /// State.
@@ -38,10 +40,23 @@ pub struct PrefixList {
 }
 
 impl PrefixList {
-    /// The entries in effect.
+    /// The entries of the current version.
     pub fn entries(&self) -> &Entries {
         const NONE: &Entries = &Entries::new();
         self.versions.get(&self.version).unwrap_or(NONE)
+    }
+
+    /// The entries that routes have.
+    pub fn in_effect(&self) -> &Entries {
+        self.versions.get(&self.applied).unwrap_or_else(|| self.entries())
+    }
+
+    /// One more read saw the list: a change on its way moves on, and a finished one is in effect.
+    pub fn see(&mut self) {
+        self.state = self.state.clone().seen();
+        if !matches!(self.state, PrefixListState::InProgress(..)) {
+            self.applied = self.version;
+        }
     }
 
     /// Whether an account may refer to it.
