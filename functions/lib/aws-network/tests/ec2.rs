@@ -145,9 +145,10 @@ fn fill(world: &mut World, routes: u32) {
     let mut file = holdfast_sim::WorldFile::parse(include_str!("world.yaml")).unwrap();
     let table = &mut file.regions.get_mut("eu-west-1").unwrap().transit_gateways[0].route_tables[0];
     for n in 0..routes {
-        let prefix = format!("100.{}.{}.{}/32", 64 + n / 65536, n / 256 % 256, n % 256).parse().unwrap();
+        let prefix = format!("100.{}.{}.{}/32", 64 + n / 65536, n / 256 % 256, n % 256);
         table.routes.push(holdfast_sim::ec2::file::TgwRouteFile {
-            prefix,
+            prefix: Some(prefix.parse().unwrap()),
+            prefix_list: None,
             attachment: Some("across".into()),
             blackhole: false,
         });
