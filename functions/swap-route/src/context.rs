@@ -2,7 +2,7 @@
 
 use holdfast_aws_network::{AwsNetwork, scopes_of};
 use holdfast_model::{Clock, Fault, FaultName, NetworkMap, Scope};
-use holdfast_runtime::{Accounts, Config, MapSource, SystemClock, base_config};
+use holdfast_runtime::{Accounts, Config, MapSource, SystemClock, Writer, base_config};
 use holdfast_store::{EvidenceStore, Inventory, Operations};
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ pub struct Context {
     pub(crate) evidence: EvidenceStore,
     pub(crate) operations: Operations,
     pub(crate) clock: Box<dyn Clock>,
+    pub(crate) writer: Writer,
 }
 
 impl Context {
@@ -29,6 +30,7 @@ impl Context {
             inventory: Inventory::new(&base, config.inventory_table),
             evidence: EvidenceStore::new(&base, config.operations_table.clone()),
             operations: Operations::new(&base, config.operations_table),
+            writer: config.writer,
             accounts: Accounts::new(base),
             clock: Box::new(SystemClock),
         })

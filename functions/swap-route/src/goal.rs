@@ -1,8 +1,8 @@
 //! What is asked for, resolved against the network map and the journal.
 
-use holdfast_journal::{Intent, JournalStore, Operation};
+use holdfast_journal::{Intent, JournalStore, Operation, owed_to};
 use holdfast_model::wire::{FailoverIntent, FailoverRequest, Force};
-use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, SiteName};
+use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, Region, SiteName};
 use std::collections::BTreeSet;
 
 /// What is asked for.
@@ -16,6 +16,8 @@ pub(crate) struct Goal {
     pub(crate) hosts: Option<BTreeSet<std::net::Ipv4Addr>>,
     /// Site that the tables will lead to.
     pub(crate) to: SiteName,
+    /// A Region that is declared lost.
+    pub(crate) lost: Option<Region>,
     /// The operation that is taken back.
     pub(crate) undone: Option<Operation>,
     /// A person's word.
@@ -33,19 +35,17 @@ pub(crate) async fn goal<J: JournalStore>(
 ) -> Result<Goal, Fault> {
     let force = request.force.clone();
     match request.intent().map_err(|message| Fault::new(FaultName::InvalidInput, message))? {
-        FailoverIntent::Move { networks, to, hosts } => {
-            if let Some(unknown) = networks.iter().find(|network| !map.networks.contains_key(*network)) {
-                let declared = names(map.networks.keys());
-                let message = format!("network `{unknown}` is not in the network map (declared: {declared})");
-                return Err(Fault::new(FaultName::InvalidInput, message));
-            }
-            if !map.sites.contains_key(&to) {
-                let declared = names(map.sites.keys());
-                let message = format!("site `{to}` is not in the network map (declared: {declared})");
-                return Err(Fault::new(FaultName::InvalidInput, message));
-            }
-            let intent = Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone() };
-            Ok(Goal { intent, networks, hosts, to, undone: None, force })
+        FailoverIntent::Move { networks, to, hosts, lost } => {
+            declared(map, &networks, &to)?;
+            let intent =
+                Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone(), lost: lost.clone() };
+            Ok(Goal { intent, networks, hosts, to, lost, undone: None, force })
+        }
+        FailoverIntent::Reconcile(networks) => {
+            let to = owed_to(&networks, journal).await?;
+            declared(map, &networks, &to)?;
+            let intent = Intent::Move { networks: networks.clone(), to: to.clone(), hosts: None, lost: None };
+            Ok(Goal { intent, networks, hosts: None, to, lost: None, undone: None, force })
         }
         FailoverIntent::Undo(id) => {
             let not = |message: String| Fault::new(FaultName::NotUndoable, message);
@@ -57,9 +57,25 @@ pub(crate) async fn goal<J: JournalStore>(
             let to = undone.undo_to().map_err(not)?;
             let networks = undone.plan.networks.clone();
             let hosts = undone.plan.hosts.clone();
-            Ok(Goal { intent: Intent::Undo { operation: id }, networks, hosts, to, undone: Some(undone), force })
+            let intent = Intent::Undo { operation: id };
+            Ok(Goal { intent, networks, hosts, to, lost: None, undone: Some(undone), force })
         }
     }
+}
+
+/// Networks and site must be in the map.
+fn declared(map: &NetworkMap, networks: &BTreeSet<NetworkName>, to: &SiteName) -> Result<(), Fault> {
+    if let Some(unknown) = networks.iter().find(|network| !map.networks.contains_key(*network)) {
+        let declared = names(map.networks.keys());
+        let message = format!("network `{unknown}` is not in the network map (declared: {declared})");
+        return Err(Fault::new(FaultName::InvalidInput, message));
+    }
+    if !map.sites.contains_key(to) {
+        let declared = names(map.sites.keys());
+        let message = format!("site `{to}` is not in the network map (declared: {declared})");
+        return Err(Fault::new(FaultName::InvalidInput, message));
+    }
+    Ok(())
 }
 
 fn names<T: std::fmt::Display>(items: impl Iterator<Item = T>) -> String {

@@ -11,7 +11,7 @@ use holdfast_model::{
     Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, Scope, Site, SiteName,
 };
 use holdfast_plan::{Facts, Move, Plan, check, current_site, judge, plan_move, plan_rest, plan_table, plan_undo};
-use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN};
+use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,6 +42,11 @@ pub async fn handle(
 ) -> Result<SwapRouteOutput, Fault> {
     let (map, reference) = context.maps.load(input.map.as_ref()).await?;
     let goal = goal(&input.request, &map, &context.operations).await?;
+    let map = surviving(map, goal.lost.as_ref())?;
+    alive(&map, &goal.to)?;
+    if input.action == SwapAction::Apply {
+        context.writer.allows(context.accounts.region(), map.lost().map(|lost| &lost.region))?;
+    }
     let networks = context.networks(&map).await?;
     let swap = Swap { context, input, invocation, map: &map, reference, goal, networks };
     match swap.input.action {
@@ -104,7 +109,7 @@ impl<'a> Swap<'a> {
         let operation = session.operation();
         Ok(match applied {
             Applied::Done => {
-                let summary = done(operation, self.goal.force.as_ref(), &verdict);
+                let summary = done(operation, self.goal.force.as_ref(), &verdict, self.map.lost());
                 self.output(SwapResult::Done, Some(operation), text, summary)
             }
             Applied::Continue => {
@@ -151,7 +156,7 @@ impl<'a> Swap<'a> {
         let verdict = verdict?;
         let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
         Ok(match session {
-            Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session).await?), verdict)),
+            Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session, locks).await?), verdict)),
             Err(error) => Err(error),
         })
     }
@@ -165,21 +170,15 @@ impl<'a> Swap<'a> {
     }
 
     async fn open(&self, locks: &Locks) -> Result<Result<Taken<'a>, TakeError>, Fault> {
-        let undone_phase = match &self.goal.undone {
-            None => None,
-            Some(undone) => {
-                let (status, _) = self.desk().status(undone).await.map_err(|error| take_fault(&error))?;
-                Some(status.phase)
-            }
-        };
-        if let (Some(Phase::Superseded(by)), Some(undone)) = (&undone_phase, &self.goal.undone) {
+        let replaced = self.replaced(locks).await?;
+        if let (Some((undone, Phase::Superseded(by))), Some(_)) = (&replaced, &self.goal.undone) {
             let message = format!("operation {} was already taken back by {by}", undone.id);
             return Err(Fault::new(FaultName::NotUndoable, message));
         }
         let picture = self.picture().await;
         let plan = self.plan(&picture)?;
-        // An operation that never finished is closed by its undo, even where no table has to go back.
-        let unfinished = undone_phase.is_some_and(|phase| phase != Phase::Finished);
+        // An operation that never finished is closed by the one that replaces it, even where no table has to change.
+        let unfinished = replaced.is_some_and(|(_, phase)| phase != Phase::Finished);
         if plan.is_empty() && !unfinished {
             return Ok(Ok(Taken::Nothing));
         }
@@ -208,15 +207,39 @@ impl<'a> Swap<'a> {
         }
         let session = raced(self.desk().open(operation, locks, now).await)?;
         Ok(match session {
-            Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session).await?), verdict)),
+            Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session, locks).await?), verdict)),
             Err(error) => Err(error),
         })
     }
 
-    /// Closes the operation that is taken back, before its first route is.
-    async fn superseding(&self, session: Session<'a, Operations>) -> Result<Session<'a, Operations>, Fault> {
-        if let Some(undone) = &self.goal.undone {
-            session.supersede(undone, self.context.clock.now()).await.map_err(|error| take_fault(&error))?;
+    /// The operation that this one closes, and how far it got: the one that is taken back, or an open one of the same move that waits for a Region
+    /// which is now declared lost.
+    async fn replaced(&self, locks: &Locks) -> Result<Option<(Operation, Phase)>, Fault> {
+        let operation = match &self.goal.undone {
+            Some(undone) => undone.clone(),
+            None => {
+                let mut open = locks.values().filter_map(|lock| lock.open.as_ref());
+                let Some(open) = open.find(|open| self.goal.intent.replaces(&open.operation, &open.intent)) else {
+                    return Ok(None);
+                };
+                self.operation(&open.operation).await?
+            }
+        };
+        let (status, _) = self.desk().status(&operation).await.map_err(|error| take_fault(&error))?;
+        Ok(Some((operation, status.phase)))
+    }
+
+    /// Closes the operation that this one replaces, before its first route is written.
+    async fn superseding(
+        &self,
+        session: Session<'a, Operations>,
+        locks: &Locks,
+    ) -> Result<Session<'a, Operations>, Fault> {
+        let ended = |phase: &Phase| matches!(phase, Phase::Superseded(_)) || *phase == Phase::Finished;
+        if let Some((replaced, phase)) = self.replaced(locks).await?
+            && (self.goal.undone.is_some() || !ended(&phase))
+        {
+            session.supersede(&replaced, self.context.clock.now()).await.map_err(|error| take_fault(&error))?;
         }
         Ok(session)
     }
@@ -279,7 +302,8 @@ impl<'a> Swap<'a> {
 
     /// Instances and network interfaces of every EC2 site.
     async fn machines(&self) -> Result<BTreeMap<SiteName, Machines>, Fault> {
-        let sites = self.map.sites.iter().filter(|(_, site)| matches!(site, Site::Ec2 { .. }));
+        let sites = self.map.sites.iter();
+        let sites = sites.filter(|(_, site)| matches!(site, Site::Ec2 { .. }) && self.map.reachable(site.region()));
         let reads = sites.map(|(name, site)| async move {
             let scope = Scope { account: site.account().clone(), region: site.region().clone() };
             let network = self
@@ -310,6 +334,17 @@ impl<'a> Swap<'a> {
             plan,
             summary,
         }
+    }
+}
+
+/// Nobody leads traffic into a Region that is declared lost.
+fn alive(map: &NetworkMap, to: &SiteName) -> Result<(), Fault> {
+    match (map.lost(), map.sites.get(to)) {
+        (Some(lost), Some(site)) if *site.region() == lost.region => {
+            let message = format!("site `{to}` is in {}, which is declared lost; name a site elsewhere", lost.region);
+            Err(Fault::new(FaultName::InvalidInput, message))
+        }
+        (Some(_) | None, _) => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use holdfast_journal::{Intent, Operation, TakeError};
 use holdfast_model::wire::Force;
-use holdfast_model::{Fault, FaultName, NetworkName, OperationId, SiteName};
+use holdfast_model::{Fault, FaultName, Lost, NetworkName, OperationId, SiteName, VantageName};
 use holdfast_plan::{Plan, Violation};
 use holdfast_runtime::chain;
 use jiff::Timestamp;
@@ -34,19 +34,32 @@ fn forced(force: Option<&Force>) -> String {
     })
 }
 
-pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[String]) -> String {
+pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[String], lost: Option<&Lost>) -> String {
     let what = match &operation.intent {
         Intent::Move { .. } => String::new(),
         Intent::Undo { operation } => format!(" again: {operation} is taken back"),
     };
     let seen = if verdict.is_empty() { String::new() } else { format!("; seen: {}", verdict.join("; ")) };
     format!(
-        "every declared table leads {} to {}{what}; changed {} (operation {}){}{seen}",
+        "every declared table leads {} to {}{what}{}; changed {} (operation {}){}{seen}",
         names(&operation.plan.networks),
         operation.plan.to,
+        without(lost, &operation.plan.networks),
         size(&operation.plan),
         operation.id,
         forced(force),
+    )
+}
+
+/// What an operation without a lost Region leaves open.
+fn without(lost: Option<&Lost>, networks: &BTreeSet<NetworkName>) -> String {
+    let Some(Lost { region, cut_off }) = lost else { return String::new() };
+    let cut: Vec<&str> = cut_off.iter().map(VantageName::as_str).collect();
+    let cut = if cut.is_empty() { String::new() } else { format!(", and {} can only enter there", cut.join(", ")) };
+    let quoted: Vec<String> = networks.iter().map(|network| format!("\"{network}\"")).collect();
+    format!(
+        " but those of {region}, which is declared lost and was not called{cut}; when it answers again, start `{{\"reconcile\": [{}]}}`",
+        quoted.join(", ")
     )
 }
 

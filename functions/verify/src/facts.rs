@@ -84,11 +84,11 @@ impl Live {
     /// Reads routing and the machines of every EC2 site.
     pub(crate) async fn read(networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkMap, now: Timestamp) -> Self {
         let sites = map.sites.iter().filter_map(|(name, site)| match site {
-            Site::Ec2 { account, region, vpc } => {
+            Site::Ec2 { account, region, vpc } if map.reachable(region) => {
                 let scope = Scope { account: account.clone(), region: region.clone() };
                 networks.get(&scope).map(|network| async move { (name.clone(), network.read_machines(vpc).await) })
             }
-            Site::Nc2 { .. } => None,
+            Site::Ec2 { .. } | Site::Nc2 { .. } => None,
         });
         let (picture, found) = join(read_picture(networks, map, now), join_all(sites)).await;
         let mut live = Self { picture, machines: BTreeMap::new(), machines_unread: BTreeMap::new() };

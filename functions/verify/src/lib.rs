@@ -24,7 +24,7 @@ pub use context::Context;
 
 use holdfast_model::Fault;
 use holdfast_model::wire::{VerifyInput, VerifyKind, VerifyOutput};
-use holdfast_runtime::Invocation;
+use holdfast_runtime::{Invocation, surviving};
 
 /// IAM actions of this function in the accounts of the network map.
 pub const ACTIONS: &[&[&str]] = &[holdfast_aws_network::ACTIONS, holdfast_guest::ACTIONS];
@@ -59,7 +59,8 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
         VerifyKind::Preflight { request } => {
             preflight::check(context, &map, &request.wave, preflight::Moment::Cutover, now).await?
         }
-        VerifyKind::Postflight { networks, to, evidence } => {
+        VerifyKind::Postflight { networks, to, evidence, lost } => {
+            let map = surviving(map, lost.as_ref())?;
             postflight::check(context, &map, networks, to, evidence.as_ref(), now).await?
         }
         VerifyKind::Drill { request, evidence, plan } => {

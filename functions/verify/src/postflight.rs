@@ -36,5 +36,6 @@ pub(crate) async fn checks(context: &Context, subject: &Subject<'_>, to: &SiteNa
     let taking = Taking { host: CheckStatus::Fail, no_evidence: Some(CheckStatus::Warn) };
     checks.extend(machines::at_site(subject, &live, to, taking));
     checks.extend(routes::unread(&live));
+    checks.extend(routes::lost(subject.map));
     Ok(checks)
 }

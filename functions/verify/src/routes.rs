@@ -4,7 +4,8 @@ use crate::checks::{fail, list, pass, unknown, warn};
 use crate::facts::{Live, Subject};
 use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{
-    AttachmentId, AttachmentState, FaultName, Network, NetworkName, NextHop, Region, SiteName, Vantage, VantageName,
+    AttachmentId, AttachmentState, FaultName, Lost, Network, NetworkMap, NetworkName, NextHop, Region, SiteName,
+    Vantage, VantageName,
 };
 use holdfast_plan::{Move, Outcome, Reply, Source, View, check, current_site, parts, plan_move, trace, trace_reply};
 use std::collections::BTreeSet;
@@ -150,6 +151,17 @@ pub(crate) fn sites_now(subject: &Subject<'_>, live: &Live) -> Vec<(NetworkName,
         .iter()
         .map(|network| (network.clone(), current_site(subject.map, &live.picture, network)))
         .collect()
+}
+
+/// What is not verified because a Region is declared lost.
+pub(crate) fn lost(map: &NetworkMap) -> Option<Check> {
+    let Lost { region, cut_off } = map.lost()?;
+    let cut = if cut_off.is_empty() {
+        String::new()
+    } else {
+        format!("; {} can only enter there and is not served", list(cut_off))
+    };
+    Some(warn(format!("{region} is declared lost"), format!("nothing in it was read or probed{cut}")))
 }
 
 /// What could not be read, where nothing else names it.

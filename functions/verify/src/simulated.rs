@@ -130,7 +130,12 @@ async fn start(world: &str) -> (Sim, Context) {
         .endpoint_url(sim.aws_endpoint())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    let config = Config { inventory_table: "i".into(), operations_table: "o".into(), map_parameter: "m".into() };
+    let config = Config {
+        inventory_table: "i".into(),
+        operations_table: "o".into(),
+        map_parameter: "m".into(),
+        writer: holdfast_runtime::Writer::Any,
+    };
     let context = Context::new(Accounts::new(base), &config, Arc::new(FixedClock::at(Timestamp::UNIX_EPOCH)));
     (sim, context)
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
-use holdfast_journal::JournalStore;
+use holdfast_journal::{JournalStore, owed_to};
 use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
     Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Network, NetworkMap, NetworkName, Power,
     SightedNic, Sighting, Site, SiteName,
 };
 use holdfast_nutanix::{Backoff, Credentials, NutanixError, Prism, TimeLimit, Timeouts};
-use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
+use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config, surviving};
 use holdfast_store::{EvidenceStore, Inventory, Operations, Put};
 use jiff::Timestamp;
 
@@ -74,6 +74,10 @@ impl Context {
             }
             Subject::Failover { request } => match request.intent().map_err(invalid)? {
                 FailoverIntent::Move { networks, to, .. } => subject::of_request(map, &networks, &to),
+                FailoverIntent::Reconcile(networks) => {
+                    let to = owed_to(&networks, &self.operations).await?;
+                    subject::of_request(map, &networks, &to)
+                }
                 FailoverIntent::Undo(id) => {
                     let operation = self.operations.read_operation(&id).await.map_err(|error| store_fault(&error))?;
                     let missing = || Fault::new(FaultName::NotUndoable, format!("there is no operation `{id}`"));
@@ -106,6 +110,7 @@ fn store_fault(error: &holdfast_journal::StoreError) -> Fault {
 /// has to mend. A site that does not answer is no error: it is unread in the evidence.
 pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation) -> Result<WatchOutput, Fault> {
     let (map, reference) = context.maps.load(input.map.as_ref()).await?;
+    let map = surviving(map, input.subject.lost())?;
     let scope = context.scope(&map, &input.subject).await?;
     let hosts = context.inventory.hosts_of(&scope.networks).await?;
     if hosts.is_empty() {

@@ -16,13 +16,16 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// NC2 sites that could run a machine of the networks: those with a subnet for one of them, and the destination.
+    /// NC2 sites that could run a machine of the networks: those with a subnet for one of them, and the destination; none in a lost Region.
     #[must_use]
     pub fn nc2_sites(&self, map: &NetworkMap) -> BTreeSet<SiteName> {
         let networks = self.networks.iter().filter_map(|name| map.networks.get(name));
         let carried = networks.flat_map(|network| network.subnets.keys()).chain([&self.to]);
-        let is_nc2 = |site: &&SiteName| matches!(map.sites.get(*site), Some(holdfast_model::Site::Nc2 { .. }));
-        carried.filter(is_nc2).cloned().collect()
+        let asked = |site: &&SiteName| {
+            let site = map.sites.get(*site);
+            site.is_some_and(|site| matches!(site, holdfast_model::Site::Nc2 { .. }) && map.reachable(site.region()))
+        };
+        carried.filter(asked).cloned().collect()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     ministack::{self, Ministack, Settings},
     network_map,
     progress::Progress,
-    python,
+    python, replicas,
     stack::{Outputs, Package},
     wait, wave,
 };
@@ -32,6 +32,8 @@ const TABLES: [&str; 2] = ["holdfast-inventory", "holdfast-operations"];
 /// Where the stack is deployed when the world has no Region of its own.
 const REGIONS: [&str; 2] = ["ap-northeast-1", "ap-northeast-3"];
 const ACCOUNT: &str = "111122223333";
+/// Witness of the strongly consistent tables; nothing runs there.
+const WITNESS: &str = "ap-northeast-2";
 
 /// What the lab starts with.
 #[derive(Debug, Clone)]
@@ -44,10 +46,21 @@ pub struct LabOptions {
     pub hosts: Option<usize>,
     /// How fast Wait states and Retry intervals pass: 0 at once, 1 in real time.
     pub wait_scale: f64,
+    /// How the tables of the two Regions are one.
+    pub tables: Consistency,
     /// Whether the functions are built first; else their binaries must be there.
     pub build: bool,
     /// Where progress is shown.
     pub progress: Progress,
+}
+
+/// How the tables of the two Regions are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// One store, as a strongly consistent global table with a witness.
+    Strong,
+    /// A replica each, about a second behind; only the first Region writes.
+    Eventual,
 }
 
 /// Where a document comes from.
@@ -70,6 +83,7 @@ impl Default for LabOptions {
             map: Source::Story,
             hosts: None,
             wait_scale: 0.0,
+            tables: Consistency::Strong,
             build: true,
             progress: Progress::silent(),
         }
@@ -129,7 +143,10 @@ impl Lab {
             world,
             Options {
                 ministack: Some(ministack::url(port)),
-                strong_tables: TABLES.map(str::to_owned).to_vec(),
+                strong_tables: match options.tables {
+                    Consistency::Strong => TABLES.map(str::to_owned).to_vec(),
+                    Consistency::Eventual => Vec::new(),
+                },
                 strong_region: first.clone(),
                 ..Options::default()
             },
@@ -153,7 +170,7 @@ impl Lab {
         ministack.configure("stepfunctions._SFN_WAIT_SCALE", options.wait_scale).await?;
         let control = Control::new(sim.control_url())?;
         let mut lab = Self { sim, ministack, control, account, regions: Vec::new(), _folder: folder };
-        lab.deploy(&workspace, &template, &regions, progress).await?;
+        lab.deploy(&workspace, &template, &regions, &options).await?;
         if let Some(text) = map_text {
             progress.step("publishing the network map");
             let map = network_map::localized(&text, &map_path, &lab.sim)?;
@@ -167,16 +184,24 @@ impl Lab {
         workspace: &Workspace,
         template: &Template,
         names: &[String],
-        progress: &Progress,
+        options: &LabOptions,
     ) -> Result<(), LabError> {
         for (index, name) in names.iter().enumerate() {
-            progress.step(&format!("deploying infra/template.yaml in {name}"));
+            options.progress.step(&format!("deploying infra/template.yaml in {name}"));
             let aws = Aws::new(&self.sim.aws_endpoint(), &self.account, name);
             let peer = names.iter().find(|peer| *peer != name).cloned().unwrap_or_default();
             let role = if index == 0 { "primary" } else { "secondary" };
-            let parameters = vec![("RegionRole", role.to_owned()), ("PeerRegion", peer)];
+            let mut parameters = vec![("RegionRole", role.to_owned()), ("PeerRegion", peer.clone())];
+            if options.tables == Consistency::Strong {
+                parameters.push(("WitnessRegion", WITNESS.to_owned()));
+            }
             let package = Package::upload(workspace, template, &aws).await?;
             let outputs = package.deploy(&aws, &parameters).await?;
+            if options.tables == Consistency::Eventual && index == 0 {
+                for table in TABLES {
+                    replicas::create(&self.sim.aws_endpoint(), &self.account, (name, &peer), table).await?;
+                }
+            }
             self.regions.push(Region { aws, package, outputs, parameters });
         }
         Ok(())

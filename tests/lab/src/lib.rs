@@ -15,6 +15,7 @@ pub mod network_map;
 pub mod prober;
 mod progress;
 mod python;
+mod replicas;
 mod stack;
 pub mod story;
 mod template;
@@ -25,7 +26,7 @@ mod workspace;
 
 pub use error::LabError;
 pub use executions::Execution;
-pub use lab::{Lab, LabOptions, STORY_MAP, STORY_WORLD, Source};
+pub use lab::{Consistency, Lab, LabOptions, STORY_MAP, STORY_WORLD, Source};
 pub use progress::Progress;
 pub use stack::STACK;
 pub use template::Template;

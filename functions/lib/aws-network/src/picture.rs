@@ -10,10 +10,11 @@ use holdfast_model::{
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every account and Region that a network map speaks of: those of its route tables, vantages and sites.
+/// Every account and Region that a network map speaks of: those of its route tables, vantages and sites; none of a lost Region.
 #[must_use]
 pub fn scopes_of(map: &NetworkMap) -> BTreeSet<Scope> {
-    tgw_scopes(map).into_iter().chain(map.sites.values().map(site_scope)).collect()
+    let all = tgw_scopes(map).into_iter().chain(map.sites.values().map(site_scope));
+    all.filter(|scope| map.reachable(&scope.region)).collect()
 }
 
 /// Those with transit gateways.
@@ -25,7 +26,7 @@ fn tgw_scopes(map: &NetworkMap) -> BTreeSet<Scope> {
         let leaves = Scope { account: enters.account.clone(), region: vantage.reply_leaves().0.clone() };
         [enters, leaves]
     });
-    tables.chain(vantages).collect()
+    tables.chain(vantages).filter(|scope| map.reachable(&scope.region)).collect()
 }
 
 fn site_scope(site: &Site) -> Scope {

@@ -130,7 +130,7 @@ impl<'a, J: JournalStore> Desk<'a, J> {
             }
             if open.intent == *intent && same.as_ref().is_none_or(|same| *same == open.operation) {
                 same = Some(open.operation.clone());
-            } else if !matches!(intent, Intent::Undo { operation } if *operation == open.operation) {
+            } else if !intent.replaces(&open.operation, &open.intent) {
                 return Err(TakeError::OperationOpen {
                     network: network.clone(),
                     operation: open.operation.clone(),
@@ -234,10 +234,11 @@ impl<'a, J: JournalStore> Desk<'a, J> {
             let older = lock.leased(now).filter(|lease| lease.holder != self.holder).cloned();
             let until = older.as_ref().map_or(self.lease_until, |older| older.until.max(self.lease_until));
             let lease = Lease { holder: self.holder.clone(), until };
-            let mine = Lock { v: 1, fence: lock.fence + 1, open: Some(open), lease: Some(lease) };
+            let mine =
+                Lock { v: 1, fence: lock.fence + 1, open: Some(open), lease: Some(lease), owed: lock.owed.clone() };
             match self.journal.swap_lock(network, lock.fence, &mine).await? {
                 LockWrite::Written => {}
-                LockWrite::Changed(other) if other == mine => {}
+                LockWrite::Changed(other) if *other == mine => {}
                 LockWrite::Changed(_) => {
                     self.give_back(&taken, locks).await;
                     return Err(TakeError::Raced { network: network.clone() });

@@ -20,7 +20,7 @@ mod tables;
 pub use apply::{Applied, Cause, Limits, Stopped, apply};
 pub use desk::{Desk, Locks, Standing, TakeError};
 pub use event::{Entry, Event};
-pub use lock::{Lease, Lock, Open};
+pub use lock::{Lease, Lock, Open, Owed, owed_to};
 pub use memory::{MemoryJournal, MemoryTables, Stored};
 pub use operation::{Holder, Intent, Operation};
 pub use session::{AppendError, Session};

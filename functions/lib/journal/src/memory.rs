@@ -44,7 +44,7 @@ impl JournalStore for MemoryJournal {
         let mut stored = self.stored();
         let present = stored.locks.get(network).cloned().unwrap_or_default();
         if present.fence != expected {
-            return Ok(LockWrite::Changed(present));
+            return Ok(LockWrite::Changed(Box::new(present)));
         }
         stored.locks.insert(network.clone(), lock.clone());
         Ok(LockWrite::Written)

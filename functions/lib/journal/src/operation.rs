@@ -1,6 +1,6 @@
 //! The operation as it is stored once and never changed, and who works at it.
 
-use holdfast_model::{EvidenceId, MapRef, NetworkName, OperationId, SiteName, wire::Force};
+use holdfast_model::{EvidenceId, MapRef, NetworkName, OperationId, Region, SiteName, wire::Force};
 use holdfast_plan::Plan;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ pub enum Intent {
         /// Only the machines with these addresses; none: whole networks.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hosts: Option<BTreeSet<std::net::Ipv4Addr>>,
+        /// A Region that was declared lost: its tables are not part of the plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<Region>,
     },
     /// An operation is taken back.
     Undo {
@@ -31,13 +34,29 @@ pub enum Intent {
 impl fmt::Display for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Intent::Move { networks, to, hosts } => {
+            Intent::Move { networks, to, hosts, lost } => {
                 let names: Vec<&str> = networks.iter().map(NetworkName::as_str).collect();
                 let hosts = hosts.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
                 let of = if hosts.is_empty() { String::new() } else { format!("{} of ", hosts.join(", ")) };
-                write!(f, "move {of}{} to {to}", names.join(", "))
+                let without = lost.as_ref().map_or(String::new(), |lost| format!(" without {lost}"));
+                write!(f, "move {of}{} to {to}{without}", names.join(", "))
             }
             Intent::Undo { operation } => write!(f, "undo {operation}"),
+        }
+    }
+}
+
+impl Intent {
+    /// Whether an operation of this intent may close an open one of `other` and go on from where the tables are: an undo of it, or the same move once
+    /// a Region is lost.
+    #[must_use]
+    pub fn replaces(&self, id: &OperationId, other: &Intent) -> bool {
+        match (self, other) {
+            (Intent::Undo { operation }, _) => operation == id,
+            (Intent::Move { lost: Some(_), networks, to, hosts }, Intent::Move { lost: None, .. }) => {
+                *other == Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone(), lost: None }
+            }
+            (Intent::Move { .. }, Intent::Move { .. } | Intent::Undo { .. }) => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, HeldLocks, TakeError};
 use crate::status::{Phase, Status};
-use crate::{Append, Entry, Event, JournalStore, Lease, Lock, LockWrite, Operation, StoreError};
+use crate::{Append, Entry, Event, Intent, JournalStore, Lease, Lock, LockWrite, Operation, Owed, StoreError};
 use jiff::Timestamp;
 
 /// One invocation at work on one operation, whose locks it holds.
@@ -92,9 +92,15 @@ impl<'a, J: JournalStore> Session<'a, J> {
         self.swap(|lock, older| Lock { lease: older, ..lock }).await;
     }
 
-    /// Frees the locks: the operation has ended.
+    /// Frees the locks: the operation has ended. A move without a lost Region leaves behind what that Region owes; any other settles it.
     pub(crate) async fn release(&mut self) {
-        self.swap(|lock, older| Lock { open: None, lease: older, ..lock }).await;
+        let owed = match &self.operation.intent {
+            Intent::Move { lost: Some(region), to, .. } => {
+                Some(Owed { operation: self.operation.id.clone(), region: region.clone(), to: to.clone() })
+            }
+            Intent::Move { lost: None, .. } | Intent::Undo { .. } => None,
+        };
+        self.swap(|lock, older| Lock { open: None, lease: older, owed: owed.clone(), ..lock }).await;
     }
 
     /// A lock that cannot be changed is not an error of the operation: whoever comes next finds the journal, and the lease runs out.

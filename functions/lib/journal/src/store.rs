@@ -43,7 +43,7 @@ pub enum LockWrite {
     /// The lock is as given.
     Written,
     /// The stored lock has another fence number: this one.
-    Changed(Lock),
+    Changed(Box<Lock>),
 }
 
 /// How storing an operation ended.

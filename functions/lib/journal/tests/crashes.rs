@@ -216,8 +216,13 @@ impl Start<'_> {
             Standing::Free(_) if self.nothing_to_do(tables).await => return Ok(Applied::Done),
             Standing::Free(locks) => desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?,
         };
-        if let Intent::Undo { operation } = &self.intent
-            && let Some(undone) = journal.read_operation(operation).await.map_err(|e| Failed::Take(e.into()))?
+        let replaced = match &self.intent {
+            Intent::Undo { operation } => Some(operation.clone()),
+            Intent::Move { lost: Some(_), .. } => Some(OperationId::parse("op-00000001").unwrap()),
+            Intent::Move { .. } => None,
+        };
+        if let Some(replaced) = replaced
+            && let Some(undone) = journal.read_operation(&replaced).await.map_err(|e| Failed::Take(e.into()))?
         {
             session.supersede(&undone, clock.now()).await.map_err(Failed::Take)?;
         }
@@ -229,7 +234,7 @@ impl Start<'_> {
 
 fn forward(id: &str, now: i64) -> Start<'_> {
     let networks = BTreeSet::from([network("app"), network("db")]);
-    let intent = Intent::Move { networks, to: SiteName::parse("nc2-osaka").unwrap(), hosts: None };
+    let intent = Intent::Move { networks, to: SiteName::parse("nc2-osaka").unwrap(), hosts: None, lost: None };
     Start { id, intent, plan: plan(), now, deadline: now + 60 }
 }
 
@@ -279,6 +284,7 @@ async fn a_third_party_meets_an_open_operation_until_it_ends() {
         networks: BTreeSet::from([network("db")]),
         to: SiteName::parse("nc2-tokyo").unwrap(),
         hosts: None,
+        lost: None,
     };
     let Err(Failed::Take(error)) = other.run(&journal, &tables).await else { panic!("taken") };
     insta::assert_snapshot!(error.to_string(), @r#"operation op-00000001 (move app, db to nc2-osaka) is open on network `app` since 2026-01-02T03:00:00Z, worked at by execution `op-00000001`; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`"#);
@@ -362,6 +368,37 @@ async fn undo_after_every_call_puts_every_table_back() {
 }
 
 #[tokio::test]
+async fn the_same_move_without_a_lost_region_replaces_the_open_one_and_leaves_what_that_region_owes() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let third = plan().steps().nth(2).unwrap().clone();
+    tables.set(&third.table, third.place.spot(), route("strange"));
+    assert!(forward("op-00000001", 0).run(&journal, &tables).await.is_err());
+    let mut other = forward("op-00000002", 10);
+    let Intent::Move { networks, to, .. } = other.intent.clone() else { panic!("no move") };
+    let lost = Some(Region::parse("ap-northeast-1").unwrap());
+    let elsewhere = SiteName::parse("nc2-tokyo").unwrap();
+    other.plan.stages.clear();
+    other.intent = Intent::Move { networks: networks.clone(), to: elsewhere, hosts: None, lost: lost.clone() };
+    let refused = other.run(&journal, &tables).await;
+    assert!(matches!(refused, Err(Failed::Take(TakeError::OperationOpen { .. }))), "{refused:?}");
+
+    other.intent = Intent::Move { networks, to: to.clone(), hosts: None, lost };
+    assert!(matches!(other.run(&journal, &tables).await, Ok(Applied::Done)));
+    let stored = journal.snapshot();
+    let first = &stored.operations[&OperationId::parse("op-00000001").unwrap()];
+    let by = OperationId::parse("op-00000002").unwrap();
+    assert_eq!(Status::fold(&first.plan, &stored.entries[&first.id]).unwrap().phase, Phase::Superseded(by.clone()));
+    let owed = Owed { operation: by, region: Region::parse("ap-northeast-1").unwrap(), to };
+    assert!(stored.locks.values().all(|lock| lock.open.is_none() && lock.owed.as_ref() == Some(&owed)));
+
+    // The Region is back, and the move is made whole.
+    let mut whole = forward("op-00000003", 20);
+    whole.plan.stages.clear();
+    assert!(matches!(whole.run(&journal, &tables).await, Ok(Applied::Done)));
+    assert!(journal.snapshot().locks.values().all(|lock| lock.owed.is_none()));
+}
+
+#[tokio::test]
 async fn drift_holds_with_both_values_and_what_is_left() {
     let (journal, tables) = (MemoryJournal::default(), tables_before());
     let third = plan().steps().nth(2).unwrap().clone();
@@ -440,6 +477,7 @@ async fn journal_items_keep_their_form() {
             fence: 3,
             open: Some(Open { operation: id.clone(), intent: operation.intent.clone(), since: at(0) }),
             lease: Some(Lease { holder: operation.planned_by.clone(), until: at(85) }),
+            owed: None,
         },
     });
     insta::assert_snapshot!("journal_items_v2", serde_json::to_string_pretty(&items).unwrap());

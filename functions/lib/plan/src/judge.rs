@@ -145,6 +145,7 @@ impl<'a> Judge<'_, 'a> {
             self.objections.push(Objection::NotCaptured { networks: self.facts.networks.clone() });
             return;
         }
+        self.lost_sites();
         self.ec2_sites(&hosts, &prefixes);
         if self.evidence_counts() {
             self.nc2_sites(&hosts, &prefixes);
@@ -160,14 +161,24 @@ impl<'a> Judge<'_, 'a> {
         self.objections.push(Objection::Host { host: host.name.clone(), saw: saw.into(), mend });
     }
 
-    /// NC2 sites whose answer counts: those that can carry one of the networks, and the destination.
+    /// NC2 sites whose answer counts: those that can carry one of the networks, and the destination; none of a Region that is declared lost.
     fn nc2_in_scope(&self) -> BTreeSet<&'a SiteName> {
         let networks = self.facts.networks.iter().filter_map(|name| self.facts.map.networks.get(name));
         let mut sites: BTreeSet<&SiteName> = networks.flat_map(|network| network.subnets.keys()).collect();
         if matches!(self.facts.map.sites.get(self.facts.to), Some(Site::Nc2 { .. })) {
             sites.insert(self.facts.to);
         }
+        sites.retain(|site| self.facts.map.sites.get(*site).is_none_or(|site| self.facts.map.reachable(site.region())));
         sites
+    }
+
+    /// What a person answers for who declares a Region lost: that no machine of its sites serves anybody.
+    fn lost_sites(&mut self) {
+        for (name, site) in &self.facts.map.sites {
+            if !self.facts.map.reachable(site.region()) {
+                self.lines.push(format!("{name}: nobody was asked, as {} is declared lost", site.region()));
+            }
+        }
     }
 
     /// Whether the evidence is there, fresh and about these networks. Unread sites are objections of their own.
@@ -299,7 +310,10 @@ impl<'a> Judge<'_, 'a> {
     fn ec2_sites(&mut self, hosts: &[&'a HostRecord], prefixes: &[Prefix]) {
         let facts = self.facts;
         for (name, site) in &facts.map.sites {
-            let Site::Ec2 { .. } = site else { continue };
+            let Site::Ec2 { region, .. } = site else { continue };
+            if !facts.map.reachable(region) {
+                continue;
+            }
             let Some(machines) = facts.machines.get(name) else {
                 let why = "its instances and network interfaces were not read".to_owned();
                 self.objections.push(Objection::Unread { site: name.clone(), why });

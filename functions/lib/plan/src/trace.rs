@@ -86,7 +86,7 @@ impl fmt::Display for Reply {
 /// Traces from a vantage to one [part](crate::parts) of a prefix. Where subnets of an attachment differ, the worst counts.
 #[must_use]
 pub fn trace(view: &View<'_>, map: &NetworkMap, vantage: &Vantage, to: Prefix) -> Outcome {
-    let mut walk = Walk::new(view, to);
+    let mut walk = Walk::new(view, map, to);
     let (region, enters) = vantage.enters();
     match vantage {
         Vantage::OnPremises { .. } => walk.enter(region, enters),
@@ -122,7 +122,7 @@ pub struct Source<'a> {
 #[must_use]
 pub fn trace_reply(view: &View<'_>, map: &NetworkMap, vantage: &Vantage, source: Source<'_>, to: Prefix) -> Reply {
     let Source { network, site, .. } = source;
-    let mut walk = Walk::new(view, to);
+    let mut walk = Walk::new(view, map, to);
     match (map.networks.get(network), map.sites.get(site)) {
         (Some(network), Some(site)) => walk.start_at_machines(site, network.prefix),
         _ => walk.ends.push(End::Unknown(format!("network `{network}` or site `{site}` is not in the network map"))),
@@ -186,14 +186,15 @@ enum End {
 
 struct Walk<'v, 'a> {
     view: &'v View<'a>,
+    map: &'v NetworkMap,
     to: Prefix,
     tables: Vec<RouteTableId>,
     ends: Vec<End>,
 }
 
 impl<'v, 'a> Walk<'v, 'a> {
-    fn new(view: &'v View<'a>, to: Prefix) -> Self {
-        Self { view, to, tables: Vec::new(), ends: Vec::new() }
+    fn new(view: &'v View<'a>, map: &'v NetworkMap, to: Prefix) -> Self {
+        Self { view, map, to, tables: Vec::new(), ends: Vec::new() }
     }
 
     /// Into a transit gateway by one of its attachments: the table that it is associated with decides.
@@ -207,6 +208,10 @@ impl<'v, 'a> Walk<'v, 'a> {
 
     /// An attachment that carries traffic, or an end.
     fn usable(&mut self, region: &Region, id: &AttachmentId) -> Option<&'a holdfast_model::Attachment> {
+        if !self.map.reachable(region) {
+            self.ends.push(End::Blackhole(format!("{region} is declared lost")));
+            return None;
+        }
         let Some(attachment) = self.view.picture().attachment(region, id) else {
             self.ends.push(End::Unknown(format!("{id} in {region} was not read")));
             return None;
@@ -276,6 +281,9 @@ impl<'v, 'a> Walk<'v, 'a> {
                 for subnet in subnets {
                     self.subnet(vpc, subnet, Some((region, id)));
                 }
+            }
+            AttachmentKind::Peering { region: other, .. } if !self.map.reachable(other) => {
+                self.ends.push(End::Blackhole(format!("{other} is declared lost")));
             }
             AttachmentKind::Peering { tgw, region: other } => match self.view.picture().attachment(other, id) {
                 Some(far) if far.tgw == *tgw => self.enter(other, id),

@@ -34,6 +34,12 @@ impl Accounts {
         &self.base
     }
 
+    /// The function's own Region; empty outside of Lambda, where none is set.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        self.base.region().map_or("", |region| region.as_ref())
+    }
+
     /// Configuration for one account and Region.
     ///
     /// The role is assumed through STS of the function's own Region, so that no other Region is needed to reach a third; nothing is

@@ -4,7 +4,7 @@ use crate::timeouts::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, MAX_ATTEMPTS, OPERATION_
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use holdfast_model::{Fault, FaultName};
+use holdfast_model::{Fault, FaultName, Region};
 
 /// What a function is told by its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +15,46 @@ pub struct Config {
     pub operations_table: String,
     /// `HOLDFAST_MAP_PARAMETER`: SSM parameter that points to the network map.
     pub map_parameter: String,
+    /// `HOLDFAST_WRITER`: which Region may write to the tables.
+    pub writer: Writer,
+}
+
+/// Which Region may write to the tables.
+///
+/// Conditional writes of an eventually consistent global table hold within one Region only (DynamoDB: "multi-Region eventual consistency"), so a
+/// lock there is no lock unless one Region alone takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writer {
+    /// `any`: the tables are strongly consistent over all Regions, or there is one Region only.
+    Any,
+    /// This Region, as long as nobody declares it lost.
+    Only(String),
+}
+
+impl Writer {
+    /// Whether a function in `own` may write while `lost` is declared lost.
+    ///
+    /// # Errors
+    /// `Refused`, with where to start instead.
+    pub fn allows(&self, own: &str, lost: Option<&Region>) -> Result<(), Fault> {
+        match self {
+            Writer::Any => Ok(()),
+            Writer::Only(writer) if writer == own => Ok(()),
+            Writer::Only(writer) if lost.is_some_and(|lost| lost.as_str() == writer) => Ok(()),
+            Writer::Only(writer) => Err(Fault::new(
+                FaultName::Refused,
+                format!(
+                    "the tables are eventually consistent, and only {writer} writes to them; start this in {writer}, or with `\"lost\": \"{writer}\"` if that Region is lost"
+                ),
+            )),
+        }
+    }
 }
 
 impl Config {
     /// Names of all variables.
-    pub const VARIABLES: [&str; 3] =
-        ["HOLDFAST_INVENTORY_TABLE", "HOLDFAST_OPERATIONS_TABLE", "HOLDFAST_MAP_PARAMETER"];
+    pub const VARIABLES: [&str; 4] =
+        ["HOLDFAST_INVENTORY_TABLE", "HOLDFAST_OPERATIONS_TABLE", "HOLDFAST_MAP_PARAMETER", "HOLDFAST_WRITER"];
 
     /// Reads the environment.
     ///
@@ -42,8 +76,14 @@ impl Config {
                 )
             })
         };
-        let [inventory, operations, map] = Self::VARIABLES;
-        Ok(Self { inventory_table: read(inventory)?, operations_table: read(operations)?, map_parameter: read(map)? })
+        let [inventory, operations, map, writer] = Self::VARIABLES;
+        let writer = read(writer)?;
+        Ok(Self {
+            inventory_table: read(inventory)?,
+            operations_table: read(operations)?,
+            map_parameter: read(map)?,
+            writer: if writer == "any" { Writer::Any } else { Writer::Only(writer) },
+        })
     }
 }
 
@@ -64,6 +104,19 @@ pub async fn base_config() -> SdkConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_eventually_consistent_tables_one_region_writes_until_it_is_lost() {
+        let (tokyo, osaka) = (Region::parse("ap-northeast-1").unwrap(), Region::parse("ap-northeast-3").unwrap());
+        let writer = Writer::Only(tokyo.to_string());
+        assert!(writer.allows(tokyo.as_str(), None).is_ok());
+        assert!(writer.allows(osaka.as_str(), Some(&tokyo)).is_ok());
+        assert!(Writer::Any.allows(osaka.as_str(), None).is_ok());
+        for lost in [None, Some(&osaka)] {
+            let fault = writer.allows(osaka.as_str(), lost).unwrap_err();
+            assert!(fault.name == FaultName::Refused && fault.message.contains(r#"`"lost": "ap-northeast-1"`"#));
+        }
+    }
 
     #[test]
     fn a_missing_variable_is_named() {

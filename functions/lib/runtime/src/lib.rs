@@ -14,10 +14,10 @@ mod timeouts;
 
 pub use accounts::Accounts;
 pub use clock::{Deadline, FixedClock, Invocation, SystemClock};
-pub use config::{Config, base_config};
+pub use config::{Config, Writer, base_config};
 pub use entry::{Error, decode, run};
 pub use fault::{chain, fault_of, service_fault};
 pub use holdfast_model::Clock;
-pub use map_source::MapSource;
+pub use map_source::{MapSource, surviving};
 pub use secrets::{Credentials, Secrets};
 pub use timeouts::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, MAX_ATTEMPTS, OPERATION_TIMEOUT, STOP_MARGIN};

@@ -2,7 +2,7 @@
 
 use crate::fault::{chain, fault_of};
 use aws_config::SdkConfig;
-use holdfast_model::{Fault, FaultName, MapRef, NetworkMap};
+use holdfast_model::{Fault, FaultName, MapRef, NetworkMap, Region};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -132,6 +132,20 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// The network map without a Region that a person declared lost.
+///
+/// # Errors
+/// `InvalidInput` where the map cannot do without it.
+pub fn surviving(map: Arc<NetworkMap>, lost: Option<&Region>) -> Result<Arc<NetworkMap>, Fault> {
+    match lost {
+        None => Ok(map),
+        Some(region) => Arc::unwrap_or_clone(map)
+            .losing(region)
+            .map(Arc::new)
+            .map_err(|why| Fault::new(FaultName::InvalidInput, why)),
+    }
 }
 
 #[cfg(test)]

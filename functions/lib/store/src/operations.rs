@@ -59,8 +59,8 @@ impl JournalStore for Operations {
         let when = if expected == 0 { When::New } else { When::Is(FENCE, number(expected)) };
         match self.table.put(&record, when).await? {
             Write::Written => Ok(LockWrite::Written),
-            Write::Lost(Some(old)) => Ok(LockWrite::Changed(old.read().map_err(|why| self.bad(why))?)),
-            Write::Lost(None) => Ok(LockWrite::Changed(Lock::default())),
+            Write::Lost(Some(old)) => Ok(LockWrite::Changed(Box::new(old.read().map_err(|why| self.bad(why))?))),
+            Write::Lost(None) => Ok(LockWrite::Changed(Box::default())),
         }
     }
 
@@ -143,6 +143,7 @@ mod tests {
                     networks: [network()].into(),
                     to: SiteName::parse("nc2-osaka").unwrap(),
                     hosts: None,
+                    lost: None,
                 },
                 since: "2026-01-02T03:04:05Z".parse().unwrap(),
             }),

@@ -10,6 +10,7 @@
 mod bad_input;
 mod edges;
 mod killed;
+mod lost;
 mod story;
 mod support;
 mod unproven;

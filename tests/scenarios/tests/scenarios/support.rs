@@ -1,9 +1,10 @@
 //! A lab in the middle of the story, and hands to disturb it with.
 
-use holdfast_lab::{Execution, Lab, LabOptions, Source};
+use holdfast_lab::{Consistency, Execution, Lab, LabOptions, Source};
 use serde_json::{Value, json};
 
 pub const TOKYO: &str = "ap-northeast-1";
+pub const OSAKA: &str = "ap-northeast-3";
 
 pub async fn lab() -> Lab {
     lab_with(LabOptions::default()).await
@@ -15,17 +16,26 @@ async fn lab_with(options: LabOptions) -> Lab {
 
 /// A lab whose wave has been captured, migrated and cut over: everything is at `nc2-tokyo`.
 pub async fn cut_over() -> Lab {
-    let lab = migrated().await;
+    cut_over_with(Consistency::Strong).await
+}
+
+/// The same with tables of a kind.
+pub async fn cut_over_with(tables: Consistency) -> Lab {
+    let lab = migrated_with(tables).await;
     green(&run(&lab, "cutover", json!({"wave": "wave-1"})).await);
     lab
 }
 
 /// A lab whose wave has been captured and migrated by Move, and not yet cut over; its guests get five seconds to take a lease.
 pub async fn migrated() -> Lab {
+    migrated_with(Consistency::Strong).await
+}
+
+async fn migrated_with(tables: Consistency) -> Lab {
     let map =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/network-map.example.yaml")).unwrap();
     let map = Source::Text(map + "  guest_timeout_seconds: 5\n");
-    let lab = lab_with(LabOptions { map, ..LabOptions::default() }).await;
+    let lab = lab_with(LabOptions { map, tables, ..LabOptions::default() }).await;
     green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
     lab.control().post("/move/move-tokyo/cutover", &json!({"plan": "wave-1"})).await.unwrap();
     lab

@@ -1,11 +1,13 @@
 //! The network map: the one document that a user writes. Parsing and reference checks are in `map_check`.
 
+mod lost;
 mod policy;
 mod site;
 mod table;
 mod vantage;
 mod wave;
 
+pub use lost::Lost;
 pub use policy::{DriftPolicy, GuestRefresh, PeeringReach, Policy};
 pub use site::{Network, Site};
 pub use table::{NextHop, RouteTable};
@@ -53,6 +55,9 @@ pub struct NetworkMap {
     /// Limits and choices.
     #[serde(default)]
     pub policy: Policy,
+    /// A Region that this execution does not count on; never part of the document.
+    #[serde(skip)]
+    lost: Option<Lost>,
 }
 
 /// One AWS account and how the functions get into it.

@@ -1,7 +1,7 @@
 //! Documents of the functions that read and change machines: `capture`, `restore-nic` and `watch`.
 
 use crate::wire::{CaptureRequest, DrillRequest, FailoverRequest, Progress};
-use crate::{EvidenceId, HostName, InventoryVersion, MapRef, NetworkName, SiteName, WaveName};
+use crate::{EvidenceId, HostName, InventoryVersion, MapRef, NetworkName, Region, SiteName, WaveName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,17 @@ pub enum Subject {
         /// The input of the execution.
         request: DrillRequest,
     },
+}
+
+impl Subject {
+    /// A Region that is declared lost: nobody in it is asked.
+    #[must_use]
+    pub fn lost(&self) -> Option<&Region> {
+        match self {
+            Subject::Failover { request } => request.lost.as_ref(),
+            Subject::Wave { .. } | Subject::Drill { .. } => None,
+        }
+    }
 }
 
 /// What `watch` returns.

@@ -1,6 +1,6 @@
 //! What a person types to start an execution.
 
-use crate::{HostName, NetworkName, OperationId, SiteName, WaveName};
+use crate::{HostName, NetworkName, OperationId, Region, SiteName, WaveName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -25,7 +25,8 @@ pub struct CutoverRequest {
     pub wave: WaveName,
 }
 
-/// Starts `failover`: `{"networks": ["app"], "to": "nc2-osaka"}`, or `{"undo": "op-.."}`.
+/// Starts `failover`: `{"networks": ["app"], "to": "nc2-osaka"}`, with `"lost": "<Region>"` when a Region is gone, `{"undo": "op-.."}`, or
+/// `{"reconcile": ["app"]}` when it is back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailoverRequest {
@@ -38,15 +39,22 @@ pub struct FailoverRequest {
     /// Move only the machines with these addresses, by host routes; the rest of the networks stays. Left out: whole networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosts: Option<BTreeSet<Ipv4Addr>>,
+    /// A Region that is declared lost: not one call is made to it, and its tables stay as they are. What they should hold is kept, for
+    /// `reconcile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Region>,
     /// Operation to undo, instead of `networks` and `to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<OperationId>,
+    /// Networks that moved while a Region was lost, instead of `networks` and `to`: that Region's tables follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<BTreeSet<NetworkName>>,
     /// A person's word in place of evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<Force>,
 }
 
-/// What a [`FailoverRequest`] asks for, once it is known to be one of the two.
+/// What a [`FailoverRequest`] asks for, once it is known to be one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailoverIntent {
     /// Move these networks to this site.
@@ -57,9 +65,13 @@ pub enum FailoverIntent {
         to: SiteName,
         /// Only these addresses; none: whole networks.
         hosts: Option<BTreeSet<Ipv4Addr>>,
+        /// The Region that is declared lost.
+        lost: Option<Region>,
     },
     /// Undo this operation.
     Undo(OperationId),
+    /// Bring the tables of a Region that was lost to where these networks moved meanwhile.
+    Reconcile(BTreeSet<NetworkName>),
 }
 
 impl FailoverRequest {
@@ -73,27 +85,42 @@ impl FailoverRequest {
         {
             return Err("`force` needs `by` (who) and `reason`, neither empty".to_owned());
         }
-        match (&self.hosts, &self.undo) {
-            (Some(_), Some(_)) => return Err("`undo` stands alone; leave `hosts` out".to_owned()),
-            (Some(hosts), None) if hosts.is_empty() => {
-                return Err(
-                    "`hosts` is empty; name at least one address, or leave it out to move whole networks".to_owned()
-                );
+        if self.undo.is_some() || self.reconcile.is_some() {
+            let alone = if self.undo.is_some() { "undo" } else { "reconcile" };
+            let others = [
+                ("networks", self.networks.is_some()),
+                ("to", self.to.is_some()),
+                ("hosts", self.hosts.is_some()),
+                ("lost", self.lost.is_some()),
+                ("reconcile", alone == "undo" && self.reconcile.is_some()),
+            ];
+            let given: Vec<String> =
+                others.iter().filter(|(_, given)| *given).map(|(name, _)| format!("`{name}`")).collect();
+            if !given.is_empty() {
+                return Err(format!("`{alone}` stands alone; leave {} out", given.join(" and ")));
             }
-            (Some(_) | None, _) => {}
         }
-        match (&self.networks, &self.to, &self.undo) {
-            (Some(networks), Some(to), None) if !networks.is_empty() => {
-                Ok(FailoverIntent::Move { networks: networks.clone(), to: to.clone(), hosts: self.hosts.clone() })
-            }
-            (Some(_), Some(_), None) => Err("`networks` is empty; name at least one network".to_owned()),
-            (None, None, Some(operation)) => Ok(FailoverIntent::Undo(operation.clone())),
-            (_, _, Some(_)) => Err("`undo` stands alone; leave `networks` and `to` out".to_owned()),
-            (None, _, None) => {
-                Err("`networks` is missing; write `{\"networks\": [\"..\"], \"to\": \"<site>\"}`".to_owned())
-            }
-            (_, None, None) => Err("`to` is missing; write `{\"networks\": [\"..\"], \"to\": \"<site>\"}`".to_owned()),
+        if let Some(operation) = &self.undo {
+            return Ok(FailoverIntent::Undo(operation.clone()));
         }
+        if let Some(networks) = &self.reconcile {
+            return match networks.is_empty() {
+                true => Err("`reconcile` is empty; name at least one network".to_owned()),
+                false => Ok(FailoverIntent::Reconcile(networks.clone())),
+            };
+        }
+        let form = "write `{\"networks\": [\"..\"], \"to\": \"<site>\"}`";
+        let networks = self.networks.clone().ok_or_else(|| format!("`networks` is missing; {form}"))?;
+        let to = self.to.clone().ok_or_else(|| format!("`to` is missing; {form}"))?;
+        if networks.is_empty() {
+            return Err("`networks` is empty; name at least one network".to_owned());
+        }
+        if self.hosts.as_ref().is_some_and(BTreeSet::is_empty) {
+            return Err(
+                "`hosts` is empty; name at least one address, or leave it out to move whole networks".to_owned()
+            );
+        }
+        Ok(FailoverIntent::Move { networks, to, hosts: self.hosts.clone(), lost: self.lost.clone() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Documents of `verify`.
 
 use crate::wire::{CutoverRequest, DrillRequest};
-use crate::{Evidence, EvidenceId, MapRef, NetworkName, SiteName, WaveName};
+use crate::{Evidence, EvidenceId, MapRef, NetworkName, Region, SiteName, WaveName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ pub enum VerifyKind {
         /// Evidence to join; none when a person forced the change.
         #[serde(default)]
         evidence: Option<EvidenceId>,
+        /// A Region that is declared lost: it is not called.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<Region>,
     },
     /// A failover on paper; the result is stored.
     Drill {

@@ -101,12 +101,12 @@ async fn locks(config: &SdkConfig) {
     let fence = |fence| Lock { fence, ..Lock::default() };
     for (expected, next) in [(0, fence(1)), (1, fence(2))] {
         let written = store.swap_lock(&app(), expected, &next).await.unwrap();
-        assert!(written == LockWrite::Written || written == LockWrite::Changed(next));
+        assert!(written == LockWrite::Written || written == LockWrite::Changed(Box::new(next)));
     }
-    assert_eq!(store.swap_lock(&app(), 1, &fence(9)).await.unwrap(), LockWrite::Changed(fence(2)));
-    assert_eq!(store.swap_lock(&app(), 0, &fence(9)).await.unwrap(), LockWrite::Changed(fence(2)));
+    assert_eq!(store.swap_lock(&app(), 1, &fence(9)).await.unwrap(), LockWrite::Changed(Box::new(fence(2))));
+    assert_eq!(store.swap_lock(&app(), 0, &fence(9)).await.unwrap(), LockWrite::Changed(Box::new(fence(2))));
     let nobody = NetworkName::parse("nobody").unwrap();
-    assert_eq!(store.swap_lock(&nobody, 3, &fence(4)).await.unwrap(), LockWrite::Changed(Lock::default()));
+    assert_eq!(store.swap_lock(&nobody, 3, &fence(4)).await.unwrap(), LockWrite::Changed(Box::default()));
     assert_eq!(store.read_locks(&networks).await.unwrap()[&app()], fence(2));
 }
 

@@ -1,0 +1,86 @@
+//! Tokyo is lost: Osaka drives without one call to it; then Tokyo is back, with the old VMs running.
+
+use crate::support::{OSAKA, TOKYO, cut_over_with, dynamodb, green, held, last_call, probes};
+use holdfast_lab::{Consistency, Lab};
+use holdfast_sim::prism::{Signal, state::Power};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_one_call_to_the_lost_region_and_back() {
+    for tables in [Consistency::Strong, Consistency::Eventual] {
+        let lab = cut_over_with(tables).await;
+        if tables == Consistency::Eventual {
+            let other = failover(&lab, json!({"networks": ["app"], "to": "nc2-osaka"})).await;
+            held(&other, "only ap-northeast-1 writes to them");
+        }
+        tokyo(&lab, true).await;
+        lab.control().post("/recovery-plans/app/failover", &json!({"kind": "unplanned"})).await.unwrap();
+
+        // Nobody declared Tokyo lost: what cannot be read is unknown, and nothing is changed.
+        held(&failover(&lab, json!({"networks": ["app"], "to": "nc2-osaka"})).await, "ap-northeast-1");
+        held(&failover(&lab, lost("nc2-tokyo")).await, "which is declared lost");
+
+        let since = last_call(&lab).await;
+        let without = failover(&lab, lost("nc2-osaka")).await;
+        green(&without);
+        assert!(without.words().contains(r#"start `{"reconcile": ["app"]}`"#), "{}", without.words());
+        assert!(without.words().contains("onprem-tokyo can only enter there"), "{}", without.words());
+        let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+        let called: Vec<&Value> = log.as_array().unwrap().iter().filter(|call| to_tokyo(call)).collect();
+        assert!(called.is_empty() && log.as_array().unwrap().len() > 30, "{tables:?}: {called:#?}");
+        assert!(seen(&lab, 1).await.contains("pc-osaka"));
+
+        // Tokyo is back, and its Prism Central starts the old VMs.
+        tokyo(&lab, false).await;
+        let reconcile = json!({"reconcile": ["app"]});
+        let home = if tables == Consistency::Strong { OSAKA } else { TOKYO };
+        while !lock(&lab).await.to_string().contains("owed") {}
+        held(&lab.run(home, "failover", &reconcile).await.unwrap(), "runs at `nc2-tokyo`");
+        power_off(&lab);
+        green(&lab.run(home, "failover", &reconcile).await.unwrap());
+        for vantage in [0, 1] {
+            assert!(seen(&lab, vantage).await.contains("pc-osaka"), "{tables:?}");
+        }
+        held(&lab.run(home, "failover", &reconcile).await.unwrap(), "no Region owes anything for network `app`");
+    }
+}
+
+/// Starts a failover in Osaka.
+async fn failover(lab: &Lab, input: Value) -> holdfast_lab::Execution {
+    lab.run(OSAKA, "failover", &input).await.unwrap_or_else(|error| panic!("{}", error.line()))
+}
+
+fn lost(to: &str) -> Value {
+    json!({"networks": ["app"], "to": to, "lost": TOKYO})
+}
+
+/// Cuts Tokyo off with its Prism Central, or brings it back.
+async fn tokyo(lab: &Lab, lost: bool) {
+    for place in ["/regions/ap-northeast-1", "/prism/pc-tokyo"] {
+        lab.control().post(place, &json!({"lost": lost})).await.unwrap();
+    }
+}
+
+fn to_tokyo(call: &Value) -> bool {
+    (call["source"] == "aws" && call["region"] == TOKYO) || call["source"].to_string().contains("pc-tokyo")
+}
+
+async fn seen(lab: &Lab, vantage: usize) -> String {
+    probes(lab).await[vantage].to_string()
+}
+
+/// The lock of the network, as Tokyo has it.
+async fn lock(lab: &Lab) -> Value {
+    let key = json!({"pk": {"S": "network#app"}, "sk": {"S": "lock"}});
+    dynamodb(lab, "GetItem", json!({"TableName": "holdfast-operations", "Key": key})).await
+}
+
+/// A person powers every VM of Tokyo off.
+fn power_off(lab: &Lab) {
+    let mut world = lab.sim().shared().world();
+    let vms: Vec<_> = world.prisms["pc-tokyo"].vms.keys().copied().collect();
+    for vm in vms {
+        world.prisms.get_mut("pc-tokyo").unwrap().vms.get_mut(&vm).unwrap().power = Power::Off;
+        holdfast_sim::guests::vm_changed(&mut world, "pc-tokyo", &Signal::PoweredOff { vm });
+    }
+}
