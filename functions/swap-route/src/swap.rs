@@ -255,10 +255,7 @@ impl<'a> Swap<'a> {
                 let wanted = Move { networks: &goal.networks, to: &goal.to, hosts: goal.hosts.as_ref() };
                 plan_move(&wanted, self.map, picture)
             }
-            Some(undone) => {
-                let steps: Vec<_> = undone.plan.steps().cloned().collect();
-                plan_undo(&steps, &self.goal.to, self.map, picture)
-            }
+            Some(undone) => plan_undo(&undone.plan, &self.goal.to, self.map, picture),
         };
         let plan = plan.map_err(|refusal| Fault::new(refusal.fault(), refusal.to_string()))?;
         check(&plan, picture, self.map).map_err(|found| violations(&found))?;

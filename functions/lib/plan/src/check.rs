@@ -2,13 +2,16 @@
 //!
 //! Written without looking at the planner: it knows the plan, the picture and the network map, nothing of how the plan came about.
 
+use crate::declared::is_declared;
+use crate::present::{NoValue, manager_of, value_at};
 use crate::step::{Place, Plan, RouteValue, Step};
+use crate::touch::{Profile, Touch, profile};
 use crate::trace::{Outcome, Reply, Source, trace, trace_reply};
-use crate::view::{View, parts, route_value};
-use holdfast_model::{NetworkMap, NetworkName, Picture, Prefix, SiteName, VantageName};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::view::{View, parts};
+use holdfast_model::{NetworkMap, NetworkName, Picture, Prefix, RouteTableId, Vantage, VantageName};
+use std::collections::BTreeSet;
 
-/// Steps of one network in one stage, at most: every subset of them is played.
+/// Steps of one stage that touch one part of a network, at most: every subset of them is played.
 const WIDEST: usize = 12;
 
 /// What is wrong with a plan.
@@ -85,9 +88,7 @@ fn steps(applied: &[String]) -> String {
 /// Everything that is wrong with it.
 pub fn check(plan: &Plan, picture: &Picture, map: &NetworkMap) -> Result<(), Vec<Violation>> {
     let mut violations = one_by_one(plan, picture, map);
-    for network in &plan.networks {
-        play(plan, network, picture, map, &mut violations);
-    }
+    play(plan, picture, map, &mut violations);
     if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
@@ -96,119 +97,194 @@ fn one_by_one(plan: &Plan, picture: &Picture, map: &NetworkMap) -> Vec<Violation
     let mut violations = Vec::new();
     let mut places = BTreeSet::new();
     for step in plan.steps() {
-        let Place::Route { prefix } = step.place else {
-            violations.push(Violation::Undeclared { step: step.to_string() });
-            continue;
-        };
-        let network = step.networks.first().filter(|network| plan.networks.contains(*network));
-        let declared = network.is_some_and(|network| {
-            map.networks.get(network).is_some_and(|network| network.prefix == prefix)
-                && map.tables_of(network).any(|(name, table)| {
-                    *name == step.name
-                        && table.id == step.table
-                        && (&table.account, &table.region) == (&step.scope.account, &step.scope.region)
-                        && table.next_hops.values().any(|hop| RouteValue::of(hop) == step.after)
-                })
-        });
-        if !declared {
+        if !is_declared(step, plan, map) || manager_of(picture, &step.table).is_some() {
             violations.push(Violation::Undeclared { step: step.to_string() });
         }
         if !places.insert(step.key()) || step.before == step.after {
             violations.push(Violation::NotOnce { step: step.to_string() });
         }
-        let now = match picture.tgw_tables.get(&step.table) {
-            None => Err("nothing read".to_owned()),
-            Some(table) => route_value(table, prefix).map_err(|state| format!("a route that {state}")),
-        };
+        let now = value_at(picture, &step.table, &step.place);
         if now.as_ref() != Ok(&step.before) {
-            violations.push(Violation::NotBefore {
-                step: step.to_string(),
-                before: step.before.to_string(),
-                now: now.map_or_else(|not| not, |value| format!("`{value}`")),
-            });
+            let now = match now {
+                Ok(value) => format!("`{}`", step.words(&value)),
+                Err(NoValue::Unread) => "nothing read".to_owned(),
+                Err(NoValue::Unsettled(state)) => format!("one that {state}"),
+                Err(NoValue::NotOurs(what)) => format!("somebody else's: {what}"),
+            };
+            let before = step.words(&step.before);
+            violations.push(Violation::NotBefore { step: step.to_string(), before, now });
         }
     }
     violations
 }
 
-/// Every place where one network can be in one state: vantage and part of the prefix, with the outcome and the replies.
-type State = BTreeMap<(VantageName, Prefix), (Outcome, Reply)>;
-
-fn observe(view: &View<'_>, map: &NetworkMap, network: &NetworkName, parts_of: &BTreeSet<Prefix>) -> State {
-    let mut state = State::new();
-    let mut replies: BTreeMap<(&VantageName, SiteName), Reply> = BTreeMap::new();
-    for (name, vantage) in &map.vantages {
-        for part in parts_of {
-            let outcome = trace(view, map, vantage, *part);
-            let reply = match &outcome {
-                Outcome::Delivered(site) => replies
-                    .entry((name, site.clone()))
-                    .or_insert_with(|| {
-                        let clients = vantage.prefixes().iter().flat_map(|prefix| parts(view.picture(), *prefix));
-                        clients
-                            .map(|client| {
-                                trace_reply(view, map, vantage, Source { network, site, part: *part }, client)
-                            })
-                            .max()
-                            .unwrap_or_else(|| Reply::Unknown("the vantage has no prefix".to_owned()))
-                    })
-                    .clone(),
-                Outcome::Leaves(_) | Outcome::Blackhole(_) | Outcome::Loop(_) | Outcome::Unknown(_) => Reply::Returns,
-            };
-            state.insert((name.clone(), *part), (outcome, reply));
-        }
-    }
-    state
+/// What is the same for every part of every network.
+struct Play<'a> {
+    plan: &'a Plan,
+    map: &'a NetworkMap,
+    picture: &'a Picture,
+    now: View<'a>,
+    /// Per vantage, the parts of its prefixes.
+    clients: Vec<(&'a VantageName, &'a Vantage, Vec<Prefix>)>,
+    /// Steps with their stage from 0, in order.
+    steps: Vec<(usize, &'a Step)>,
 }
 
-fn play(plan: &Plan, network: &NetworkName, picture: &Picture, map: &NetworkMap, violations: &mut Vec<Violation>) {
-    let Some(prefix) = map.networks.get(network).map(|n| n.prefix) else { return };
-    let all_parts = parts(picture, prefix);
-    let first = observe(&View::of(picture), map, network, &all_parts);
-    let mut done: Vec<&Step> = Vec::new();
-    let mut last = first.clone();
-    for (at, stage) in plan.stages.iter().enumerate() {
-        let own: Vec<&Step> = stage.iter().filter(|step| step.networks.contains(network)).collect();
-        if own.len() > WIDEST {
-            violations.push(Violation::TooWide { stage: at + 1, network: network.clone() });
-            return;
-        }
-        for chosen in 0..(1_usize << own.len()) {
-            let some = own.iter().enumerate().filter(|(bit, _)| chosen & (1 << bit) != 0).map(|(_, step)| *step);
-            let applied: Vec<&Step> = done.iter().copied().chain(some).collect();
-            let state = observe(&View::after(picture, applied.iter().copied()), map, network, &all_parts);
-            for ((vantage, part), (outcome, reply)) in &state {
-                let Some((outcome_before, reply_before)) = first.get(&(vantage.clone(), *part)) else { continue };
-                let worse = |outcome: String, before: String| Violation::Worse {
-                    network: network.clone(),
-                    vantage: vantage.clone(),
-                    stage: at + 1,
-                    applied: applied.iter().map(ToString::to_string).collect(),
-                    outcome,
-                    before,
-                };
-                let unknown = matches!(outcome, Outcome::Unknown(_));
-                let there = *outcome == Outcome::Delivered(plan.to.clone());
-                if unknown || (!there && !outcome.alike(outcome_before)) {
-                    violations.push(worse(outcome.to_string(), outcome_before.to_string()));
-                }
-                let as_before = outcome == outcome_before && reply.alike(reply_before);
-                if *reply != Reply::Returns && !as_before {
-                    violations.push(worse(reply.to_string(), reply_before.to_string()));
-                }
+/// A part of a network's prefix, and whether it is to end at the plan's site.
+struct Part<'a> {
+    network: &'a NetworkName,
+    prefix: Prefix,
+    moves: bool,
+}
+
+/// One state: per vantage, where packets end and where replies do.
+type Ways<'w> = &'w [(Outcome, Reply)];
+
+/// What makes the play of one part that of another: what tables say of it, and which steps touch it, when and how.
+type Looks<'a> = (bool, Profile<'a>, Vec<(usize, &'a RouteTableId, Touching, &'a RouteValue, &'a RouteValue)>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Touching {
+    /// By a route of this length.
+    Length(u8),
+    /// By this very step.
+    Step(usize),
+}
+
+fn play(plan: &Plan, picture: &Picture, map: &NetworkMap, violations: &mut Vec<Violation>) {
+    let clients = map.vantages.iter().map(|(name, vantage)| {
+        let all = vantage.prefixes().iter().flat_map(|prefix| parts(picture, *prefix)).collect();
+        (name, vantage, all)
+    });
+    let stages = plan.stages.iter().enumerate();
+    let steps = stages.flat_map(|(at, stage)| stage.iter().map(move |step| (at, step))).collect();
+    let play = Play { plan, map, picture, now: View::of(picture), clients: clients.collect(), steps };
+    let touch = Touch::new(picture, plan.steps());
+    let all_clients = play.clients.iter().flat_map(|(_, _, parts)| parts);
+    let answering: BTreeSet<usize> = all_clients.flat_map(|part| touch.touching(*part)).collect();
+    let mut proven: BTreeSet<Looks<'_>> = BTreeSet::new();
+    for (network, declared) in &map.networks {
+        let moving = plan.networks.contains(network);
+        let hosts: BTreeSet<Prefix> = plan
+            .hosts
+            .iter()
+            .flatten()
+            .filter(|address| moving && declared.prefix.holds(**address))
+            .map(|address| Prefix::host(*address))
+            .collect();
+        for prefix in parts(picture, declared.prefix).union(&hosts) {
+            let moves = moving && (plan.hosts.is_none() || hosts.contains(prefix));
+            let own: BTreeSet<usize> = touch.touching(*prefix).union(&answering).copied().collect();
+            if !moves && own.is_empty() {
+                continue;
             }
-            last = state;
+            let looks = play.looks(*prefix, moves, &own, &answering);
+            if proven.contains(&looks) {
+                continue;
+            }
+            if play.part(&Part { network, prefix: *prefix, moves }, &own, violations) {
+                proven.insert(looks);
+            }
         }
-        done.extend(own);
     }
-    for ((vantage, _), (outcome, reply)) in last {
-        let not = if outcome != Outcome::Delivered(plan.to.clone()) {
-            outcome.to_string()
-        } else if reply != Reply::Returns {
-            reply.to_string()
-        } else {
-            continue;
-        };
-        violations.push(Violation::NotThere { network: network.clone(), vantage, outcome: not });
+}
+
+impl<'a> Play<'a> {
+    fn looks(&self, prefix: Prefix, moves: bool, own: &BTreeSet<usize>, answering: &BTreeSet<usize>) -> Looks<'a> {
+        let steps = own.iter().filter_map(|at| self.steps.get(*at).map(|(stage, step)| (*at, *stage, *step)));
+        let steps = steps.map(|(at, stage, step)| {
+            let touching = match &step.place {
+                Place::Route { prefix } if !answering.contains(&at) => Touching::Length(prefix.length()),
+                Place::Route { .. } | Place::Reference { .. } | Place::Propagation { .. } => Touching::Step(at),
+            };
+            (stage, &step.table, touching, &step.before, &step.after)
+        });
+        (moves, profile(self.picture, self.map, prefix), steps.collect())
+    }
+
+    fn observe(&self, view: &View<'_>, part: &Part<'_>) -> Vec<(Outcome, Reply)> {
+        let clients = self.clients.iter().map(|(_, vantage, parts)| {
+            let outcome = trace(view, self.map, vantage, part.prefix);
+            let reply = match &outcome {
+                Outcome::Delivered(site) => {
+                    let source = Source { network: part.network, site, part: part.prefix };
+                    let replies = parts.iter().map(|to| trace_reply(view, self.map, vantage, source, *to));
+                    replies.max().unwrap_or_else(|| Reply::Unknown("the vantage has no prefix".to_owned()))
+                }
+                Outcome::Leaves(_) | Outcome::Blackhole(_) | Outcome::Loop(_) | Outcome::Unknown(_) => Reply::Returns,
+            };
+            (outcome, reply)
+        });
+        clients.collect()
+    }
+
+    /// Plays every subset of every stage for one part; whether nothing was wrong.
+    fn part(&self, part: &Part<'_>, own: &BTreeSet<usize>, violations: &mut Vec<Violation>) -> bool {
+        let found = violations.len();
+        let first = self.observe(&self.now, part);
+        let mut done: Vec<&Step> = Vec::new();
+        let mut last = first.clone();
+        for stage in 0..self.plan.stages.len() {
+            let steps = own.iter().filter_map(|at| self.steps.get(*at));
+            let now: Vec<&Step> = steps.filter(|(at, _)| *at == stage).map(|(_, step)| *step).collect();
+            if now.len() > WIDEST {
+                violations.push(Violation::TooWide { stage: stage + 1, network: part.network.clone() });
+                return false;
+            }
+            for chosen in 0..(1_usize << now.len()) {
+                let some = now.iter().enumerate().filter(|(bit, _)| chosen & (1 << bit) != 0).map(|(_, step)| *step);
+                let applied: Vec<&Step> = done.iter().copied().chain(some).collect();
+                let state = self.observe(&self.now.with(applied.iter().copied()), part);
+                self.compare(part, (stage, &applied), (&first, &state), violations);
+                last = state;
+            }
+            done.extend(now);
+        }
+        self.arrived(part, (&first, &last), violations);
+        violations.len() == found
+    }
+
+    /// A state on the way against the one before everything.
+    fn compare(
+        &self,
+        part: &Part<'_>,
+        (stage, applied): (usize, &[&Step]),
+        (first, state): (Ways<'_>, Ways<'_>),
+        violations: &mut Vec<Violation>,
+    ) {
+        let ways = self.clients.iter().zip(first).zip(state);
+        for (((vantage, ..), (outcome_before, reply_before)), (outcome, reply)) in ways {
+            let worse = |outcome: String, before: String| Violation::Worse {
+                network: part.network.clone(),
+                vantage: (*vantage).clone(),
+                stage: stage + 1,
+                applied: applied.iter().map(ToString::to_string).collect(),
+                outcome,
+                before,
+            };
+            let unknown = matches!(outcome, Outcome::Unknown(_));
+            let there = part.moves && *outcome == Outcome::Delivered(self.plan.to.clone());
+            if unknown || (!there && !outcome.alike(outcome_before)) {
+                violations.push(worse(outcome.to_string(), outcome_before.to_string()));
+            }
+            let as_before = outcome == outcome_before && reply.alike(reply_before);
+            if *reply != Reply::Returns && !as_before {
+                violations.push(worse(reply.to_string(), reply_before.to_string()));
+            }
+        }
+    }
+
+    /// The last state of a part that moves.
+    fn arrived(&self, part: &Part<'_>, (first, last): (Ways<'_>, Ways<'_>), violations: &mut Vec<Violation>) {
+        for (((vantage, ..), _), (outcome, reply)) in self.clients.iter().zip(first).zip(last) {
+            let not = match (part.moves, outcome, reply) {
+                (false, _, _) => continue,
+                (true, Outcome::Delivered(site), Reply::Returns) if *site == self.plan.to => continue,
+                (true, Outcome::Delivered(site), reply) if *site == self.plan.to => reply.to_string(),
+                (true, outcome, _) => outcome.to_string(),
+            };
+            let (network, vantage) = (part.network.clone(), (*vantage).clone());
+            violations.push(Violation::NotThere { network, vantage, outcome: not });
+        }
     }
 }

@@ -7,21 +7,33 @@
 
 mod case;
 mod check;
+mod classes;
+mod declared;
+mod desire;
+mod ends;
+mod entry;
 mod judge;
 mod plan;
+mod present;
 mod refusal;
 mod search;
 mod step;
 mod stored;
 mod table;
+mod targets;
+mod touch;
 mod trace;
 mod view;
+mod walk;
 
 pub use check::{Violation, check};
+pub use desire::current_site;
+pub use entry::{Taken, entry_taken};
 pub use judge::{Facts, Objection, Objections, judge};
-pub use plan::{current_site, plan_move, plan_rest, plan_undo};
+pub use plan::{plan_move, plan_rest, plan_undo};
+pub use present::{NoValue, value_at};
 pub use refusal::Refusal;
 pub use step::{Move, Place, Plan, RouteValue, Spot, Step};
 pub use table::{done_words, plan_table};
 pub use trace::{Outcome, Reply, Source, trace, trace_reply};
-pub use view::{View, parts, route_value};
+pub use view::{View, parts};

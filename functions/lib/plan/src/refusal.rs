@@ -1,10 +1,11 @@
 //! The planner's reasoned no.
 
 use holdfast_model::{
-    AttachmentId, FaultName, GroupName, NetworkName, Prefix, RouteTableId, Scope, SiteName, SubnetId, VantageName,
+    FaultName, GroupName, NetworkName, Prefix, PrefixListId, RouteTableId, Scope, SiteName, SubnetId, VantageName,
     VpcId,
 };
 use std::fmt::Display;
+use std::net::Ipv4Addr;
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,40 +58,34 @@ pub enum Refusal {
         what: Vec<String>,
     },
     /// The route of a table is changing.
-    #[error("route {prefix} in {table} ({scope}) {state}; wait until it is settled")]
+    #[error("{place} in {table} {state}; wait until it is settled")]
     Unsettled {
-        /// Name tag and id.
+        /// Name tag and id of the table, account and Region.
         table: String,
-        /// Account and Region.
-        scope: Scope,
-        /// Prefix.
-        prefix: Prefix,
+        /// Route, reference or propagation.
+        place: String,
         /// What is not settled.
         state: String,
     },
     /// A table holds what no entry of the matrix says.
     #[error(
-        "route {prefix} in {table} ({scope}) is `{value}`, which no site of the network map has there; somebody else owns this route, or the map is out of date"
+        "{place} in {table} is `{value}`, which no site of the network map has there; somebody else owns it, or the map is out of date"
     )]
     NotOurs {
-        /// Name tag and id.
+        /// Name tag and id of the table, account and Region.
         table: String,
-        /// Account and Region.
-        scope: Scope,
-        /// Prefix.
-        prefix: Prefix,
+        /// Route, reference or propagation.
+        place: String,
         /// What it holds.
         value: String,
     },
     /// The attachment that a table would lead to carries no traffic.
-    #[error("{attachment}, which {table} ({scope}) would lead to, is {state}; a route to it would be a blackhole")]
+    #[error("{target}, which {table} would lead to, is {state}; a route to it would be a blackhole")]
     Attachment {
-        /// Name tag and id of the table.
+        /// Name tag and id of the table, account and Region.
         table: String,
-        /// Account and Region.
-        scope: Scope,
-        /// The attachment.
-        attachment: AttachmentId,
+        /// The attachment, transit gateway or peering connection.
+        target: String,
         /// Its state.
         state: String,
     },
@@ -185,19 +180,19 @@ pub enum Refusal {
     /// Every order passes through a state that loses traffic.
     #[error("no safe order for network `{network}`{}: {}", after(reached), conflicts.join("; "))]
     NoSafeOrder {
-        /// The network.
-        network: NetworkName,
+        /// The network, or the first of several that are tied together.
+        network: String,
         /// Steps that can be done safely.
         reached: Vec<String>,
         /// For each next step, what it would do.
         conflicts: Vec<String>,
     },
-    /// More tables than the planner can order.
-    #[error("network `{network}` changes in {steps} tables; more than 128 cannot be ordered")]
+    /// More places than the planner can order.
+    #[error("network `{network}` changes in {steps} places at once; more than 128 cannot be ordered")]
     TooMany {
         /// The network.
         network: NetworkName,
-        /// Tables that would change.
+        /// Places that would change.
         steps: usize,
     },
     /// A route is neither as planned from nor as wanted.
@@ -214,11 +209,111 @@ pub enum Refusal {
         /// As wanted.
         after: String,
     },
-    /// The planner cannot do it.
-    #[error("{what} cannot be planned")]
-    Unsupported {
-        /// What.
-        what: &'static str,
+    /// A host that is not in the networks.
+    #[error("address {address} is in none of the networks {}", list(networks))]
+    HostOutside {
+        /// The address.
+        address: Ipv4Addr,
+        /// The networks.
+        networks: Vec<NetworkName>,
+    },
+    /// A host route cannot say where the host is.
+    #[error(
+        "{table} leads to `{site}` without a route of its own (served by {served_by}), so it cannot lead {address} there while network `{network}` stays elsewhere; move the whole network"
+    )]
+    HostServed {
+        /// Name tag and id, account and Region.
+        table: String,
+        /// The address.
+        address: Ipv4Addr,
+        /// Its network.
+        network: NetworkName,
+        /// The site.
+        site: SiteName,
+        /// What serves it there.
+        served_by: Prefix,
+    },
+    /// A table's one wider prefix cannot lead to two sites.
+    #[error(
+        "{table} has one route {aggregate} for all its networks, and {} would not be at `{to}`; move them together, or use the networks' own prefixes there",
+        list(staying)
+    )]
+    AggregateSplit {
+        /// Name tag and id, account and Region.
+        table: String,
+        /// The wider prefix.
+        aggregate: Prefix,
+        /// The site.
+        to: SiteName,
+        /// Networks, with the site that each would stay at.
+        staying: Vec<String>,
+    },
+    /// A prefix list is not what the map says.
+    #[error(
+        "prefix list {list} of {table} must hold exactly the prefixes of the table's networks; it {}; change the list or the map",
+        listed(extra, missing)
+    )]
+    PrefixListOther {
+        /// Name tag and id of the table.
+        table: String,
+        /// The list.
+        list: PrefixListId,
+        /// Entries that are no network's prefix.
+        extra: Vec<Prefix>,
+        /// Networks without an entry.
+        missing: Vec<NetworkName>,
+    },
+    /// A service made the table for itself.
+    #[error("{table} ({scope}) is managed by {by}; it is not changed")]
+    Managed {
+        /// Name tag and id.
+        table: String,
+        /// Account and Region.
+        scope: Scope,
+        /// The service.
+        by: String,
+    },
+    /// A route more specific than `local` cannot lead out of the VPC.
+    #[error(
+        "{table} cannot lead {prefix} to {value}: it is inside of {vpc}'s own prefix, and a route more specific than `local` must be one whole subnet's and lead to a network interface"
+    )]
+    LocalWins {
+        /// Name tag and id, account and Region.
+        table: String,
+        /// Prefix.
+        prefix: Prefix,
+        /// Where it would lead.
+        value: String,
+        /// The VPC.
+        vpc: VpcId,
+    },
+    /// A network that is not to move would be moved or cut off.
+    #[error(
+        "network `{network}` is not to move, but with every step done it would not be reached as before from vantage `{vantage}`: {outcome} (before: {before})"
+    )]
+    Bystander {
+        /// The network.
+        network: NetworkName,
+        /// The vantage.
+        vantage: VantageName,
+        /// Where it would end.
+        outcome: String,
+        /// Where it ends now.
+        before: String,
+    },
+    /// A quota would be exceeded.
+    #[error("{what} would hold {after} {of}, the quota is {quota} ({now} now); raise it or move fewer")]
+    Quota {
+        /// What has the quota, with account and Region.
+        what: String,
+        /// What is counted.
+        of: &'static str,
+        /// With the plan done.
+        after: usize,
+        /// Now.
+        now: usize,
+        /// The quota.
+        quota: usize,
     },
     /// A step is about a table that the map does not declare for the network.
     #[error(
@@ -240,6 +335,7 @@ impl Refusal {
             Refusal::UnknownNetwork { .. }
             | Refusal::UnknownSite { .. }
             | Refusal::NoNetwork
+            | Refusal::HostOutside { .. }
             | Refusal::GroupIncomplete { .. } => FaultName::InvalidInput,
             Refusal::Unread { .. } | Refusal::Unsettled { .. } | Refusal::Unknown { .. } => FaultName::Unread,
             Refusal::Drifted { .. } => FaultName::Drifted,
@@ -254,7 +350,13 @@ impl Refusal {
             | Refusal::NoReply { .. }
             | Refusal::NoSafeOrder { .. }
             | Refusal::TooMany { .. }
-            | Refusal::Unsupported { .. }
+            | Refusal::HostServed { .. }
+            | Refusal::AggregateSplit { .. }
+            | Refusal::PrefixListOther { .. }
+            | Refusal::Managed { .. }
+            | Refusal::LocalWins { .. }
+            | Refusal::Bystander { .. }
+            | Refusal::Quota { .. }
             | Refusal::Undeclared { .. } => FaultName::Refused,
         }
     }
@@ -264,6 +366,12 @@ impl Refusal {
 pub(crate) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     let names: Vec<String> = items.into_iter().map(|item| format!("`{item}`")).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn listed(extra: &[Prefix], missing: &[NetworkName]) -> String {
+    let extra = (!extra.is_empty()).then(|| format!("also holds {}", list(extra)));
+    let missing = (!missing.is_empty()).then(|| format!("lacks {}", list(missing)));
+    extra.into_iter().chain(missing).collect::<Vec<_>>().join(" and ")
 }
 
 fn tables(missing: &[(RouteTableId, SubnetId)]) -> String {

@@ -1,144 +1,190 @@
 //! Finds the fewest stages through safe states.
 
-use crate::case::Case;
-use crate::refusal::Refusal;
-use crate::step::Step;
+use crate::classes::Class;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Up to this many steps of one network every way through the states is looked at (3^10 pairs of state and stage); above it, a depth-first search
-/// finds a safe order, which may have more stages than the fewest.
+/// Up to this many moves every way through the states is looked at (3^10 pairs of state and stage); above it, a depth-first search finds a safe
+/// order, which may have more stages than the fewest.
 const EXHAUSTIVE: usize = 10;
-
-/// A state is one bit for each step.
-const STEPS: usize = 128;
 
 /// States that the depth-first search looks at before it gives up.
 const MOST_STATES: usize = 20_000;
 
-/// Steps of one stage that the depth-first search puts together: each costs twice the states.
-const WIDEST: usize = 6;
+/// Steps of one case that the depth-first search puts into one stage: each costs twice the states.
+const WIDEST: u32 = 6;
 
-/// Orders the steps of a case into stages such that every subset of every stage is safe.
-pub(crate) fn stages(case: &Case<'_>) -> Result<Vec<Vec<Step>>, Refusal> {
-    let count = case.steps.len();
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    if count > STEPS {
-        return Err(Refusal::TooMany { network: case.network().clone(), steps: count });
-    }
-    let mut states = States { case, safe: BTreeMap::new() };
-    let found = if count <= EXHAUSTIVE { states.fewest(count) } else { states.any(count) };
-    match found {
-        Ok(masks) => Ok(masks.into_iter().map(|mask| case.chosen(mask).cloned().collect()).collect()),
-        Err(reached) => Err(states.conflict(reached, count)),
-    }
+/// Moves of one problem: what happens together, in which order at the earliest.
+pub(crate) struct Problem<'c, 'a> {
+    classes: Vec<&'c Class<'a>>,
+    /// Moves that there are, by their number over all problems.
+    moves: Vec<usize>,
+    /// Per move, how early: all of a lower rank come first.
+    ranks: BTreeMap<usize, u8>,
+    safe: Vec<RefCell<BTreeMap<u128, bool>>>,
 }
 
-struct States<'c, 'a> {
-    case: &'c Case<'a>,
-    safe: BTreeMap<u128, bool>,
+/// Why there is no order: what can be done, and what each next move would do.
+pub(crate) struct Stuck {
+    pub(crate) reached: Vec<usize>,
+    pub(crate) conflicts: Vec<(usize, String)>,
 }
 
-impl States<'_, '_> {
-    fn safe(&mut self, mask: u128) -> bool {
-        let case = self.case;
-        *self.safe.entry(mask).or_insert_with(|| case.harm(mask).is_none())
+/// A set of moves.
+type Done = BTreeSet<usize>;
+
+impl<'c, 'a> Problem<'c, 'a> {
+    pub(crate) fn new(classes: Vec<&'c Class<'a>>, rank: impl Fn(usize) -> u8) -> Self {
+        let moves: BTreeSet<usize> = classes.iter().flat_map(|class| class.moves.iter().copied()).collect();
+        let ranks = moves.iter().map(|a_move| (*a_move, rank(*a_move))).collect();
+        let safe = classes.iter().map(|_| RefCell::default()).collect();
+        Self { classes, moves: moves.into_iter().collect(), ranks, safe }
     }
 
-    /// Whether every subset of `stage` is safe on top of `done`.
-    fn stage_safe(&mut self, done: u128, stage: u128) -> bool {
-        subsets(stage).all(|subset| self.safe(done | subset))
+    /// The first network of the problem, by its name.
+    pub(crate) fn network(&self) -> String {
+        let items = self.classes.iter().flat_map(|class| &class.case.items);
+        items.map(|item| item.network.to_string()).min().unwrap_or_default()
+    }
+
+    /// Orders the moves into stages such that every subset of every stage is safe.
+    pub(crate) fn stages(&self) -> Result<Vec<Vec<usize>>, Stuck> {
+        if self.moves.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = if self.moves.len() <= EXHAUSTIVE { self.fewest() } else { self.any() };
+        found.map_err(|reached| self.stuck(&reached))
+    }
+
+    fn mask(class: &Class<'_>, done: &Done) -> u128 {
+        class.moves.iter().enumerate().fold(
+            0,
+            |mask, (at, a_move)| {
+                if done.contains(a_move) { mask | (1_u128 << at) } else { mask }
+            },
+        )
+    }
+
+    fn safe(&self, at: usize, mask: u128) -> bool {
+        let (Some(class), Some(known)) = (self.classes.get(at), self.safe.get(at)) else { return false };
+        if let Some(safe) = known.borrow().get(&mask) {
+            return *safe;
+        }
+        let safe = class.case.harm(mask).is_none();
+        known.borrow_mut().insert(mask, safe);
+        safe
+    }
+
+    /// Whether every subset of `stage` is safe on top of `done`: each case by itself, since it is what its own steps make it.
+    fn stage_safe(&self, done: &Done, stage: &Done, widest: u32) -> bool {
+        self.classes.iter().enumerate().all(|(at, class)| {
+            let (done, stage) = (Self::mask(class, done), Self::mask(class, stage));
+            stage.count_ones() <= widest && subsets(stage).all(|subset| self.safe(at, done | subset))
+        })
+    }
+
+    /// Whether nothing of a lower rank than any of `stage` is left undone.
+    fn in_turn(&self, done: &Done, stage: &Done) -> bool {
+        let rank = |a_move: &usize| self.ranks.get(a_move).copied().unwrap_or(0);
+        let Some(highest) = stage.iter().map(rank).max() else { return false };
+        self.moves.iter().all(|a_move| rank(a_move) >= highest || done.contains(a_move))
     }
 
     /// Breadth first over states: the first way to the full state has the fewest stages. Else the last state reached.
-    fn fewest(&mut self, count: usize) -> Result<Vec<u128>, u128> {
-        let full = full(count);
+    fn fewest(&self) -> Result<Vec<Vec<usize>>, Done> {
+        let set = |mask: u128| -> Done {
+            self.moves.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0).map(|(_, a_move)| *a_move).collect()
+        };
+        let full = (1_u128 << self.moves.len()) - 1;
         let mut came: BTreeMap<u128, u128> = BTreeMap::new();
         let mut queue = VecDeque::from([0_u128]);
         let mut last = 0_u128;
-        while let Some(done) = queue.pop_front() {
-            last = if done.count_ones() > last.count_ones() { done } else { last };
-            for stage in subsets(full & !done) {
-                let next = done | stage;
-                if stage == 0 || came.contains_key(&next) || !self.stage_safe(done, stage) {
+        while let Some(mask) = queue.pop_front() {
+            last = if mask.count_ones() > last.count_ones() { mask } else { last };
+            let done = set(mask);
+            for stage in subsets(full & !mask) {
+                if stage == 0 || came.contains_key(&(mask | stage)) {
                     continue;
                 }
-                came.insert(next, done);
-                if next == full {
-                    return Ok(way_back(&came, full));
+                let moves = set(stage);
+                if self.in_turn(&done, &moves) && self.stage_safe(&done, &moves, 128) {
+                    came.insert(mask | stage, mask);
+                    if mask | stage == full {
+                        let stages = way_back(&came, full).into_iter();
+                        return Ok(stages.map(|stage| set(stage).into_iter().collect()).collect());
+                    }
+                    queue.push_back(mask | stage);
                 }
-                queue.push_back(next);
             }
         }
-        Err(last)
+        Err(set(last))
     }
 
-    /// Depth first, one step after the other; then neighbours are put together where that is safe.
-    fn any(&mut self, count: usize) -> Result<Vec<u128>, u128> {
-        let full = full(count);
-        let mut seen = BTreeSet::from([0_u128]);
-        let mut way: Vec<u128> = Vec::new();
-        let mut furthest = 0_u128;
-        loop {
-            let done = way.iter().fold(0, |all, step| all | step);
-            if done == full {
-                return Ok(self.joined(&way));
+    /// Depth first, one move after the other; then neighbours are put together where that is safe.
+    fn any(&self) -> Result<Vec<Vec<usize>>, Done> {
+        let mut seen: BTreeSet<Done> = BTreeSet::new();
+        let mut way: Vec<usize> = Vec::new();
+        let mut done = Done::new();
+        let mut furthest = Done::new();
+        while done.len() < self.moves.len() {
+            if done.len() > furthest.len() {
+                furthest.clone_from(&done);
             }
-            if done.count_ones() > furthest.count_ones() {
-                furthest = done;
-            }
-            let next = (0..count).map(|at| 1_u128 << at).find(|step| {
-                done & step == 0 && seen.len() < MOST_STATES && !seen.contains(&(done | step)) && self.safe(done | step)
+            let next = self.moves.iter().copied().find(|a_move| {
+                if done.contains(a_move) || !self.in_turn(&done, &Done::from([*a_move])) {
+                    return false;
+                }
+                let mut then = done.clone();
+                then.insert(*a_move);
+                seen.len() < MOST_STATES && self.touched_safe(*a_move, &then) && !seen.contains(&then)
             });
             match next {
-                Some(step) => {
-                    seen.insert(done | step);
-                    way.push(step);
+                Some(a_move) => {
+                    done.insert(a_move);
+                    way.push(a_move);
+                    seen.insert(done.clone());
                 }
-                None => {
-                    if way.pop().is_none() {
-                        return Err(furthest);
-                    }
-                }
+                None => match way.pop() {
+                    Some(a_move) => drop(done.remove(&a_move)),
+                    None => return Err(furthest),
+                },
             }
         }
+        Ok(self.joined(&way))
     }
 
-    fn joined(&mut self, way: &[u128]) -> Vec<u128> {
-        let mut stages: Vec<u128> = Vec::new();
-        let mut done = 0;
-        for step in way {
-            let wider = stages.last().map(|stage| stage | step);
-            match (wider, stages.last_mut()) {
-                (Some(wider), Some(last)) if wider.count_ones() as usize <= WIDEST && self.stage_safe(done, wider) => {
-                    *last = wider;
+    /// Whether a state is safe for the cases that a move touches; the others are as before it.
+    fn touched_safe(&self, a_move: usize, done: &Done) -> bool {
+        let mut classes = self.classes.iter().enumerate().filter(|(_, class)| class.moves.contains(&a_move));
+        classes.all(|(at, class)| self.safe(at, Self::mask(class, done)))
+    }
+
+    fn joined(&self, way: &[usize]) -> Vec<Vec<usize>> {
+        let mut stages: Vec<Done> = Vec::new();
+        let mut done = Done::new();
+        for a_move in way {
+            if let Some(last) = stages.last_mut() {
+                last.insert(*a_move);
+                if self.in_turn(&done, last) && self.stage_safe(&done, last, WIDEST) {
+                    continue;
                 }
-                (_, last) => {
-                    done |= last.map_or(0, |stage| *stage);
-                    stages.push(*step);
-                }
+                last.remove(a_move);
+                done.extend(last.iter().copied());
             }
+            stages.push(Done::from([*a_move]));
         }
-        stages
+        stages.into_iter().map(|stage| stage.into_iter().collect()).collect()
     }
 
-    fn conflict(&mut self, reached: u128, count: usize) -> Refusal {
-        let case = self.case;
-        let conflicts = (0..count).map(|at| 1_u128 << at).filter(|step| reached & step == 0).filter_map(|step| {
-            let line = case.chosen(step).next()?;
-            case.harm(reached | step).map(|harm| format!("[{line}] would leave the way {harm}"))
+    fn stuck(&self, reached: &Done) -> Stuck {
+        let left = self.moves.iter().filter(|a_move| !reached.contains(*a_move));
+        let conflicts = left.filter_map(|a_move| {
+            let then: Done = reached.iter().copied().chain([*a_move]).collect();
+            let harm = self.classes.iter().find_map(|class| class.case.harm(Self::mask(class, &then)))?;
+            Some((*a_move, harm))
         });
-        Refusal::NoSafeOrder {
-            network: case.network().clone(),
-            reached: case.chosen(reached).map(|step| format!("[{step}]")).collect(),
-            conflicts: conflicts.collect(),
-        }
+        Stuck { reached: reached.iter().copied().collect(), conflicts: conflicts.collect() }
     }
-}
-
-fn full(count: usize) -> u128 {
-    u128::MAX.checked_shr(u32::try_from(STEPS.saturating_sub(count)).unwrap_or(0)).unwrap_or(0)
 }
 
 /// All subsets of the bits of `mask`, the widest first, the empty one last.

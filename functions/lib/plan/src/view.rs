@@ -2,18 +2,40 @@
 
 use crate::step::{Place, RouteValue, Step, label};
 use holdfast_model::{
-    AttachmentId, AttachmentKind, Picture, Prefix, RouteOrigin, RouteState, RouteTableId, TgwTable, VpcRoute, VpcTable,
+    Attachment, AttachmentId, AttachmentKind, Picture, Prefix, PrefixListId, ReferenceState, RouteOrigin, RouteState,
+    RouteTableId, TgwRoute, TgwTable, Vpc, VpcRoute, VpcTable, VpcTarget,
 };
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// A picture with some steps applied on paper.
 #[derive(Debug, Clone)]
 pub struct View<'a> {
     picture: &'a Picture,
-    changes: BTreeMap<(RouteTableId, Prefix), &'a RouteValue>,
+    index: Rc<Index<'a>>,
+    changes: BTreeMap<&'a RouteTableId, Changes<'a>>,
 }
 
-/// What the longest-prefix lookup in a transit gateway route table found.
+/// What is looked up often.
+#[derive(Debug)]
+struct Index<'a> {
+    /// Prefix lengths that occur anywhere, one bit each.
+    lengths: u64,
+    /// VPC tables with their VPCs.
+    vpc_tables: BTreeMap<&'a RouteTableId, (&'a Vpc, &'a VpcTable)>,
+}
+
+/// Steps of one table.
+#[derive(Debug, Clone, Default)]
+struct Changes<'a> {
+    routes: BTreeMap<Prefix, &'a RouteValue>,
+    references: BTreeMap<&'a PrefixListId, &'a RouteValue>,
+    propagations: BTreeMap<&'a AttachmentId, &'a RouteValue>,
+    lengths: u64,
+}
+
+/// What the lookup in a transit gateway route table found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found<'a> {
     /// No route covers the destination.
@@ -25,30 +47,55 @@ pub(crate) enum Found<'a> {
         /// Its state.
         state: RouteState,
         /// Its attachments.
-        targets: &'a [AttachmentId],
+        targets: Cow<'a, [AttachmentId]>,
     },
-    /// A static route of this prefix is deleted on paper, and what it hid was never read.
+    /// A route of this prefix is gone on paper, and what it hid was never read.
     Hidden(Prefix),
+}
+
+fn bit(prefix: Prefix) -> u64 {
+    1_u64 << prefix.length()
 }
 
 impl<'a> View<'a> {
     /// The picture as it was read.
     #[must_use]
     pub fn of(picture: &'a Picture) -> Self {
-        Self { picture, changes: BTreeMap::new() }
+        let tgw = picture.tgw_tables.values().flat_map(|table| table.routes.keys());
+        let vpc = picture.vpcs.values().flat_map(|vpc| vpc.tables.values()).flat_map(|table| table.routes.keys());
+        let own = picture.vpcs.values().flat_map(|vpc| &vpc.prefixes);
+        let lists = picture.prefix_lists.values().flat_map(|list| &list.entries);
+        let lengths = tgw.chain(vpc).chain(own).chain(lists).fold(0, |all, prefix| all | bit(*prefix));
+        let vpc_tables = picture.vpcs.values().flat_map(|vpc| vpc.tables.iter().map(move |(id, t)| (id, (vpc, t))));
+        let index = Rc::new(Index { lengths, vpc_tables: vpc_tables.collect() });
+        Self { picture, index, changes: BTreeMap::new() }
     }
 
     /// The picture after these steps.
     #[must_use]
     pub fn after(picture: &'a Picture, steps: impl IntoIterator<Item = &'a Step>) -> Self {
-        let changes = steps
-            .into_iter()
-            .filter_map(|step| match &step.place {
-                Place::Route { prefix } => Some(((step.table.clone(), *prefix), &step.after)),
-                Place::Reference { .. } | Place::Propagation { .. } => None,
-            })
-            .collect();
-        Self { picture, changes }
+        Self::of(picture).with(steps)
+    }
+
+    /// The same picture after these steps, and no others.
+    #[must_use]
+    pub fn with(&self, steps: impl IntoIterator<Item = &'a Step>) -> Self {
+        let mut all: BTreeMap<&RouteTableId, Changes<'_>> = BTreeMap::new();
+        for step in steps {
+            let changes = all.entry(&step.table).or_default();
+            match &step.place {
+                Place::Route { prefix } => {
+                    changes.lengths |= bit(*prefix);
+                    changes.routes.insert(*prefix, &step.after);
+                }
+                Place::Reference { list, prefixes } => {
+                    changes.lengths = prefixes.iter().fold(changes.lengths, |all, prefix| all | bit(*prefix));
+                    changes.references.insert(list, &step.after);
+                }
+                Place::Propagation { attachment } => drop(changes.propagations.insert(attachment, &step.after)),
+            }
+        }
+        Self { picture: self.picture, index: Rc::clone(&self.index), changes: all }
     }
 
     /// The picture underneath.
@@ -57,100 +104,222 @@ impl<'a> View<'a> {
         self.picture
     }
 
+    /// A VPC table and its VPC; none when it was not read.
+    pub(crate) fn vpc_table(&self, id: &RouteTableId) -> Option<(&'a Vpc, &'a VpcTable)> {
+        self.index.vpc_tables.get(id).copied()
+    }
+
+    fn lengths(&self, table: &RouteTableId, at_most: u8) -> impl Iterator<Item = u8> + use<> {
+        let all = self.index.lengths | self.changes.get(table).map_or(0, |changes| changes.lengths);
+        (0..=at_most.min(32)).rev().filter(move |length| all & (1_u64 << length) != 0)
+    }
+
     /// The route of a table that decides for every address of `destination` that no listed longer prefix takes.
     ///
-    /// The longest prefix wins; of one prefix, a static route hides a propagated one (AWS: "How transit gateways work", route
-    /// evaluation order).
+    /// The longest prefix wins; of one prefix, a static route hides one of a prefix list, and that one a propagated one (AWS: "How transit
+    /// gateways work", route evaluation order).
     pub(crate) fn tgw_route(&self, table: &'a TgwTable, destination: Prefix) -> Found<'a> {
-        for length in (0..=destination.length()).rev() {
+        self.tgw_routes(table, destination).next().unwrap_or(Found::Nothing)
+    }
+
+    /// Every route of a table that covers `destination`, the longest first.
+    pub(crate) fn tgw_routes(&self, table: &'a TgwTable, destination: Prefix) -> impl Iterator<Item = Found<'a>> {
+        let changes = self.changes.get(&table.id);
+        self.lengths(&table.id, destination.length()).filter_map(move |length| {
             let prefix = Prefix::around(destination.network(), length);
-            let read = table.routes.get(&prefix);
-            let active = |targets| Found::Route { prefix, state: RouteState::Active, targets };
-            match self.changes.get(&(table.id.clone(), prefix)) {
-                Some(RouteValue::Static { attachment }) => return active(std::slice::from_ref(attachment)),
-                Some(RouteValue::Blackhole) => {
-                    return Found::Route { prefix, state: RouteState::Blackhole, targets: &[] };
-                }
-                Some(RouteValue::Absent) => match read {
-                    Some(route) if route.origin == RouteOrigin::Propagated => {
-                        return Found::Route { prefix, state: route.state, targets: &route.targets };
-                    }
-                    Some(_) if self.may_be_propagated(table, prefix) => return Found::Hidden(prefix),
-                    Some(_) | None => {}
-                },
-                Some(
-                    RouteValue::Tgw { .. }
-                    | RouteValue::VpcPeering { .. }
-                    | RouteValue::Eni { .. }
-                    | RouteValue::Propagates,
-                )
-                | None => {
-                    if let Some(route) = read {
-                        return Found::Route { prefix, state: route.state, targets: &route.targets };
-                    }
+            match changes {
+                None => table.routes.get(&prefix).map(|route| read(prefix, route)),
+                Some(changes) => self.changed(table, changes, prefix),
+            }
+        })
+    }
+
+    /// The route of exactly this prefix in a table that steps change.
+    fn changed(&self, table: &'a TgwTable, changes: &Changes<'a>, prefix: Prefix) -> Option<Found<'a>> {
+        let seen = table.routes.get(&prefix);
+        match changes.routes.get(&prefix) {
+            Some(value @ (RouteValue::Static { .. } | RouteValue::Blackhole)) => return led(prefix, value),
+            Some(
+                RouteValue::Absent
+                | RouteValue::Tgw { .. }
+                | RouteValue::VpcPeering { .. }
+                | RouteValue::Eni { .. }
+                | RouteValue::Propagates,
+            ) => {}
+            None => {
+                if let Some(route) = seen.filter(|route| route.origin == RouteOrigin::Static) {
+                    return Some(read(prefix, route));
                 }
             }
         }
-        Found::Nothing
+        self.listed(table, changes, prefix).or_else(|| self.propagated(table, changes, prefix))
     }
 
-    /// Whether a VPC attached to the table's transit gateway has exactly this prefix, and so may propagate it.
-    fn may_be_propagated(&self, table: &TgwTable, prefix: Prefix) -> bool {
-        self.picture.attachments.get(&table.scope.region).into_iter().flat_map(BTreeMap::values).any(|attachment| {
-            attachment.tgw == table.tgw
-                && matches!(&attachment.kind, AttachmentKind::Vpc { vpc, .. }
-                    if self.picture.vpcs.get(vpc).is_some_and(|v| v.prefixes.contains(&prefix)))
+    /// The route of exactly this prefix by a reference to a prefix list.
+    fn listed(&self, table: &'a TgwTable, changes: &Changes<'a>, prefix: Prefix) -> Option<Found<'a>> {
+        let seen = table.routes.get(&prefix);
+        let mut found: Vec<Found<'a>> = Vec::new();
+        let lists: BTreeSet<&PrefixListId> =
+            table.references.keys().chain(changes.references.keys().copied()).collect();
+        for list in lists {
+            let holds = match self.picture.prefix_lists.get(list) {
+                Some(read) => read.entries.contains(&prefix),
+                // Its routes are known where they decide, and unknown where another one hides them.
+                None => seen.is_some_and(|route| route.origin == RouteOrigin::PrefixList { id: list.clone() }),
+            };
+            match (changes.references.get(list), table.references.get(list)) {
+                _ if !holds => {}
+                (Some(value), _) => found.extend(led(prefix, value)),
+                (None, Some(reference)) => found.push(Found::Route {
+                    prefix,
+                    state: match (reference.state, &reference.attachment) {
+                        (ReferenceState::Available, Some(_)) => RouteState::Active,
+                        (ReferenceState::Available, None) => RouteState::Blackhole,
+                        (ReferenceState::Changing | ReferenceState::Deleting | ReferenceState::Unknown, _) => {
+                            RouteState::Unknown
+                        }
+                    },
+                    targets: Cow::Borrowed(reference.attachment.as_slice()),
+                }),
+                (None, None) => {}
+            }
+        }
+        // What was read of a route that is still there counts, with its state.
+        if let Some(route) = seen
+            && let RouteOrigin::PrefixList { id } = &route.origin
+            && !changes.references.contains_key(id)
+        {
+            return Some(read(prefix, route));
+        }
+        match found.len() {
+            0 => None,
+            1 => found.pop(),
+            // Two lists with one entry: which of them decides is not documented.
+            _ => Some(Found::Hidden(prefix)),
+        }
+    }
+
+    /// The propagated route of exactly this prefix. What VPNs and Direct Connect gateways propagate is known only where it decides.
+    fn propagated(&self, table: &'a TgwTable, changes: &Changes<'a>, prefix: Prefix) -> Option<Found<'a>> {
+        let seen = table.routes.get(&prefix);
+        let on = |id: &AttachmentId| changes.propagations.get(id).map(|value| **value == RouteValue::Propagates);
+        let shown = seen.filter(|route| route.origin == RouteOrigin::Propagated);
+        if let Some(route) = shown {
+            let left: Vec<AttachmentId> =
+                route.targets.iter().filter(|target| on(target) != Some(false)).cloned().collect();
+            if left.len() == route.targets.len() {
+                return Some(read(prefix, route));
+            }
+            if !left.is_empty() {
+                return Some(Found::Route { prefix, state: route.state, targets: Cow::Owned(left) });
+            }
+        }
+        let region = &table.scope.region;
+        let mut own: Vec<&'a AttachmentId> = Vec::new();
+        let mut unread = false;
+        for attachment in self.picture.attachments.get(region).into_iter().flat_map(BTreeMap::values) {
+            if attachment.tgw != table.tgw || !self.has_prefix(attachment, prefix) {
+                continue;
+            }
+            match (on(&attachment.id), &table.propagations) {
+                (Some(true), _) => own.push(&attachment.id),
+                (Some(false), _) => {}
+                // A route that was neither there nor hidden before does not come by itself.
+                (None, _) if seen.is_none() => {}
+                (None, Some(all)) if all.contains(&attachment.id) => own.push(&attachment.id),
+                (None, Some(_)) => {}
+                (None, None) => unread = true,
+            }
+        }
+        match own.as_slice() {
+            _ if unread => Some(Found::Hidden(prefix)),
+            [] => None,
+            [one] => Some(Found::Route {
+                prefix,
+                state: RouteState::Active,
+                targets: Cow::Borrowed(std::slice::from_ref(*one)),
+            }),
+            // Two VPCs of one prefix: which of them decides is not documented.
+            [_, _, ..] => Some(Found::Hidden(prefix)),
+        }
+    }
+
+    /// Whether an attachment's VPC has exactly this prefix, and so propagates it where it propagates.
+    fn has_prefix(&self, attachment: &Attachment, prefix: Prefix) -> bool {
+        matches!(&attachment.kind, AttachmentKind::Vpc { vpc, .. }
+            if self.picture.vpcs.get(vpc).is_some_and(|vpc| vpc.prefixes.contains(&prefix)))
+    }
+
+    /// The route of a VPC table that decides for `destination`.
+    pub(crate) fn vpc_route(&self, id: &RouteTableId, destination: Prefix) -> Option<(Prefix, Cow<'a, VpcRoute>)> {
+        let (_, table) = self.vpc_table(id)?;
+        let changes = self.changes.get(id);
+        self.lengths(id, destination.length()).find_map(|length| {
+            let prefix = Prefix::around(destination.network(), length);
+            let target = match changes.and_then(|changes| changes.routes.get(&prefix)) {
+                None => return table.routes.get(&prefix).map(|route| (prefix, Cow::Borrowed(route))),
+                Some(RouteValue::Tgw { id }) => VpcTarget::Tgw { id: id.clone() },
+                Some(RouteValue::VpcPeering { id }) => VpcTarget::Peering { id: id.clone() },
+                Some(RouteValue::Eni { id }) => VpcTarget::Eni { id: id.clone() },
+                Some(
+                    RouteValue::Absent | RouteValue::Static { .. } | RouteValue::Blackhole | RouteValue::Propagates,
+                ) => return None,
+            };
+            Some((prefix, Cow::Owned(VpcRoute::created(target))))
         })
     }
 }
 
-/// The route of a VPC table that decides for `destination`.
-pub(crate) fn vpc_route(table: &VpcTable, destination: Prefix) -> Option<(Prefix, &VpcRoute)> {
-    (0..=destination.length()).rev().find_map(|length| {
-        let prefix = Prefix::around(destination.network(), length);
-        table.routes.get(&prefix).map(|route| (prefix, route))
-    })
+fn read(prefix: Prefix, route: &TgwRoute) -> Found<'_> {
+    Found::Route { prefix, state: route.state, targets: Cow::Borrowed(&route.targets) }
+}
+
+/// A route that was made on paper.
+fn led(prefix: Prefix, value: &RouteValue) -> Option<Found<'_>> {
+    match value {
+        RouteValue::Static { attachment } => Some(Found::Route {
+            prefix,
+            state: RouteState::Active,
+            targets: Cow::Borrowed(std::slice::from_ref(attachment)),
+        }),
+        RouteValue::Blackhole => {
+            Some(Found::Route { prefix, state: RouteState::Blackhole, targets: Cow::Borrowed(&[]) })
+        }
+        RouteValue::Absent
+        | RouteValue::Tgw { .. }
+        | RouteValue::VpcPeering { .. }
+        | RouteValue::Eni { .. }
+        | RouteValue::Propagates => None,
+    }
 }
 
 /// The parts of a prefix that tables may treat differently: the prefix itself (whatever no longer prefix takes), and every longer
-/// prefix inside it that any table of the picture lists.
+/// prefix inside it that any table, prefix list or VPC of the picture has.
 #[must_use]
 pub fn parts(picture: &Picture, prefix: Prefix) -> BTreeSet<Prefix> {
-    let last = Prefix::host(prefix.broadcast());
-    let inside = |routes: &mut dyn Iterator<Item = Prefix>| -> Vec<Prefix> {
-        routes.filter(|p| *p != prefix && prefix.covers(p)).collect()
-    };
+    let all = prefix..=Prefix::host(prefix.broadcast());
+    let inside = |other: &&Prefix| **other != prefix && prefix.covers(other);
     let mut parts = BTreeSet::from([prefix]);
     for table in picture.tgw_tables.values() {
-        parts.extend(inside(&mut table.routes.range(prefix..=last).map(|(p, _)| *p)));
+        parts.extend(table.routes.range(all.clone()).map(|(p, _)| p).filter(inside));
     }
-    for table in picture.vpcs.values().flat_map(|vpc| vpc.tables.values()) {
-        parts.extend(inside(&mut table.routes.range(prefix..=last).map(|(p, _)| *p)));
+    for vpc in picture.vpcs.values() {
+        for table in vpc.tables.values() {
+            parts.extend(table.routes.range(all.clone()).map(|(p, _)| p).filter(inside));
+        }
+        parts.extend(vpc.prefixes.iter().filter(inside));
+    }
+    for list in picture.prefix_lists.values() {
+        parts.extend(list.entries.range(all.clone()).filter(inside));
     }
     parts
 }
 
-/// What a table holds for exactly this prefix, as far as static routes go.
-///
-/// # Errors
-/// What is not settled, in plain words.
-pub fn route_value(table: &TgwTable, prefix: Prefix) -> Result<RouteValue, String> {
-    let Some(route) = table.routes.get(&prefix) else { return Ok(RouteValue::Absent) };
-    if route.origin != RouteOrigin::Static {
-        return Ok(RouteValue::Absent);
-    }
-    match (route.state, route.targets.first()) {
-        (RouteState::Active | RouteState::Blackhole, Some(attachment)) => {
-            Ok(RouteValue::Static { attachment: attachment.clone() })
-        }
-        (RouteState::Blackhole, None) => Ok(RouteValue::Blackhole),
-        (RouteState::Pending, _) => Err("is pending".to_owned()),
-        (RouteState::Deleting, _) => Err("is being deleted".to_owned()),
-        (RouteState::Active, None) | (RouteState::Unknown, _) => Err("has a state that is not known".to_owned()),
-    }
-}
-
 /// A table of a picture as an operator looks for it: Name tag and id.
 pub(crate) fn table_label(picture: &Picture, id: &RouteTableId) -> String {
-    label(picture.tgw_tables.get(id).and_then(|table| table.name.as_deref()), id)
+    let name = match picture.tgw_tables.get(id) {
+        Some(table) => table.name.as_deref(),
+        None => picture.vpc_table(id).and_then(|(_, table)| table.name.as_deref()),
+    };
+    label(name, id)
 }

@@ -4,7 +4,6 @@
 
 mod addresses;
 pub(crate) mod api;
-mod call;
 pub mod file;
 pub mod id;
 mod load;
@@ -15,7 +14,6 @@ mod tgw_lookup;
 pub mod throttle;
 
 pub(crate) use api::Xml;
-pub use call::call;
 pub(crate) use load::DEFAULT_ASN;
 pub use load::load;
 pub use lookup::{VpcHop, WithinVpc};

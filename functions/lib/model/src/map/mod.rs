@@ -20,7 +20,7 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The network map: sites, networks, route tables, vantages, waves and the policy.
 ///
@@ -139,7 +139,20 @@ pub struct MapRef {
 impl NetworkMap {
     /// Tables that route a network, in name order.
     pub fn tables_of<'a>(&'a self, network: &'a NetworkName) -> impl Iterator<Item = (&'a TableName, &'a RouteTable)> {
-        self.route_tables.iter().filter(move |(_, t)| t.networks.as_ref().is_none_or(|only| only.contains(network)))
+        self.route_tables.iter().filter(move |(_, table)| table.routes(network))
+    }
+
+    /// These networks and all that share a place of a route table with one of them: an aggregate, a prefix list or a propagation. What is planned for
+    /// the one depends on where the others are, so no two operations may work at them at once.
+    #[must_use]
+    pub fn entangled(&self, networks: &BTreeSet<NetworkName>) -> BTreeSet<NetworkName> {
+        let shared = self
+            .route_tables
+            .values()
+            .filter(|table| table.aggregate.is_some() || table.prefix_list.is_some() || !table.propagations.is_empty());
+        let touched = shared.filter(|table| networks.iter().any(|network| table.routes(network)));
+        let others = touched.flat_map(|table| self.networks.keys().filter(|network| table.routes(network)));
+        others.chain(networks).cloned().collect()
     }
 
     /// The network that holds an address.

@@ -8,5 +8,7 @@
 
 mod judge;
 mod properties;
+mod rules;
 mod story;
+mod wide;
 mod world;

@@ -1,6 +1,7 @@
 //! Worlds for the tests: a builder of pictures, and the reference story.
 
 use holdfast_model::*;
+use holdfast_plan::{Place, RouteValue, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const TOKYO: &str = "ap-northeast-1";
@@ -40,6 +41,14 @@ pub fn subnet(name: &str) -> SubnetId {
 
 pub fn table(name: &str) -> RouteTableId {
     RouteTableId::parse(format!("rtb-{name:0>8}")).unwrap()
+}
+
+pub fn pl(name: &str) -> PrefixListId {
+    PrefixListId::parse(format!("pl-{name:0>8}")).unwrap()
+}
+
+pub fn pcx(name: &str) -> VpcPeeringId {
+    VpcPeeringId::parse(format!("pcx-{name:0>8}")).unwrap()
 }
 
 pub fn site(name: &str) -> SiteName {
@@ -128,6 +137,15 @@ impl World {
     }
 
     pub fn route(&mut self, to_tgw: &str, p: &str, target: &str, origin: RouteOrigin) {
+        let at = self.picture.tgw_tables[&rtb(to_tgw)].scope.region.clone();
+        let of_vpc = matches!(
+            self.picture.attachments[&at].get(&attachment(target)).map(|at| &at.kind),
+            Some(AttachmentKind::Vpc { .. })
+        );
+        if origin == RouteOrigin::Propagated && of_vpc {
+            let on = &mut self.picture.tgw_tables.get_mut(&rtb(to_tgw)).unwrap().propagations;
+            on.as_mut().unwrap().insert(attachment(target));
+        }
         self.picture
             .tgw_tables
             .get_mut(&rtb(to_tgw))
@@ -161,34 +179,134 @@ impl World {
         self.picture.attachments.get_mut(&region(in_region)).unwrap().get_mut(&attachment(name)).unwrap()
     }
 
-    /// Applies steps as EC2 would: a deleted static route leaves what it hid, which the worlds here never have.
+    /// A managed prefix list.
+    pub fn list(&mut self, name: &str, in_region: &str, entries: &[&str]) {
+        let list = PrefixList {
+            id: pl(name),
+            name: Some(name.to_owned()),
+            scope: scope(in_region),
+            version: 1,
+            max_entries: 100,
+            entries: entries.iter().map(|entry| prefix(entry)).collect(),
+        };
+        self.picture.prefix_lists.insert(pl(name), list);
+    }
+
+    /// A reference of a table to a prefix list.
+    pub fn refer(&mut self, from_tgw: &str, list: &str, target: &str) {
+        let reference = PrefixListReference { attachment: Some(attachment(target)), state: ReferenceState::Available };
+        self.picture.tgw_tables.get_mut(&rtb(from_tgw)).unwrap().references.insert(pl(list), reference);
+        settle(&mut self.picture, &rtb(from_tgw));
+    }
+
+    /// A route of a VPC table.
+    pub fn vpc_route(&mut self, of_vpc: &str, of_subnet: &str, p: &str, target: VpcTarget) {
+        self.vpc_table(of_vpc, of_subnet).routes.insert(prefix(p), VpcRoute::created(target));
+    }
+
+    /// Applies steps as EC2 does.
     pub fn apply<'a>(&mut self, steps: impl IntoIterator<Item = &'a holdfast_plan::Step>) {
         apply(&mut self.picture, steps);
     }
 }
 
+/// Applies steps as EC2 does, one after the other.
 pub fn apply<'a>(picture: &mut Picture, steps: impl IntoIterator<Item = &'a holdfast_plan::Step>) {
-    use holdfast_plan::{Place, RouteValue};
     for step in steps {
-        let Place::Route { prefix } = &step.place else { continue };
-        let routes = &mut picture.tgw_tables.get_mut(&step.table).unwrap().routes;
-        let make = |state, targets| TgwRoute { origin: RouteOrigin::Static, state, targets };
-        match &step.after {
-            RouteValue::Absent => {
+        change(picture, step);
+    }
+}
+
+fn change(picture: &mut Picture, step: &Step) {
+    if let Some(vpc) = picture.vpcs.values_mut().find(|vpc| vpc.tables.contains_key(&step.table)) {
+        let routes = &mut vpc.tables.get_mut(&step.table).unwrap().routes;
+        let Place::Route { prefix } = &step.place else { return };
+        let target = match &step.after {
+            RouteValue::Tgw { id } => VpcTarget::Tgw { id: id.clone() },
+            RouteValue::VpcPeering { id } => VpcTarget::Peering { id: id.clone() },
+            RouteValue::Eni { id } => VpcTarget::Eni { id: id.clone() },
+            RouteValue::Absent | RouteValue::Static { .. } | RouteValue::Blackhole | RouteValue::Propagates => {
                 routes.remove(prefix);
+                return;
             }
-            RouteValue::Static { attachment } => {
-                routes.insert(*prefix, make(RouteState::Active, vec![attachment.clone()]));
+        };
+        routes.insert(*prefix, VpcRoute::created(target));
+        return;
+    }
+    let table = picture.tgw_tables.get_mut(&step.table).unwrap();
+    let to = match &step.after {
+        RouteValue::Static { attachment } => Some(attachment.clone()),
+        RouteValue::Absent
+        | RouteValue::Blackhole
+        | RouteValue::Tgw { .. }
+        | RouteValue::VpcPeering { .. }
+        | RouteValue::Eni { .. }
+        | RouteValue::Propagates => None,
+    };
+    match &step.place {
+        Place::Route { prefix } => {
+            if table.routes.get(prefix).is_some_and(|route| route.origin == RouteOrigin::Static) {
+                table.routes.remove(prefix);
             }
-            RouteValue::Blackhole => {
-                routes.insert(*prefix, make(RouteState::Blackhole, Vec::new()));
+            if step.after != RouteValue::Absent {
+                table.routes.insert(*prefix, static_route(to));
             }
-            RouteValue::Tgw { .. }
-            | RouteValue::VpcPeering { .. }
-            | RouteValue::Eni { .. }
-            | RouteValue::Propagates => {}
+        }
+        Place::Reference { list, .. } => {
+            table.references.remove(list);
+            if step.after != RouteValue::Absent {
+                let reference = PrefixListReference { attachment: to, state: ReferenceState::Available };
+                table.references.insert(list.clone(), reference);
+            }
+        }
+        Place::Propagation { attachment } => {
+            let on = table.propagations.as_mut().unwrap();
+            if step.after == RouteValue::Propagates {
+                on.insert(attachment.clone());
+            } else {
+                on.remove(attachment);
+            }
         }
     }
+    settle(picture, &step.table.clone());
+}
+
+fn static_route(to: Option<AttachmentId>) -> TgwRoute {
+    let state = if to.is_some() { RouteState::Active } else { RouteState::Blackhole };
+    TgwRoute { origin: RouteOrigin::Static, state, targets: to.into_iter().collect() }
+}
+
+/// The deciding routes of a table anew: static ones, over those of prefix lists, over what VPCs propagate, over what VPNs propagate.
+pub fn settle(picture: &mut Picture, id: &RouteTableId) {
+    let table = picture.tgw_tables[id].clone();
+    let attachments = &picture.attachments[&table.scope.region];
+    let vpc_of = |attachment: &AttachmentId| match attachments.get(attachment).map(|at| &at.kind) {
+        Some(AttachmentKind::Vpc { vpc, .. }) => picture.vpcs.get(vpc),
+        _ => None,
+    };
+    let mut routes = BTreeMap::new();
+    for (prefix, route) in &table.routes {
+        if route.origin == RouteOrigin::Propagated && route.targets.iter().all(|target| vpc_of(target).is_none()) {
+            routes.insert(*prefix, route.clone());
+        }
+    }
+    for attachment in table.propagations.iter().flatten() {
+        for prefix in vpc_of(attachment).into_iter().flat_map(|vpc| &vpc.prefixes) {
+            let state = RouteState::Active;
+            let route = TgwRoute { origin: RouteOrigin::Propagated, state, targets: vec![attachment.clone()] };
+            routes.insert(*prefix, route);
+        }
+    }
+    for (list, reference) in &table.references {
+        for prefix in picture.prefix_lists.get(list).into_iter().flat_map(|list| &list.entries) {
+            let origin = RouteOrigin::PrefixList { id: list.clone() };
+            routes.insert(*prefix, TgwRoute { origin, ..static_route(reference.attachment.clone()) });
+        }
+    }
+    for (prefix, route) in table.routes.iter().filter(|(_, route)| route.origin == RouteOrigin::Static) {
+        routes.insert(*prefix, route.clone());
+    }
+    picture.tgw_tables.get_mut(id).unwrap().routes = routes;
 }
 
 /// The reference story: EC2 and NC2 in Tokyo, NC2 in Osaka, a TGW in each Region, peered, machines on EC2.

@@ -25,7 +25,6 @@ mod tgws;
 mod vpc_attachments;
 mod vpc_peerings;
 mod vpcs;
-mod vpns;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -108,7 +107,6 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DescribeTransitGateways" => Some(tgws::describe),
         "DescribeVpcPeeringConnections" => Some(vpc_peerings::describe),
         "DescribeVpcs" => Some(vpcs::describe),
-        "DescribeVpnConnections" => Some(vpns::describe),
         "GetManagedPrefixListEntries" => Some(prefix_lists::get_entries),
         "GetTransitGatewayAttachmentPropagations" => Some(tgw_tables::attachment_propagations),
         "GetTransitGatewayPrefixListReferences" => Some(tgw_prefix_lists::get),
@@ -200,14 +198,7 @@ pub(crate) fn handle(shared: &Shared, caller: &Caller, name: &str, form: &BTreeM
     }
 }
 
-/// One action on a world that is locked.
-pub(super) fn run(
-    world: &mut World,
-    caller: &Caller,
-    name: &str,
-    form: &BTreeMap<String, String>,
-    now: Timestamp,
-) -> Result<Xml> {
+fn run(world: &mut World, caller: &Caller, name: &str, form: &BTreeMap<String, String>, now: Timestamp) -> Result<Xml> {
     let switches = world.switches.ec2.clone();
     let Some((action, mutating)) = action(name) else {
         let message = format!("The action {name} is not valid for this web service.");

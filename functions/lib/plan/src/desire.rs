@@ -1,0 +1,464 @@
+//! What every declared table should hold, against what it holds: the steps of a plan, without their order.
+
+use crate::present::{NoValue, manager_of, scope_of, tag_of, value_at};
+use crate::refusal::Refusal;
+use crate::step::{Move, Place, RouteValue, Spot, Step};
+use crate::targets::usable;
+use crate::view::table_label;
+use holdfast_model::{
+    NetworkMap, NetworkName, NextHop, Picture, Prefix, PrefixListId, RouteTable, Scope, SiteName, TableName,
+};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+/// Every step that the intent needs.
+pub(crate) fn desired_steps(wanted: &Move<'_>, map: &NetworkMap, picture: &Picture) -> Result<Vec<Step>, Refusal> {
+    let mut steps = Vec::new();
+    for (name, declared) in &map.route_tables {
+        let moving: Vec<(&NetworkName, Prefix)> = wanted
+            .networks
+            .iter()
+            .filter(|network| declared.routes(network))
+            .filter_map(|network| map.networks.get(network).map(|n| (network, n.prefix)))
+            .collect();
+        if moving.is_empty() {
+            continue;
+        }
+        let table = Table::new(name, declared, map, picture)?;
+        let Some(hop) = declared.next_hops.get(wanted.to) else { continue };
+        let mut of_table = match (wanted.hosts, &declared.prefix_list, declared.aggregate) {
+            (Some(hosts), _, _) => table.hosts(&moving, hosts, (wanted.to, hop))?,
+            (None, Some(list), _) => table.listed(list, &moving, (wanted.to, hop))?,
+            (None, None, Some(aggregate)) => table.aggregated(aggregate, &moving, (wanted.to, hop))?,
+            (None, None, None) => table.single(&moving, (wanted.to, hop))?,
+        };
+        if wanted.hosts.is_none() {
+            of_table.extend(table.collapsed(&moving)?);
+            of_table.extend(table.propagations(wanted)?);
+        }
+        if let Some(by) = manager_of(picture, &declared.id).filter(|_| !of_table.is_empty()) {
+            return Err(Refusal::Managed { table: table.label(), scope: table.scope.clone(), by: by.to_owned() });
+        }
+        for step in &of_table {
+            usable(step, &step.after, picture)?;
+        }
+        steps.extend(of_table);
+    }
+    Ok(steps)
+}
+
+/// What a table leads a network by now: a route of its own, or else the aggregate or the reference.
+pub(crate) fn effective(declared: &RouteTable, prefix: Prefix, picture: &Picture) -> Result<RouteValue, NoValue> {
+    let at = |place: Place| match value_at(picture, &declared.id, &place) {
+        // Somebody else's route serves it: none of ours.
+        Err(NoValue::NotOurs(_)) => Ok(RouteValue::Absent),
+        value => value,
+    };
+    let own = at(Place::Route { prefix })?;
+    if own != RouteValue::Absent {
+        return Ok(own);
+    }
+    match (&declared.prefix_list, declared.aggregate) {
+        (Some(list), _) => match picture.prefix_lists.get(list) {
+            None => Err(NoValue::Unread),
+            Some(read) if read.entries.contains(&prefix) => {
+                at(Place::Reference { list: list.clone(), prefixes: BTreeSet::new() })
+            }
+            Some(_) => Ok(own),
+        },
+        (None, Some(aggregate)) => at(Place::Route { prefix: aggregate }),
+        (None, None) => Ok(own),
+    }
+}
+
+/// The site that the tables lead a network to: the one whose entries in the matrix every table follows. Where two sites have the same
+/// entries everywhere, or none fits, there is none.
+#[must_use]
+pub fn current_site(map: &NetworkMap, picture: &Picture, network: &NetworkName) -> Option<SiteName> {
+    let prefix = map.networks.get(network)?.prefix;
+    let mut held = Vec::new();
+    for (_, declared) in map.tables_of(network) {
+        held.push((declared, effective(declared, prefix, picture).ok()?));
+    }
+    let mut fits = map.sites.keys().filter(|site| {
+        held.iter().all(|(declared, value)| declared.next_hops.get(*site).map(RouteValue::of).as_ref() == Some(value))
+    });
+    match (fits.next(), fits.next()) {
+        (Some(site), None) if !held.is_empty() => Some(site.clone()),
+        _ => None,
+    }
+}
+
+/// A member of a prefix list: its prefix, its own route now, and where it is to lead.
+type Member<'a> = (&'a NetworkName, Prefix, RouteValue, RouteValue);
+
+/// The own route of a member under a reference. Networks that do not move keep what they have, and get a route of their own only where the
+/// reference that led them goes.
+fn own_route(reference: &RouteValue, own: &RouteValue, leads: &RouteValue, moves: bool) -> RouteValue {
+    match (moves, leads == reference) {
+        (true, true) => RouteValue::Absent,
+        (true, false) => leads.clone(),
+        (false, true) => own.clone(),
+        (false, false) => leads.clone(),
+    }
+}
+
+/// Where the reference of a list is to lead: where all networks lead one way, there; otherwise what takes the fewest changes.
+fn choose(
+    now: &RouteValue,
+    arrives: &RouteValue,
+    members: &[Member<'_>],
+    moving: &BTreeSet<&NetworkName>,
+) -> RouteValue {
+    let feasible = |reference: &RouteValue| {
+        members.iter().all(|(network, _, own, leads)| {
+            // Under a reference no route of its own can mean that a covering route serves a network.
+            let serves = *reference == RouteValue::Absent || leads == reference || *leads != RouteValue::Absent;
+            // A network that stays is only pinned where the reference goes altogether.
+            let stays = moving.contains(network)
+                || *reference == RouteValue::Absent
+                || *own != RouteValue::Absent
+                || leads == reference;
+            serves && stays
+        })
+    };
+    let cost = |reference: &RouteValue| {
+        let own = members
+            .iter()
+            .filter(|(network, _, own, leads)| *own != own_route(reference, own, leads, moving.contains(network)));
+        usize::from(reference != now) + own.count()
+    };
+    if feasible(arrives) && members.iter().all(|(.., leads)| leads == arrives) {
+        return arrives.clone();
+    }
+    let absent = RouteValue::Absent;
+    let choices = [now, arrives, &absent].into_iter().filter(|value| feasible(value));
+    choices.min_by_key(|value| cost(value)).cloned().unwrap_or(absent)
+}
+
+/// A declared table with what was read of it.
+struct Table<'a> {
+    name: &'a TableName,
+    declared: &'a RouteTable,
+    map: &'a NetworkMap,
+    picture: &'a Picture,
+    scope: &'a Scope,
+    tag: Option<String>,
+}
+
+type To<'a> = (&'a SiteName, &'a NextHop);
+
+impl<'a> Table<'a> {
+    fn new(
+        name: &'a TableName,
+        declared: &'a RouteTable,
+        map: &'a NetworkMap,
+        picture: &'a Picture,
+    ) -> Result<Self, Refusal> {
+        let Some(scope) = scope_of(picture, &declared.id) else {
+            return Err(unread(declared, "table"));
+        };
+        Ok(Self { name, declared, map, picture, scope, tag: tag_of(picture, &declared.id) })
+    }
+
+    fn label(&self) -> String {
+        table_label(self.picture, &self.declared.id)
+    }
+
+    /// Name tag and id, account and Region.
+    fn whole_label(&self) -> String {
+        format!("{} ({})", self.label(), self.scope)
+    }
+
+    fn step(
+        &self,
+        networks: BTreeSet<NetworkName>,
+        place: Place,
+        (before, after): (RouteValue, RouteValue),
+        why: String,
+    ) -> Option<Step> {
+        (before != after).then(|| Step {
+            table: self.declared.id.clone(),
+            name: self.name.clone(),
+            tag: self.tag.clone(),
+            scope: self.scope.clone(),
+            networks,
+            place,
+            before,
+            after,
+            why,
+        })
+    }
+
+    /// Whether a site of the matrix has this value here.
+    fn explained(&self, value: &RouteValue) -> bool {
+        self.declared.next_hops.values().any(|hop| RouteValue::of(hop) == *value)
+    }
+
+    fn refuse(&self, place: &Place, no: NoValue) -> Refusal {
+        match no {
+            NoValue::Unread => unread(self.declared, &place.spot().to_string()),
+            NoValue::Unsettled(state) => {
+                Refusal::Unsettled { table: self.whole_label(), place: place.spot().to_string(), state }
+            }
+            NoValue::NotOurs(value) => self.not_ours(place.spot(), value),
+        }
+    }
+
+    fn not_ours(&self, place: Spot, value: String) -> Refusal {
+        let place = place.to_string();
+        Refusal::NotOurs { table: self.whole_label(), place, value }
+    }
+
+    /// What a place holds, when the matrix explains it or it holds nothing. What somebody else keeps there is nothing too, as long as nothing is
+    /// wanted there.
+    fn ours(&self, place: &Place, after: &RouteValue) -> Result<RouteValue, Refusal> {
+        match value_at(self.picture, &self.declared.id, place) {
+            Err(NoValue::NotOurs(_)) if *after == RouteValue::Absent => Ok(RouteValue::Absent),
+            Err(no) => Err(self.refuse(place, no)),
+            Ok(value) if value == RouteValue::Absent || self.explained(&value) => Ok(value),
+            Ok(value) => Err(self.not_ours(place.spot(), value.to_string())),
+        }
+    }
+
+    /// One route for each network.
+    fn single(&self, moving: &[(&NetworkName, Prefix)], (to, hop): To<'_>) -> Result<Vec<Step>, Refusal> {
+        let after = RouteValue::of(hop);
+        let mut steps = Vec::new();
+        for (network, prefix) in moving {
+            let place = Place::Route { prefix: *prefix };
+            let before = self.ours(&place, &after)?;
+            // A table that follows no site of the matrix is not for us to change, even where nothing is what it holds.
+            if !self.explained(&before) {
+                return Err(self.not_ours(place.spot(), before.to_string()));
+            }
+            steps.extend(self.step(one(network), place, (before, after.clone()), why(hop, network, to)));
+        }
+        Ok(steps)
+    }
+
+    /// One wider route for all networks of the table.
+    fn aggregated(
+        &self,
+        aggregate: Prefix,
+        moving: &[(&NetworkName, Prefix)],
+        (to, hop): To<'_>,
+    ) -> Result<Vec<Step>, Refusal> {
+        let after = RouteValue::of(hop);
+        let place = Place::Route { prefix: aggregate };
+        let before = self.ours(&place, &after)?;
+        if !self.explained(&before) {
+            return Err(self.not_ours(place.spot(), before.to_string()));
+        }
+        let mut steps = Vec::new();
+        let names: BTreeSet<&NetworkName> = moving.iter().map(|(name, _)| *name).collect();
+        if before != after {
+            let others = self.map.networks.keys().filter(|n| self.declared.routes(n) && !names.contains(*n));
+            let staying: Vec<String> = others
+                .filter_map(|network| {
+                    let site = current_site(self.map, self.picture, network);
+                    let hop = site.as_ref().and_then(|site| self.declared.next_hops.get(site));
+                    let stays = hop.map(RouteValue::of).as_ref() != Some(&after);
+                    let at = site.map_or_else(|| "of no known site".to_owned(), |site| format!("at {site}"));
+                    stays.then(|| format!("{network} ({at})"))
+                })
+                .collect();
+            if !staying.is_empty() {
+                return Err(Refusal::AggregateSplit { table: self.whole_label(), aggregate, to: to.clone(), staying });
+            }
+            let all = names.iter().map(|name| (*name).clone()).collect();
+            let why = format!("every network under {aggregate} is at {to}");
+            steps.extend(self.step(all, place, (before, after), why));
+        }
+        for (network, prefix) in moving.iter().filter(|(_, prefix)| *prefix != aggregate) {
+            let place = Place::Route { prefix: *prefix };
+            let own = self.ours(&place, &RouteValue::Absent)?;
+            let why = format!("{network} is served by {aggregate} here");
+            steps.extend(self.step(one(network), place, (own, RouteValue::Absent), why));
+        }
+        Ok(steps)
+    }
+
+    /// A reference for the networks that lead one way, and routes of their own over it for the others.
+    fn listed(
+        &self,
+        list: &PrefixListId,
+        moving: &[(&NetworkName, Prefix)],
+        (to, hop): To<'_>,
+    ) -> Result<Vec<Step>, Refusal> {
+        let members = self.members(list)?;
+        let place = Place::Reference { list: list.clone(), prefixes: members.iter().map(|m| m.1).collect() };
+        let now = self.ours(&place, &RouteValue::Absent)?;
+        let names: BTreeSet<&NetworkName> = moving.iter().map(|(name, _)| *name).collect();
+        let arrives = RouteValue::of(hop);
+        // Per member: its own route now, and where it is to lead.
+        let mut members_now = Vec::new();
+        for (network, prefix) in members {
+            let own = self.ours(&Place::Route { prefix }, &RouteValue::Absent)?;
+            let held = if own == RouteValue::Absent { now.clone() } else { own.clone() };
+            let leads = if names.contains(network) { arrives.clone() } else { held };
+            members_now.push((network, prefix, own, leads));
+        }
+        let choice = choose(&now, &arrives, &members_now, &names);
+        let all_one_way = members_now.iter().all(|(.., leads)| *leads == arrives);
+        let count = members_now.len();
+        let why_reference = if all_one_way {
+            format!("all {count} networks of the list are at {to}: one reference leads them")
+        } else if choice == RouteValue::Absent {
+            format!("the {count} networks of the list lead different ways: each has a route of its own")
+        } else {
+            "the list's networks that do not lead this way have routes of their own".to_owned()
+        };
+        let moved = names.iter().map(|name| (*name).clone()).collect();
+        let mut steps = Vec::new();
+        steps.extend(self.step(moved, place, (now, choice.clone()), why_reference));
+        for (network, prefix, own, leads) in members_now {
+            let moves = names.contains(network);
+            let after = own_route(&choice, &own, &leads, moves);
+            let why = if !moves {
+                format!("{network} stays where it is when the reference to {list} goes")
+            } else if after == RouteValue::Absent {
+                format!("the reference to {list} leads {network} to {to}")
+            } else {
+                format!("{}; a route of its own, since other networks of {list} stay", why(hop, network, to))
+            };
+            steps.extend(self.step(one(network), Place::Route { prefix }, (own, after), why));
+        }
+        Ok(steps)
+    }
+
+    /// Networks of the table with their prefixes, which must be exactly the entries of the list.
+    fn members(&self, list: &PrefixListId) -> Result<Vec<(&'a NetworkName, Prefix)>, Refusal> {
+        let Some(read) = self.picture.prefix_lists.get(list) else {
+            return Err(unread(self.declared, &format!("prefix list {list}")));
+        };
+        let networks = self.map.networks.iter().filter(|(name, _)| self.declared.routes(name));
+        let members: Vec<(&NetworkName, Prefix)> = networks.map(|(name, network)| (name, network.prefix)).collect();
+        let prefixes: BTreeSet<Prefix> = members.iter().map(|(_, prefix)| *prefix).collect();
+        let extra: Vec<Prefix> = read.entries.difference(&prefixes).copied().collect();
+        let missing = members.iter().filter(|(_, prefix)| !read.entries.contains(prefix));
+        let missing: Vec<NetworkName> = missing.map(|(name, _)| (*name).clone()).collect();
+        if extra.is_empty() && missing.is_empty() {
+            return Ok(members);
+        }
+        Err(Refusal::PrefixListOther { table: self.label(), list: list.clone(), extra, missing })
+    }
+
+    /// Host routes for some machines, where their network leads another way.
+    fn hosts(
+        &self,
+        moving: &[(&NetworkName, Prefix)],
+        hosts: &BTreeSet<Ipv4Addr>,
+        (to, hop): To<'_>,
+    ) -> Result<Vec<Step>, Refusal> {
+        let arrives = RouteValue::of(hop);
+        let mut steps = Vec::new();
+        for (network, prefix) in moving {
+            let whole = effective(self.declared, *prefix, self.picture)
+                .map_err(|no| self.refuse(&Place::Route { prefix: *prefix }, no))?;
+            for address in hosts.iter().filter(|address| prefix.holds(**address)) {
+                let place = Place::Route { prefix: Prefix::host(*address) };
+                let after = if whole == arrives { RouteValue::Absent } else { arrives.clone() };
+                let before = self.ours(&place, &after)?;
+                if let (RouteValue::Absent, NextHop::Absent { served_by }, true) = (&arrives, hop, whole != arrives) {
+                    return Err(Refusal::HostServed {
+                        table: self.whole_label(),
+                        address: *address,
+                        network: (*network).clone(),
+                        site: to.clone(),
+                        served_by: *served_by,
+                    });
+                }
+                let why = if after == RouteValue::Absent {
+                    format!("{address} is at {to}, as {network} is")
+                } else {
+                    format!("{address} is at {to} apart from {network}")
+                };
+                steps.extend(self.step(one(network), place, (before, after), why));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Host routes that the matrix explains go: the whole network moves.
+    fn collapsed(&self, moving: &[(&NetworkName, Prefix)]) -> Result<Vec<Step>, Refusal> {
+        let mut steps = Vec::new();
+        for (network, prefix) in moving.iter().filter(|(_, prefix)| prefix.length() < 32) {
+            let all = *prefix..=Prefix::host(prefix.broadcast());
+            let inside = |p: &&Prefix| p.length() == 32 && prefix.covers(p);
+            let found: Vec<Prefix> = match self.picture.tgw_tables.get(&self.declared.id) {
+                Some(table) => table.routes.range(all).map(|(p, _)| p).filter(inside).copied().collect(),
+                None => self
+                    .picture
+                    .vpc_table(&self.declared.id)
+                    .into_iter()
+                    .flat_map(|(_, table)| table.routes.range(all.clone()).map(|(p, _)| p).filter(inside).copied())
+                    .collect(),
+            };
+            for host in found {
+                let place = Place::Route { prefix: host };
+                let before = match value_at(self.picture, &self.declared.id, &place) {
+                    Ok(value) if value != RouteValue::Absent && self.explained(&value) => value,
+                    // A leftover of somebody else: whether it does harm is found by tracing.
+                    Ok(_) | Err(NoValue::NotOurs(_)) => continue,
+                    Err(no) => return Err(self.refuse(&place, no)),
+                };
+                let why = format!("the route of {network} leads it too: its host route goes");
+                steps.extend(self.step(one(network), place, (before, RouteValue::Absent), why));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Propagations are on while any network of the table lives at their site.
+    fn propagations(&self, wanted: &Move<'_>) -> Result<Vec<Step>, Refusal> {
+        let mut steps = Vec::new();
+        if self.declared.propagations.is_empty() {
+            return Ok(steps);
+        }
+        let networks = self.map.networks.keys().filter(|network| self.declared.routes(network));
+        let sites: Vec<Option<SiteName>> = networks
+            .map(|network| match wanted.networks.contains(network) {
+                true => Some(wanted.to.clone()),
+                false => current_site(self.map, self.picture, network),
+            })
+            .collect();
+        for (site, attachment) in &self.declared.propagations {
+            let place = Place::Propagation { attachment: attachment.clone() };
+            let before = value_at(self.picture, &self.declared.id, &place).map_err(|no| self.refuse(&place, no))?;
+            let lives = sites.iter().any(|at| at.as_ref() == Some(site));
+            let (after, why) = if lives {
+                (RouteValue::Propagates, format!("networks of this table live at {site}"))
+            } else if sites.iter().any(Option::is_none) {
+                // A network of no known site may be there.
+                continue;
+            } else {
+                (RouteValue::Absent, format!("no network of this table lives at {site} any more"))
+            };
+            let moving = wanted.networks.iter().filter(|n| self.declared.routes(n)).cloned().collect();
+            steps.extend(self.step(moving, place, (before, after), why));
+        }
+        Ok(steps)
+    }
+}
+
+fn one(network: &NetworkName) -> BTreeSet<NetworkName> {
+    BTreeSet::from([network.clone()])
+}
+
+fn unread(declared: &RouteTable, what: &str) -> Refusal {
+    let RouteTable { id, account, region, .. } = declared;
+    Refusal::Unread { what: vec![format!("{what} of {id} in account `{account}`, {region}")] }
+}
+
+fn why(hop: &NextHop, network: &NetworkName, to: &SiteName) -> String {
+    match hop {
+        NextHop::Attachment { .. } => format!("{network} is at {to}, by its VPC attachment"),
+        NextHop::Peering { .. } => format!("{network} is at {to}, over the peering"),
+        NextHop::Tgw { .. } => format!("{network} is at {to}, by the transit gateway"),
+        NextHop::VpcPeering { .. } => format!("{network} is at {to}, over VPC peering"),
+        NextHop::Eni { .. } => format!("{network} is at {to}, by its network interface"),
+        NextHop::Absent { served_by } => format!("{network} is at {to}, served by {served_by}"),
+        NextHop::Blackhole => format!("{network} is at {to}, not reached from here"),
+    }
+}
