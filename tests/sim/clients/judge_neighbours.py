@@ -86,6 +86,14 @@ def direct_connect():
     assert len(pages) == 2
 
 
+def vpns(ec2):
+    found = {it["Tags"][0]["Value"]: it for it in ec2.describe_vpn_connections()["VpnConnections"]}
+    assert (found["bgp"]["Options"]["StaticRoutesOnly"], found["static"]["Options"]["StaticRoutesOnly"]) == (False, True), found
+    assert found["bgp"]["VgwTelemetry"][0]["Status"] == "UP" and found["bgp"]["VgwTelemetry"][0]["AcceptedRouteCount"] == 1
+    assert found["bgp"]["TransitGatewayId"] == ec2.describe_transit_gateways()["TransitGateways"][0]["TransitGatewayId"]
+    refused("InvalidVpnConnectionID.NotFound", ec2.describe_vpn_connections, VpnConnectionIds=["vpn-0123456789abcdef0"])
+
+
 def quotas():
     quota = client("service-quotas", TOKYO)
     read = lambda service, code: quota.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]
@@ -100,6 +108,7 @@ def main():
     interfaces(ec2)
     auto_scaling(ec2)
     target_groups(client("elbv2", TOKYO), ec2)
+    vpns(ec2)
     direct_connect()
     quotas()
     print("all held")

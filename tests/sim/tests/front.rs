@@ -170,3 +170,23 @@ async fn calls_to_aws_take_as_long_as_the_switch_says() {
     aws.control(reqwest::Method::PUT, "/switches", json!({"pace": {"aws_ms": 0}})).await;
     assert_eq!(aws.ec2("DescribeVpcs", &[]).await.code(), "");
 }
+
+/// Direct Connect is spoken to in AWS JSON by older clients; newer ones speak CBOR, as boto3 does in its judgement.
+#[tokio::test]
+async fn direct_connect_and_quotas_answer_in_json() {
+    let aws = Aws::start().await;
+    let found = ask(&aws, OSAKA, "directconnect", "OvertureService.DescribeDirectConnectGateways", "{}").await;
+    let id = found["directConnectGateways"][0]["directConnectGatewayId"].as_str().unwrap();
+    let body = json!({"directConnectGatewayId": id}).to_string();
+    let target = "OvertureService.DescribeDirectConnectGatewayAssociations";
+    let found = ask(&aws, OSAKA, "directconnect", target, &body).await;
+    let association = &found["directConnectGatewayAssociations"][0];
+    assert_eq!(
+        association["associatedGateway"],
+        json!({"id": "tgw-01", "type": "transitGateway", "ownerAccount": ACCOUNT, "region": TOKYO})
+    );
+    assert_eq!(association["associationState"], "associated");
+    let wanted = json!({"ServiceCode": "ec2", "QuotaCode": "L-BCC1FB47"}).to_string();
+    let found = ask(&aws, TOKYO, "servicequotas", "ServiceQuotasV20190624.GetServiceQuota", &wanted).await;
+    assert_eq!(found["Quota"]["Value"], 10_000.0);
+}

@@ -74,6 +74,8 @@ regions:
       - name: tokyo
         attachments:
           - { name: apps, id: tgw-attach-0ec2, kind: vpc, vpc: apps, subnets: [other] }
+          - { name: bgp, kind: vpn, prefixes: [192.168.20.0/24] }
+          - { name: static, kind: vpn, static_routes: true }
           - { name: dx, kind: direct-connect-gateway, gateway: dx, prefixes: [192.168.10.0/24], allowed_prefixes: [172.30.0.0/16] }
   ap-northeast-3:
     transit_gateways:

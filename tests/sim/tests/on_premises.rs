@@ -135,3 +135,40 @@ fn mistakes_in_the_file_are_told() {
         assert!(error.contains(told), "`{wrong}`: {error}");
     }
 }
+
+/// A VPN with static routes learns and tells nothing: what the site sends there is its own matter.
+#[test]
+fn a_vpn_with_static_routes_brings_in_what_the_site_sends_there() {
+    let text = WORLD.replacen(
+        "{ name: vpn, kind: vpn, prefixes: [192.168.10.0/24] }",
+        "{ name: vpn, kind: vpn, static_routes: true }",
+        1,
+    );
+    let mut world = World::from_yaml(&text).unwrap();
+    route(&mut world, "172.30.1.0/24");
+    assert_eq!(entry(&world, "172.30.1.34").as_deref(), Some(TOKYO));
+    let text = text.replacen("attachment: vpn }", "attachment: vpn, prefixes: [172.30.1.0/24] }", 1);
+    let world = World::from_yaml(&text).unwrap();
+    assert_eq!(entry(&world, "172.30.1.34").as_deref(), Some(OSAKA));
+}
+
+/// Changes by the rules of the API, on copies of a world: what brute force over orders of changes needs.
+#[test]
+fn calls_without_http_change_a_copy() {
+    let world = World::from_yaml(WORLD).unwrap();
+    let table = world.ec2.find(Kind::TgwRouteTable, TOKYO, "tokyo").unwrap().to_owned();
+    let blackhole = [
+        ("TransitGatewayRouteTableId", table.as_str()),
+        ("DestinationCidrBlock", "172.30.1.0/24"),
+        ("Blackhole", "true"),
+    ];
+    let call = |world: &mut World, action| {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        holdfast_sim::ec2::call(world, "111122223333", TOKYO, action, &blackhole, now).map_err(|(code, _)| code)
+    };
+    let mut copy = world.clone();
+    assert!(call(&mut copy, "CreateTransitGatewayRoute").unwrap().contains("<state>blackhole</state>"));
+    assert_eq!(call(&mut copy, "CreateTransitGatewayRoute").unwrap_err(), "RouteAlreadyExists");
+    assert!(matches!(probe(&copy), ProbeOutcome::Lost { lost: Lost::Blackhole { .. }, .. }));
+    assert!(matches!(probe(&world), ProbeOutcome::Answered { .. }));
+}

@@ -152,3 +152,78 @@ async fn with_the_switch_new_entries_are_in_effect_only_when_the_change_is_compl
     assert_eq!(state.as_deref(), Some("modify-complete"));
     assert_eq!(aws.search("route-search.exact-match", "172.30.9.0/24").await.len(), 1);
 }
+
+/// A number made from another: the tables below are the same in every run.
+fn next(state: &mut u64) -> u32 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    u32::try_from(*state >> 33).unwrap()
+}
+
+/// A prefix of 10.0.0.0/12 with 12 to 28 bits; many overlap.
+fn prefix(state: &mut u64) -> ipnet::Ipv4Net {
+    let length = u8::try_from(12 + next(state) % 17).unwrap();
+    ipnet::Ipv4Net::new(Ipv4Addr::from(0x0a00_0000 | (next(state) & 0x000f_ffff)), length).unwrap().trunc()
+}
+
+/// The lookup of an address finds what a look at all routes in effect finds, and those obey the precedence.
+#[test]
+fn lookups_agree_with_all_routes_in_effect() {
+    let mut state = 7;
+    for _ in 0..40 {
+        let mut world = World::from_yaml(&world()).unwrap();
+        for vpc in world.ec2.vpcs.values_mut() {
+            vpc.cidrs = (0..3).map(|_| prefix(&mut state)).collect();
+        }
+        let entries = (0..20).map(|_| (prefix(&mut state), None)).collect();
+        world.ec2.prefix_lists.get_mut("pl-01").unwrap().versions.insert(1, entries);
+        let attachments = ["tgw-attach-0ec2", "tgw-attach-0c2", "tgw-attach-0b", "tgw-attach-0123"];
+        let table = world.ec2.tgw_route_tables.get_mut("tgw-rtb-01").unwrap();
+        for _ in 0..20 {
+            let to = attachments.get(usize::try_from(next(&mut state) % 5).unwrap()).map(|it| (*it).to_owned());
+            table
+                .routes
+                .insert(prefix(&mut state), holdfast_sim::ec2::StaticRoute { attachment: to, pending_reads: 0 });
+        }
+        let ec2 = &world.ec2;
+        let (table, list) = (&ec2.tgw_route_tables["tgw-rtb-01"], &ec2.prefix_lists["pl-01"]);
+        let routes = ec2.tgw_routes("tgw-rtb-01");
+        for route in &routes {
+            let is_static = table.routes.contains_key(&route.prefix);
+            let is_listed = list.entries().contains_key(&route.prefix);
+            let expected = match (is_static, is_listed) {
+                (true, _) => route.origin == RouteOrigin::Static,
+                (false, true) => route.origin == RouteOrigin::PrefixList,
+                (false, false) => route.origin > RouteOrigin::PrefixList,
+            };
+            assert!(expected, "{route:?}");
+        }
+        for _ in 0..200 {
+            let ip = Ipv4Addr::from(0x0a00_0000 | (next(&mut state) & 0x000f_ffff));
+            let longest = routes.iter().filter(|it| it.prefix.contains(&ip)).max_by_key(|it| it.prefix.prefix_len());
+            assert_eq!(ec2.tgw_lookup("tgw-rtb-01", ip).as_ref(), longest);
+        }
+    }
+}
+
+/// Disabling a VPC's propagation takes all its CIDRs out of the table, and what a static route hid comes back with it.
+#[tokio::test]
+async fn a_propagation_stands_for_all_cidrs_of_its_vpc() {
+    let text = support::WORLD.replacen("cidrs: [172.30.0.0/16]", "cidrs: [172.30.0.0/16, 172.31.0.0/16]", 1);
+    let aws = Aws::of(&text, Options::default()).await;
+    let pair = [("TransitGatewayRouteTableId", "tgw-rtb-01"), ("TransitGatewayAttachmentId", "tgw-attach-0ec2")];
+    let of_vpc = async || {
+        let found = aws.search("attachment.transit-gateway-attachment-id", "tgw-attach-0ec2").await;
+        found.into_iter().map(|(prefix, ..)| prefix).collect::<Vec<_>>()
+    };
+    assert_eq!(of_vpc().await, ["172.30.0.0/16", "172.31.0.0/16"]);
+    assert_eq!(aws.ec2("DisableTransitGatewayRouteTablePropagation", &pair).await.code(), "");
+    assert!(of_vpc().await.is_empty());
+    // The Direct Connect gateway of this world propagates one of them too: it takes over.
+    let behind = aws.search("route-search.exact-match", "172.30.0.0/16").await;
+    assert_eq!(behind, [("172.30.0.0/16".into(), "propagated".into(), "active".into())]);
+    let enable = async || aws.ec2("EnableTransitGatewayRouteTablePropagation", &pair).await.code().to_owned();
+    assert_eq!(enable().await, "IncorrectState", "it is being disabled");
+    aws.ec2("GetTransitGatewayRouteTablePropagations", &pair[..1]).await;
+    assert_eq!(enable().await, "");
+    assert_eq!(of_vpc().await, ["172.30.0.0/16", "172.31.0.0/16"]);
+}

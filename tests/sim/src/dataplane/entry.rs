@@ -41,8 +41,8 @@ fn advertised(world: &World, entry: &Entry, to: Ipv4Addr) -> Option<u8> {
     let attachment = ec2.attachments.get(&entry.attachment)?;
     match &attachment.kind {
         AttachmentKind::DirectConnectGateway { allowed, .. } => longest(&mut allowed.iter().copied()),
-        AttachmentKind::Vpn { .. } => {
-            if world.lost_regions.contains(&entry.region) || !attachment.carries() {
+        AttachmentKind::Vpn { bgp, .. } => {
+            if !bgp || world.lost_regions.contains(&entry.region) || !attachment.carries() {
                 return None;
             }
             let table = ec2.association(&attachment.tgw, &entry.attachment)?;

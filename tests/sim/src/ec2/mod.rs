@@ -4,6 +4,7 @@
 
 mod addresses;
 pub(crate) mod api;
+mod call;
 pub mod file;
 pub mod id;
 mod load;
@@ -14,6 +15,7 @@ mod tgw_lookup;
 pub mod throttle;
 
 pub(crate) use api::Xml;
+pub use call::call;
 pub(crate) use load::DEFAULT_ASN;
 pub use load::load;
 pub use lookup::{VpcHop, WithinVpc};

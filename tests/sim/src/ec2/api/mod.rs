@@ -25,6 +25,7 @@ mod tgws;
 mod vpc_attachments;
 mod vpc_peerings;
 mod vpcs;
+mod vpns;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -107,6 +108,7 @@ fn action(name: &str) -> Option<(Action, bool)> {
         "DescribeTransitGateways" => Some(tgws::describe),
         "DescribeVpcPeeringConnections" => Some(vpc_peerings::describe),
         "DescribeVpcs" => Some(vpcs::describe),
+        "DescribeVpnConnections" => Some(vpns::describe),
         "GetManagedPrefixListEntries" => Some(prefix_lists::get_entries),
         "GetTransitGatewayAttachmentPropagations" => Some(tgw_tables::attachment_propagations),
         "GetTransitGatewayPrefixListReferences" => Some(tgw_prefix_lists::get),
@@ -198,7 +200,14 @@ pub(crate) fn handle(shared: &Shared, caller: &Caller, name: &str, form: &BTreeM
     }
 }
 
-fn run(world: &mut World, caller: &Caller, name: &str, form: &BTreeMap<String, String>, now: Timestamp) -> Result<Xml> {
+/// One action on a world that is locked.
+pub(super) fn run(
+    world: &mut World,
+    caller: &Caller,
+    name: &str,
+    form: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> Result<Xml> {
     let switches = world.switches.ec2.clone();
     let Some((action, mutating)) = action(name) else {
         let message = format!("The action {name} is not valid for this web service.");

@@ -219,6 +219,15 @@ pub(super) fn disassociate(cx: &mut Cx<'_>) -> Result<Xml> {
     put(cx, List::Associations, "association", pair, progress)
 }
 
+/// A propagation that is being disabled takes no other change until it is gone.
+fn not_going(cx: &Cx<'_>, table: &str, id: &str) -> Result<()> {
+    let found = cx.world.ec2.tgw_route_tables.get(table).and_then(|table| table.propagations.get(id));
+    if found.is_some_and(|progress| progress.is_going()) {
+        return Err(Ec2Error::state(format!("Propagation from {id} to {table} is in invalid state disabling.")));
+    }
+    Ok(())
+}
+
 pub(super) fn enable_propagation(cx: &mut Cx<'_>) -> Result<Xml> {
     let pair = pair(cx)?;
     let (table, tgw, id) = &pair;
@@ -230,6 +239,7 @@ pub(super) fn enable_propagation(cx: &mut Cx<'_>) -> Result<Xml> {
     if found.state != Progress::Available {
         return Err(invalid_state(id));
     }
+    not_going(cx, table, id)?;
     if cx.world.ec2.tgw_route_tables.get(table).is_some_and(|table| table.propagations.contains_key(id)) {
         let message = format!("Propagation from {id} to {table} is enabled already.");
         return Err(Ec2Error::new("TransitGatewayRouteTablePropagation.Duplicate", message));
@@ -241,6 +251,7 @@ pub(super) fn enable_propagation(cx: &mut Cx<'_>) -> Result<Xml> {
 pub(super) fn disable_propagation(cx: &mut Cx<'_>) -> Result<Xml> {
     let pair = pair(cx)?;
     let (table, _, id) = &pair;
+    not_going(cx, table, id)?;
     if !cx.world.ec2.tgw_route_tables.get(table).is_some_and(|table| table.propagations.contains_key(id)) {
         let message = format!("Propagation from {id} to {table} does not exist.");
         return Err(Ec2Error::new("TransitGatewayRouteTablePropagation.NotFound", message));

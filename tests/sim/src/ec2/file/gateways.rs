@@ -67,6 +67,9 @@ pub struct AttachmentFile {
     /// Prefixes that the other side advertises, for kinds `vpn` and `direct-connect-gateway`.
     #[serde(default)]
     pub prefixes: Vec<Ipv4Net>,
+    /// Whether a `vpn` has static routes instead of BGP: neither side then learns a prefix from the other.
+    #[serde(default)]
+    pub static_routes: bool,
     /// The Direct Connect gateway, by name or id, for kind `direct-connect-gateway`; one of its own unless given.
     #[serde(default)]
     pub gateway: Option<String>,

@@ -65,6 +65,12 @@ impl Loader<'_> {
             let problem = "kind `vpc` takes `vpc` and `subnets`, the other kinds take `prefixes`";
             return Err(WorldError::at(place, problem));
         }
+        if file.static_routes && (file.kind != AttachmentKindFile::Vpn || !file.prefixes.is_empty()) {
+            return Err(WorldError::at(
+                place,
+                "`static_routes` is for kind `vpn`, and such a VPN advertises no `prefixes`",
+            ));
+        }
         let is_direct = file.kind == AttachmentKindFile::DirectConnectGateway;
         if !is_direct && (file.gateway.is_some() || !file.allowed_prefixes.is_empty()) {
             let problem = "`gateway` and `allowed_prefixes` are for kind `direct-connect-gateway`";
@@ -91,7 +97,7 @@ impl Loader<'_> {
                 AttachmentKind::DirectConnectGateway { resource, prefixes, allowed }
             }
             (AttachmentKindFile::Vpn | AttachmentKindFile::Vpc, _) => {
-                AttachmentKind::Vpn { resource: id::id("vpn", &id), prefixes }
+                AttachmentKind::Vpn { resource: id::id("vpn", &id), prefixes, bgp: !file.static_routes }
             }
         };
         let home = match &kind {

@@ -103,6 +103,8 @@ pub enum AttachmentKind {
         resource: String,
         /// Advertised prefixes.
         prefixes: BTreeSet<Ipv4Net>,
+        /// Whether routes are exchanged by BGP; else both sides have static ones.
+        bgp: bool,
     },
     /// A Direct Connect gateway: the prefixes that the other side advertises.
     DirectConnectGateway {
