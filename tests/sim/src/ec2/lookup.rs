@@ -28,6 +28,14 @@ pub enum WithinVpc {
     NotWholeSubnet,
 }
 
+/// Which of several routes for one prefix counts: the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank<'a> {
+    Propagated,
+    Listed(Reverse<&'a String>),
+    Written,
+}
+
 impl Ec2 {
     /// The id that a name or an id of the world file stands for in a Region.
     pub fn find(&self, kind: Kind, region: &str, name_or_id: &str) -> Option<&str> {
@@ -58,25 +66,31 @@ impl Ec2 {
         }
     }
 
-    /// Longest-prefix match in a VPC route table. For one prefix, a route to the CIDR beats one to a prefix list; of
-    /// several prefix lists, one always wins.
+    /// Longest-prefix match in a VPC route table. For one prefix, a route to the CIDR beats one to a prefix list, and that
+    /// a propagated one; of several prefix lists, one always wins. Within the VPC's own CIDRs nothing propagated counts.
     ///
     /// Source: Amazon VPC user guide, "Route priority", "Route priority and prefix lists".
     pub fn vpc_lookup(&self, route_table: &str, ip: Ipv4Addr) -> Option<VpcHop> {
         let table = self.route_tables.get(route_table)?;
-        let written = table.routes.iter().map(|(prefix, route)| (*prefix, None, &route.target));
+        let written = table.routes.iter().map(|(prefix, route)| (*prefix, Rank::Written, &route.target));
         let listed = table.prefix_lists.iter().flat_map(|(id, route)| {
             let entries = self.prefix_lists.get(id).map(|list| list.in_effect().keys());
-            entries.into_iter().flatten().map(move |prefix| (*prefix, Some(id), &route.target))
+            entries.into_iter().flatten().map(move |prefix| (*prefix, Rank::Listed(Reverse(id)), &route.target))
         });
-        let (prefix, prefix_list, target) = written
+        let propagated = table.propagated.iter().map(|(prefix, target)| (*prefix, Rank::Propagated, target));
+        let (prefix, rank, target) = written
             .chain(listed)
-            .filter(|(prefix, list, target)| {
-                prefix.contains(&ip) && (list.is_none() || self.fits_vpc(table, prefix, target).is_ok())
+            .chain(propagated)
+            .filter(|(prefix, rank, target)| {
+                prefix.contains(&ip) && (*rank == Rank::Written || self.fits_vpc(table, prefix, target).is_ok())
             })
-            .max_by_key(|(prefix, list, _)| (prefix.prefix_len(), Reverse(*list)))?;
+            .max_by_key(|(prefix, rank, _)| (prefix.prefix_len(), *rank))?;
         let blackhole = self.vpc_target_gone(table, target);
-        Some(VpcHop { prefix, prefix_list: prefix_list.cloned(), target: target.clone(), blackhole })
+        let prefix_list = match rank {
+            Rank::Listed(Reverse(id)) => Some(id.clone()),
+            Rank::Written | Rank::Propagated => None,
+        };
+        Some(VpcHop { prefix, prefix_list, target: target.clone(), blackhole })
     }
 
     /// How many routes of a table count against its quota: all but the local ones, prefix lists with their maximum.

@@ -1,5 +1,7 @@
 //! VPC route tables and their associations.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::{Ec2, Kind, RouteTable, VpcTarget, id::id as made_id},
     Cx, Ec2Error, Result,
@@ -139,14 +141,37 @@ fn write_target(xml: &mut Xml, ec2: &Ec2, target: &VpcTarget) {
     };
 }
 
+fn write_route(
+    xml: &mut Xml,
+    ec2: &Ec2,
+    table: &RouteTable,
+    (name, destination): (&str, &str),
+    target: &VpcTarget,
+    origin: &str,
+) {
+    xml.node("item", |xml| {
+        xml.text(name, destination);
+        write_target(xml, ec2, target);
+        xml.text("state", state(ec2, table, target)).text("origin", origin);
+    });
+}
+
 fn write(xml: &mut Xml, ec2: &Ec2, id: &str, table: &RouteTable) {
     xml.text("routeTableId", id).text("vpcId", &table.vpc).text("ownerId", &table.home.account);
-    let written = table.routes.iter().map(|(prefix, route)| ("destinationCidrBlock", prefix.to_string(), route));
-    let listed = table.prefix_lists.iter().map(|(list, route)| ("destinationPrefixListId", list.clone(), route));
-    xml.set("routeSet", written.chain(listed), |xml, (name, destination, route)| {
-        xml.text(name, destination);
-        write_target(xml, ec2, &route.target);
-        xml.text("state", state(ec2, table, &route.target)).text("origin", origin(&route.target));
+    let written =
+        table.routes.iter().map(|(prefix, route)| ("destinationCidrBlock", prefix.to_string(), &route.target));
+    let listed =
+        table.prefix_lists.iter().map(|(list, route)| ("destinationPrefixListId", list.clone(), &route.target));
+    let hidden = |prefix| table.routes.contains_key(prefix);
+    let propagated = table.propagated.iter().filter(|(prefix, _)| !hidden(*prefix));
+    xml.node("routeSet", |xml| {
+        for (name, destination, target) in written.chain(listed) {
+            write_route(xml, ec2, table, (name, &destination), target, origin(target));
+        }
+        for (prefix, target) in propagated {
+            let destination = ("destinationCidrBlock", prefix.to_string());
+            write_route(xml, ec2, table, (destination.0, &destination.1), target, "EnableVgwRoutePropagation");
+        }
     });
     let (subnets, main) = users(ec2, id, table);
     let main = main.then_some(None);
@@ -159,7 +184,17 @@ fn write(xml: &mut Xml, ec2: &Ec2, id: &str, table: &RouteTable) {
                 xml.text("state", "associated");
             });
     });
-    xml.set("propagatingVgwSet", std::iter::empty::<()>(), |_, ()| {});
+    let gateways: BTreeSet<&String> = table
+        .propagated
+        .values()
+        .filter_map(|target| match target {
+            VpcTarget::Gateway(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    xml.set("propagatingVgwSet", gateways, |xml, id| {
+        xml.text("gatewayId", id);
+    });
     tags::write(xml, &table.tags);
 }
 

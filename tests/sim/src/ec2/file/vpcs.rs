@@ -121,6 +121,9 @@ pub struct RouteFile {
     /// (`vpce-..`) of the VPC. What is beyond it is not simulated.
     #[serde(default)]
     pub gateway: Option<String>,
+    /// Whether the virtual private gateway propagates it; else it was created.
+    #[serde(default)]
+    pub propagated: bool,
     /// Id of a NAT gateway of the VPC (`nat-..`). What is beyond it is not simulated.
     #[serde(default)]
     pub nat_gateway: Option<String>,

@@ -122,9 +122,18 @@ impl Loader<'_> {
                 let own = self.resolve(Kind::Vpc, region, &place, &vpc.name)?;
                 for route in &table.routes {
                     let (to, place) = self.destination(region, &place, route.prefix, route.prefix_list.as_ref())?;
+                    let propagated = route.propagated;
                     let route = VpcRoute { target: self.vpc_target(region, &place, &own, route)? };
+                    let by_gateway = matches!(&route.target, VpcTarget::Gateway(id) if id.starts_with("vgw-"));
+                    if propagated && !(by_gateway && matches!(to, To::Prefix(_))) {
+                        let problem = "`propagated` is for a `prefix` of a virtual private gateway (`vgw-..`)";
+                        return Err(WorldError::at(place, problem));
+                    }
                     let Some(table) = self.ec2.route_tables.get_mut(&id) else { continue };
                     let before = match to {
+                        To::Prefix(prefix) if propagated => {
+                            table.propagated.insert(prefix, route.target).map(|target| VpcRoute { target })
+                        }
                         To::Prefix(prefix) => table.routes.insert(prefix, route),
                         To::List(list) => table.prefix_lists.insert(list, route),
                     };
@@ -180,6 +189,7 @@ impl crate::ec2::Ec2 {
             vpc: vpc.to_owned(),
             routes,
             prefix_lists: BTreeMap::new(),
+            propagated: BTreeMap::new(),
             stale: None,
             tags: BTreeMap::new(),
         }

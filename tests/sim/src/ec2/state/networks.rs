@@ -48,6 +48,8 @@ pub struct RouteTable {
     pub routes: BTreeMap<Ipv4Net, VpcRoute>,
     /// Routes whose destination is a managed prefix list.
     pub prefix_lists: BTreeMap<String, VpcRoute>,
+    /// Routes that a virtual private gateway propagates.
+    pub propagated: BTreeMap<Ipv4Net, VpcTarget>,
     /// What reads still show; forwarding knows `routes` and `prefix_lists` only.
     #[serde(skip)]
     pub stale: Option<StaleRoutes>,

@@ -1,4 +1,5 @@
-//! VPC peering and the quota of VPC route tables. Sources: Amazon VPC Peering guide; Amazon VPC user guide, "Quotas".
+//! VPC route tables: peering, gateways, propagated routes, quotas. Sources: Amazon VPC Peering guide; Amazon VPC user guide,
+//! "Route priority", "Quotas".
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -216,4 +217,38 @@ async fn routes_to_gateways_are_shown_and_can_be_put_back() {
     for (action, parameters, code) in cases {
         assert_eq!(aws.ec2(action, &parameters).await.code(), code, "{action} {parameters:?}");
     }
+}
+
+/// "Route priority": a created route hides a propagated one of its prefix, which comes back; `local` is not overruled.
+#[tokio::test]
+async fn propagated_vpc_routes_give_way_and_come_back() {
+    let world = support::WORLD.replacen(
+        "routes: [{ prefix: 0.0.0.0/0, transit_gateway: tokyo }]",
+        "routes: [{ prefix: 0.0.0.0/0, transit_gateway: tokyo }, { prefix: 10.8.0.0/16, gateway: vgw-01, propagated: true }, \
+         { prefix: 172.30.9.0/24, gateway: vgw-01, propagated: true }]",
+        1,
+    );
+    let aws = Aws::of(&world, holdfast_sim::Options::default()).await;
+    let hop = |ip: &str| {
+        let found = aws.sim.shared().world().ec2.vpc_lookup("rtb-0ec2", ip.parse().unwrap()).unwrap();
+        found.target
+    };
+    let vgw = VpcTarget::Gateway("vgw-01".into());
+    assert_eq!((hop("10.8.0.1"), hop("172.30.9.1")), (vgw.clone(), VpcTarget::Local));
+    let origins = async || {
+        let table = aws.ec2("DescribeRouteTables", &[("RouteTableId.1", "rtb-0ec2")]).await;
+        let rows = table.texts("destinationCidrBlock").into_iter().zip(table.texts("origin"));
+        rows.filter(|(prefix, _)| *prefix == "10.8.0.0/16").map(|(_, origin)| origin.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(origins().await, ["EnableVgwRoutePropagation"]);
+    let route = [("RouteTableId", "rtb-0ec2"), ("DestinationCidrBlock", "10.8.0.0/16"), ("TransitGatewayId", "tgw-01")];
+    assert_eq!(aws.ec2("ReplaceRoute", &route).await.code(), "InvalidParameterValue", "there is none that was created");
+    assert_eq!(aws.ec2("CreateRoute", &route).await.code(), "");
+    assert_eq!(
+        (hop("10.8.0.1"), origins().await),
+        (VpcTarget::TransitGateway("tgw-01".into()), vec!["CreateRoute".to_owned()])
+    );
+    assert_eq!(aws.ec2("DeleteRoute", &route[..2]).await.code(), "");
+    assert_eq!((hop("10.8.0.1"), origins().await), (vgw, vec!["EnableVgwRoutePropagation".to_owned()]));
+    assert_eq!(aws.ec2("DeleteRoute", &route[..2]).await.code(), "InvalidRoute.NotFound");
 }
