@@ -111,6 +111,16 @@ impl Ec2 {
         prefixes.iter().filter_map(|prefix| self.in_effect(table, &propagated, prefix)).collect()
     }
 
+    /// The routes in effect of a view of a table for those of some prefixes that it has.
+    pub(crate) fn tgw_routes_for(
+        &self,
+        table: &TgwRouteTable,
+        prefixes: impl IntoIterator<Item = Ipv4Net>,
+    ) -> Vec<TgwRoute> {
+        let propagated = self.propagated(table);
+        prefixes.into_iter().filter_map(|prefix| self.in_effect(table, &propagated, &prefix)).collect()
+    }
+
     /// The route in effect for one prefix of a table.
     pub(crate) fn tgw_route(&self, table: &str, prefix: &Ipv4Net) -> Option<TgwRoute> {
         let table = self.tgw_route_tables.get(table)?;

@@ -2,10 +2,12 @@
 //!
 //! Source: Amazon EC2 API reference, "SearchTransitGatewayRoutes": at least one filter, at most 1,000 routes a time.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ipnet::Ipv4Net;
 
 use super::{
-    super::{RouteOrigin, RouteState, TgwRoute},
+    super::{Ec2, Kind, RouteOrigin, RouteState, TgwRoute, TgwRouteTable},
     Cx, Ec2Error, Result,
     attachments::resource,
     params::{PAGES, one},
@@ -48,20 +50,22 @@ impl Search {
         }
     }
 
-    /// The routes that one value of the filter keeps.
-    fn keep(self, routes: &[TgwRoute], wanted: &Ipv4Net) -> Vec<TgwRoute> {
-        let covering = |route: &&TgwRoute| route.prefix.contains(wanted);
-        let longest = routes.iter().filter(covering).map(|route| route.prefix.prefix_len()).max();
-        routes
-            .iter()
-            .filter(|route| match self {
-                Self::Exact => route.prefix == *wanted,
-                Self::Longest => covering(route) && Some(route.prefix.prefix_len()) == longest,
-                Self::SubnetOf => wanted.contains(&route.prefix),
-                Self::SupernetOf => covering(route),
-            })
-            .cloned()
-            .collect()
+    /// The routes of a table that one value of the filter keeps.
+    fn find(self, ec2: &Ec2, table: &TgwRouteTable, wanted: &Ipv4Net) -> Vec<TgwRoute> {
+        let covering = |lengths: Vec<u8>| {
+            let prefixes = lengths.into_iter().filter_map(|length| Ipv4Net::new(wanted.addr(), length).ok());
+            ec2.tgw_routes_for(table, prefixes.map(|prefix| prefix.trunc()))
+        };
+        let longest_first = || (0..=wanted.prefix_len()).rev().collect();
+        match self {
+            Self::Exact => ec2.tgw_routes_for(table, [*wanted]),
+            Self::Longest => covering(longest_first()).into_iter().take(1).collect(),
+            Self::SupernetOf => covering(longest_first()),
+            Self::SubnetOf => {
+                let all = ec2.tgw_routes_of(table).into_iter();
+                all.filter(|route| wanted.contains(&route.prefix)).collect()
+            }
+        }
     }
 }
 
@@ -78,20 +82,27 @@ pub(super) fn search(cx: &mut Cx<'_>) -> Result<Xml> {
     if filters.is_empty() {
         return Err(Ec2Error::missing("Filters"));
     }
-    let (id, view) = table(cx).map(|(id, table)| (id, table.read()))?;
+    let (id, stale) = table(cx).map(|(id, table)| (id, table.read_stale()))?;
     let ec2 = &cx.world.ec2;
+    let now = || ec2.tgw_route_tables.get(&id);
+    let Some(view) = stale.as_ref().or_else(now) else { return Err(Ec2Error::not_found(Kind::TgwRouteTable, &id)) };
     let tgw = view.tgw.as_str();
-    let mut routes = ec2.tgw_routes_of(&view);
+    let mut found: Option<BTreeMap<Ipv4Net, TgwRoute>> = None;
     for (name, values) in filters.iter() {
         let Some(search) = Search::named(name) else { continue };
-        let mut kept = Vec::new();
+        let mut kept = BTreeMap::new();
         for value in values {
-            kept.extend(search.keep(&routes, &wanted(value)?));
+            for route in search.find(ec2, view, &wanted(value)?) {
+                kept.insert(route.prefix, route);
+            }
         }
-        routes = kept;
+        // Filters of several names must all hold.
+        found = Some(match found {
+            Some(before) => before.into_iter().filter(|(prefix, _)| kept.contains_key(prefix)).collect(),
+            None => kept,
+        });
     }
-    routes.sort_by_key(|route| route.prefix);
-    routes.dedup();
+    let mut routes = found.map_or_else(|| ec2.tgw_routes_of(view), |found| found.into_values().collect());
     let attached = |route: &TgwRoute| {
         let found = ec2.attachments.get(route.attachment.as_ref()?)?;
         Some(resource(ec2, found, tgw))
@@ -124,7 +135,7 @@ fn values_of(filters: &super::params::Filters, wanted: &str) -> Vec<String> {
 /// This read saw these routes: pending ones move on.
 fn see(cx: &mut Cx<'_>, table: &str, routes: &[TgwRoute]) {
     let pending = routes.iter().filter(|it| it.state == RouteState::Pending);
-    let lists: std::collections::BTreeSet<String> = pending.filter_map(|it| it.prefix_list.clone()).collect();
+    let lists: BTreeSet<String> = pending.filter_map(|it| it.prefix_list.clone()).collect();
     tgw_prefix_lists::see(cx, table, lists);
     let Some(table) = cx.ec2().tgw_route_tables.get_mut(table) else { return };
     for route in routes.iter().filter(|it| it.origin == RouteOrigin::Static && it.state == RouteState::Pending) {

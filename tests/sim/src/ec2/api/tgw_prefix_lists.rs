@@ -116,11 +116,13 @@ pub(super) fn get(cx: &mut Cx<'_>) -> Result<Xml> {
         "state",
     ];
     let filters = cx.params.filters(&FILTERS)?;
-    let (id, view) = table(cx).map(|(id, table)| (id, table.read()))?;
+    let (id, stale) = table(cx).map(|(id, table)| (id, table.read_stale()))?;
     let ec2 = &cx.world.ec2;
+    let now = || ec2.tgw_route_tables.get(&id);
+    let Some(view) = stale.as_ref().or_else(now) else { return Err(Ec2Error::not_found(Kind::TgwRouteTable, &id)) };
     let found: Vec<(String, PrefixListReference)> = view
         .prefix_lists
-        .into_iter()
+        .iter()
         .filter(|(list, reference)| {
             let attached = || {
                 let found = ec2.attachments.get(reference.attachment.as_ref()?)?;
@@ -133,11 +135,12 @@ pub(super) fn get(cx: &mut Cx<'_>) -> Result<Xml> {
                 "is-blackhole" => one(reference.attachment.is_none()),
                 "prefix-list-id" => one(list),
                 "prefix-list-owner-id" => {
-                    ec2.prefix_lists.get(list).map(|list| list.home.account.clone()).into_iter().collect()
+                    ec2.prefix_lists.get(list.as_str()).map(|list| list.home.account.clone()).into_iter().collect()
                 }
                 _ => one(state(reference.state)),
             })
         })
+        .map(|(list, reference)| (list.clone(), reference.clone()))
         .collect();
     let (page, next) = cx.params.page(found, PAGES)?;
     let mut xml = Xml::default();

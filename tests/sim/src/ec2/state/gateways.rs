@@ -201,16 +201,13 @@ impl TgwRouteTable {
         }
     }
 
-    /// What one more read shows: the table as it is, or as it was before the last changes.
-    pub fn read(&mut self) -> Self {
-        let mut view = self.clone();
-        if let Some(stale) = self.stale.take() {
-            view.routes.clone_from(&stale.routes);
-            view.prefix_lists.clone_from(&stale.prefix_lists);
-            let reads = stale.reads.saturating_sub(1);
-            self.stale = (reads > 0).then_some(Stale { reads, ..stale });
-        }
-        view
+    /// What one more read shows: the table as it was before the last changes, or nothing where it shows it as it is.
+    pub fn read_stale(&mut self) -> Option<Self> {
+        let stale = self.stale.take()?;
+        let (routes, prefix_lists) = (stale.routes.clone(), stale.prefix_lists.clone());
+        let reads = stale.reads.saturating_sub(1);
+        self.stale = (reads > 0).then_some(Stale { reads, ..stale });
+        Some(Self { routes, prefix_lists, ..self.clone() })
     }
 }
 
