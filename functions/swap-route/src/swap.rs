@@ -275,6 +275,7 @@ impl<'a> Swap<'a> {
             map: self.map,
             addresses: self.goal.hosts.as_ref(),
             picture: None,
+            plan: None,
             evidence: evidence.as_ref(),
             hosts: &hosts,
             machines: &machines,

@@ -23,6 +23,7 @@ pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking:
         map: subject.map,
         addresses: None,
         picture: None,
+        plan: None,
         evidence: subject.evidence.as_ref(),
         hosts: &subject.hosts,
         machines: &live.machines,
@@ -56,6 +57,7 @@ fn one(objection: &Objection, live: &Live, to: &SiteName, taking: Taking) -> Opt
             unknown(format!("machines at {site}"), why)
         }
         Objection::Host { host, .. } => Check { name: format!("host {host} for {to}"), status: taking.host, saw: text },
+        Objection::Stranded { .. } => fail("nobody is cut off", text),
         Objection::Stranger { .. } => fail("nobody else holds an address of the networks", text),
     })
 }

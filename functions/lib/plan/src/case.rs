@@ -104,21 +104,23 @@ impl<'a> Case<'a> {
         Some(worst)
     }
 
-    /// The first way that a state makes worse than it was, in words.
-    pub(crate) fn harm(&self, mask: u128) -> Option<String> {
+    /// What a state makes of every way: which have arrived at the destination, or the first that is worse than it was, in words.
+    pub(crate) fn state(&self, mask: u128) -> Result<Vec<bool>, String> {
         let view = self.view(mask);
-        self.ways.iter().find_map(|way| {
+        let ways = self.ways.iter().filter_map(|way| {
             let (outcome, reply) = self.observe(&view, way.item, way.client, mask)?;
             let (item, client) = (self.items.get(way.item)?, self.frame.vantages.get(way.client)?);
             let (outcome_before, reply_before) = &way.before;
             let there = item.moves && outcome == Outcome::Delivered(self.frame.to.clone());
-            let from = format!("from {} to {}", client.name, item.part);
+            let from = || format!("from {} to {}", client.name, item.part);
             if !there && !outcome.alike(outcome_before) {
-                return Some(format!("{from}: {outcome}"));
+                return Some(Err(format!("{}: {outcome}", from())));
             }
             let as_before = outcome == *outcome_before && reply.alike(reply_before);
-            (reply != Reply::Returns && !as_before).then(|| format!("{from}: {reply}"))
-        })
+            let worse = reply != Reply::Returns && !as_before;
+            Some(if worse { Err(format!("{}: {reply}", from())) } else { Ok(there) })
+        });
+        ways.collect()
     }
 
     /// Every way as it is now, and as it is with every step done.

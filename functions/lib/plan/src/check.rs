@@ -231,13 +231,20 @@ impl<'a> Play<'a> {
                 violations.push(Violation::TooWide { stage: stage + 1, network: part.network.clone() });
                 return false;
             }
+            let mut played: Vec<Vec<(Outcome, Reply)>> = Vec::new();
             for chosen in 0..(1_usize << now.len()) {
                 let some = now.iter().enumerate().filter(|(bit, _)| chosen & (1 << bit) != 0).map(|(_, step)| *step);
                 let applied: Vec<&Step> = done.iter().copied().chain(some).collect();
                 let state = self.observe(&self.now.with(applied.iter().copied()), part);
                 self.compare(part, (stage, &applied), (&first, &state), violations);
-                last = state;
+                // INVARIANT: without one of its steps a subset has a smaller number, so it was played before.
+                let one_less = (0..now.len()).filter(|bit| chosen & (1 << bit) != 0).map(|bit| chosen & !(1 << bit));
+                for before in one_less.filter_map(|at| played.get(at)) {
+                    self.stayed(part, (stage, &applied), (before, &state), violations);
+                }
+                played.push(state);
             }
+            last = played.pop().unwrap_or(last);
             done.extend(now);
         }
         self.arrived(part, (&first, &last), violations);
@@ -270,6 +277,29 @@ impl<'a> Play<'a> {
             let as_before = outcome == outcome_before && reply.alike(reply_before);
             if *reply != Reply::Returns && !as_before {
                 violations.push(worse(reply.to_string(), reply_before.to_string()));
+            }
+        }
+    }
+
+    /// What has arrived must not leave again by one more step.
+    fn stayed(
+        &self,
+        part: &Part<'_>,
+        (stage, applied): (usize, &[&Step]),
+        (before, state): (Ways<'_>, Ways<'_>),
+        violations: &mut Vec<Violation>,
+    ) {
+        let to = Outcome::Delivered(self.plan.to.clone());
+        for (((vantage, ..), (was, _)), (outcome, _)) in self.clients.iter().zip(before).zip(state) {
+            if part.moves && *was == to && *outcome != to {
+                violations.push(Violation::Worse {
+                    network: part.network.clone(),
+                    vantage: (*vantage).clone(),
+                    stage: stage + 1,
+                    applied: applied.iter().map(ToString::to_string).collect(),
+                    outcome: outcome.to_string(),
+                    before: was.to_string(),
+                });
             }
         }
     }

@@ -5,13 +5,16 @@
 //! ([`judge`]). Everything here is synchronous and total: no clock, log, randomness or I/O. Steps are journalled and applied by
 //! `holdfast-journal`.
 
+mod advertised;
 mod case;
 mod check;
 mod classes;
 mod declared;
 mod desire;
+mod drift;
 mod ends;
 mod entry;
+mod forecast;
 mod judge;
 mod plan;
 mod present;
@@ -28,12 +31,14 @@ mod walk;
 
 pub use check::{Violation, check};
 pub use desire::current_site;
+pub use drift::{Drift, drift};
 pub use entry::{Taken, entry_taken};
+pub use forecast::{Forecast, QuotaUse, api, forecast};
 pub use judge::{Facts, Objection, Objections, judge};
 pub use plan::{plan_move, plan_rest, plan_undo};
 pub use present::{NoValue, value_at};
 pub use refusal::Refusal;
 pub use step::{Move, Place, Plan, RouteValue, Spot, Step};
-pub use table::{done_words, plan_table};
+pub use table::{done_words, plan_table, plan_text};
 pub use trace::{Outcome, Reply, Source, trace, trace_reply};
 pub use view::{View, parts};

@@ -1,9 +1,11 @@
 //! From intent and picture to a plan, or a reasoned no.
 
+use crate::advertised::advertised;
 use crate::case::{Client, Frame, Item};
 use crate::classes::sort;
 use crate::desire::desired_steps;
 use crate::ends::{Purpose, ends_well, served};
+use crate::forecast::forecast;
 use crate::present::{NoValue, value_at};
 use crate::refusal::{Refusal, list};
 use crate::search::Problem;
@@ -49,7 +51,9 @@ pub fn plan_move(wanted: &Move<'_>, map: &NetworkMap, picture: &Picture) -> Resu
     everything_read(picture)?;
     let steps = desired_steps(wanted, map, picture)?;
     let stages = ordered(wanted, map, picture, &steps)?;
-    Ok(Plan { networks: networks.clone(), to: to.clone(), hosts: hosts.cloned(), stages })
+    let plan = Plan { networks: networks.clone(), to: to.clone(), hosts: hosts.cloned(), stages };
+    within_quotas(&plan, map, picture)?;
+    Ok(plan)
 }
 
 /// Plans to take a plan's steps back, so that every table holds exactly what it held before; steps that never ran are left out. `to` is the site that
@@ -108,6 +112,18 @@ pub fn plan_rest(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<Pla
         }
     }
     Ok(Plan { networks: plan.networks.clone(), to: plan.to.clone(), hosts: plan.hosts.clone(), stages })
+}
+
+/// A call that exceeds a quota fails in the middle of a plan, so it is refused before. What is exceeded already is not made worse by this plan alone.
+fn within_quotas(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<(), Refusal> {
+    let mut uses = forecast(plan, picture).quotas;
+    uses.extend(advertised(plan, map, picture));
+    match uses.into_iter().find(|used| used.most > used.quota && used.most > used.now) {
+        None => Ok(()),
+        Some(used) => {
+            Err(Refusal::Quota { what: used.what, of: used.of, after: used.most, now: used.now, quota: used.quota })
+        }
+    }
 }
 
 /// Puts steps in order, after it was seen that they end well.

@@ -3,6 +3,7 @@
 use crate::classes::Class;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 /// Up to this many moves every way through the states is looked at (3^10 pairs of state and stage); above it, a depth-first search finds a safe
 /// order, which may have more stages than the fewest.
@@ -21,8 +22,11 @@ pub(crate) struct Problem<'c, 'a> {
     moves: Vec<usize>,
     /// Per move, how early: all of a lower rank come first.
     ranks: BTreeMap<usize, u8>,
-    safe: Vec<RefCell<BTreeMap<u128, bool>>>,
+    known: Vec<RefCell<BTreeMap<u128, State>>>,
 }
+
+/// What a state is for one case: which ways have arrived at the destination; none where a way is worse than it was.
+type State = Option<Rc<Vec<bool>>>;
 
 /// Why there is no order: what can be done, and what each next move would do.
 pub(crate) struct Stuck {
@@ -37,8 +41,8 @@ impl<'c, 'a> Problem<'c, 'a> {
     pub(crate) fn new(classes: Vec<&'c Class<'a>>, rank: impl Fn(usize) -> u8) -> Self {
         let moves: BTreeSet<usize> = classes.iter().flat_map(|class| class.moves.iter().copied()).collect();
         let ranks = moves.iter().map(|a_move| (*a_move, rank(*a_move))).collect();
-        let safe = classes.iter().map(|_| RefCell::default()).collect();
-        Self { classes, moves: moves.into_iter().collect(), ranks, safe }
+        let known = classes.iter().map(|_| RefCell::default()).collect();
+        Self { classes, moves: moves.into_iter().collect(), ranks, known }
     }
 
     /// The first network of the problem, by its name.
@@ -65,21 +69,34 @@ impl<'c, 'a> Problem<'c, 'a> {
         )
     }
 
-    fn safe(&self, at: usize, mask: u128) -> bool {
-        let (Some(class), Some(known)) = (self.classes.get(at), self.safe.get(at)) else { return false };
-        if let Some(safe) = known.borrow().get(&mask) {
-            return *safe;
+    fn state(&self, at: usize, mask: u128) -> State {
+        let (class, known) = (self.classes.get(at)?, self.known.get(at)?);
+        if let Some(state) = known.borrow().get(&mask) {
+            return state.clone();
         }
-        let safe = class.case.harm(mask).is_none();
-        known.borrow_mut().insert(mask, safe);
-        safe
+        let state = class.case.state(mask).ok().map(Rc::new);
+        known.borrow_mut().insert(mask, state.clone());
+        state
     }
 
-    /// Whether every subset of `stage` is safe on top of `done`: each case by itself, since it is what its own steps make it.
+    /// Whether a step is safe: nothing is worse than it was, and what has arrived stays.
+    fn safe_step(&self, at: usize, before: u128, after: u128) -> bool {
+        match (self.state(at, before), self.state(at, after)) {
+            (Some(before), Some(after)) => before.iter().zip(after.iter()).all(|(was, is)| !was || *is),
+            (_, None) | (None, _) => false,
+        }
+    }
+
+    /// Whether every order of `stage` is safe on top of `done`: each case by itself, since it is what its own steps make it.
     fn stage_safe(&self, done: &Done, stage: &Done, widest: u32) -> bool {
         self.classes.iter().enumerate().all(|(at, class)| {
             let (done, stage) = (Self::mask(class, done), Self::mask(class, stage));
-            stage.count_ones() <= widest && subsets(stage).all(|subset| self.safe(at, done | subset))
+            let ways = |subset: u128| {
+                let last = (0..class.moves.len()).map(|bit| 1_u128 << bit).filter(move |bit| subset & bit != 0);
+                last.map(move |bit| (done | (subset & !bit), done | subset))
+            };
+            stage.count_ones() <= widest
+                && subsets(stage).all(|subset| ways(subset).all(|(before, after)| self.safe_step(at, before, after)))
         })
     }
 
@@ -136,7 +153,7 @@ impl<'c, 'a> Problem<'c, 'a> {
                 }
                 let mut then = done.clone();
                 then.insert(*a_move);
-                seen.len() < MOST_STATES && self.touched_safe(*a_move, &then) && !seen.contains(&then)
+                seen.len() < MOST_STATES && self.touched_safe(*a_move, &done, &then) && !seen.contains(&then)
             });
             match next {
                 Some(a_move) => {
@@ -153,10 +170,10 @@ impl<'c, 'a> Problem<'c, 'a> {
         Ok(self.joined(&way))
     }
 
-    /// Whether a state is safe for the cases that a move touches; the others are as before it.
-    fn touched_safe(&self, a_move: usize, done: &Done) -> bool {
+    /// Whether a move is safe for the cases that it touches; the others are as before it.
+    fn touched_safe(&self, a_move: usize, done: &Done, then: &Done) -> bool {
         let mut classes = self.classes.iter().enumerate().filter(|(_, class)| class.moves.contains(&a_move));
-        classes.all(|(at, class)| self.safe(at, Self::mask(class, done)))
+        classes.all(|(at, class)| self.safe_step(at, Self::mask(class, done), Self::mask(class, then)))
     }
 
     fn joined(&self, way: &[usize]) -> Vec<Vec<usize>> {
@@ -180,8 +197,9 @@ impl<'c, 'a> Problem<'c, 'a> {
         let left = self.moves.iter().filter(|a_move| !reached.contains(*a_move));
         let conflicts = left.filter_map(|a_move| {
             let then: Done = reached.iter().copied().chain([*a_move]).collect();
-            let harm = self.classes.iter().find_map(|class| class.case.harm(Self::mask(class, &then)))?;
-            Some((*a_move, harm))
+            let harm = self.classes.iter().find_map(|class| class.case.state(Self::mask(class, &then)).err());
+            let harm = harm.unwrap_or_else(|| "where something that has arrived would leave again".to_owned());
+            (!self.touched_safe(*a_move, reached, &then)).then_some((*a_move, harm))
         });
         Stuck { reached: reached.iter().copied().collect(), conflicts: conflicts.collect() }
     }

@@ -1,5 +1,6 @@
 //! A plan as text: what a network engineer approves, and the same in logs and outputs.
 
+use crate::forecast::Forecast;
 use crate::step::{Plan, Step};
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 
@@ -24,6 +25,12 @@ pub fn plan_table(plan: &Plan) -> String {
         ]);
     }
     table.trim_fmt()
+}
+
+/// The plan as a table, and under it what it costs.
+#[must_use]
+pub fn plan_text(plan: &Plan, forecast: &Forecast) -> String {
+    if plan.is_empty() { plan_table(plan) } else { format!("{}\n\n{forecast}", plan_table(plan)) }
 }
 
 /// Steps in plain words, for what is done and what is left.

@@ -10,5 +10,6 @@ mod judge;
 mod properties;
 mod rules;
 mod story;
+mod topology;
 mod wide;
 mod world;

@@ -1,0 +1,155 @@
+//! What a plan costs: calls and seconds, and what it takes of the quotas.
+
+use crate::step::{Place, Plan, RouteValue, Step};
+use crate::view::table_label;
+use holdfast_model::{Picture, RouteTableId, Scope, TgwId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Mutating calls that an account may make at once in one Region through one EC2 API ("Request throttling for the Amazon EC2 API").
+const BUCKET: usize = 50;
+
+/// Mutating calls that come back to the bucket each second.
+const REFILL: usize = 5;
+
+/// What a plan costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    /// Calls by account, Region and API.
+    pub calls: BTreeMap<(Scope, &'static str), usize>,
+    /// What would be used of each quota that the plan touches.
+    pub quotas: Vec<QuotaUse>,
+}
+
+/// What is used of a quota.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuotaUse {
+    /// What has the quota, with account and Region.
+    pub what: String,
+    /// What is counted.
+    pub of: &'static str,
+    /// Now, as far as tables were read.
+    pub now: usize,
+    /// With the plan done.
+    pub after: usize,
+    /// The most there may be on the way: what is made before something else is deleted.
+    pub most: usize,
+    /// The quota.
+    pub quota: usize,
+}
+
+impl Forecast {
+    /// Seconds that the calls take at least: buckets are per API, so the slowest counts and not the sum.
+    #[must_use]
+    pub fn seconds(&self) -> usize {
+        self.calls.values().map(|count| seconds(*count)).max().unwrap_or(0)
+    }
+}
+
+fn seconds(calls: usize) -> usize {
+    calls.saturating_sub(BUCKET).div_ceil(REFILL)
+}
+
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count: usize = self.calls.values().sum();
+        write!(f, "{count} changes, at least {} s by the throttle of EC2", self.seconds())?;
+        let slowest = self.calls.iter().filter(|(_, count)| seconds(**count) > 0).max_by_key(|(_, count)| **count);
+        if let Some(((scope, api), count)) = slowest {
+            write!(f, " ({count} x {api} in {scope}: {BUCKET} at once, then {REFILL} a second)")?;
+        }
+        for quota in &self.quotas {
+            let QuotaUse { what, of, now, after, quota, .. } = quota;
+            write!(f, "\n{what}: {after} of {quota} {of} ({now} now)")?;
+        }
+        Ok(())
+    }
+}
+
+/// The API that makes a step.
+#[must_use]
+pub fn api(step: &Step) -> &'static str {
+    let (from, to) = (&step.before, &step.after);
+    let absent = &RouteValue::Absent;
+    match (&step.place, from == absent, to == absent, step.table.is_tgw()) {
+        (Place::Route { .. }, true, _, true) => "CreateTransitGatewayRoute",
+        (Place::Route { .. }, _, true, true) => "DeleteTransitGatewayRoute",
+        (Place::Route { .. }, _, _, true) => "ReplaceTransitGatewayRoute",
+        (Place::Route { .. }, true, _, false) => "CreateRoute",
+        (Place::Route { .. }, _, true, false) => "DeleteRoute",
+        (Place::Route { .. }, _, _, false) => "ReplaceRoute",
+        (Place::Reference { .. }, true, _, _) => "CreateTransitGatewayPrefixListReference",
+        (Place::Reference { .. }, _, true, _) => "DeleteTransitGatewayPrefixListReference",
+        (Place::Reference { .. }, _, _, _) => "ModifyTransitGatewayPrefixListReference",
+        (Place::Propagation { .. }, true, _, _) => "EnableTransitGatewayRouteTablePropagation",
+        (Place::Propagation { .. }, _, _, _) => "DisableTransitGatewayRouteTablePropagation",
+    }
+}
+
+/// What a plan costs, by what was read.
+#[must_use]
+pub fn forecast(plan: &Plan, picture: &Picture) -> Forecast {
+    let mut calls: BTreeMap<(Scope, &'static str), usize> = BTreeMap::new();
+    let mut made: BTreeMap<&RouteTableId, (usize, usize)> = BTreeMap::new();
+    for step in plan.steps() {
+        *calls.entry((step.scope.clone(), api(step))).or_default() += 1;
+        let entry = made.entry(&step.table).or_default();
+        let weight = weight(step, picture);
+        if step.before == RouteValue::Absent {
+            entry.0 += weight;
+        } else if step.after == RouteValue::Absent {
+            entry.1 += weight;
+        }
+    }
+    let mut quotas = gateways(picture, &made);
+    quotas.extend(vpc_tables(picture, &made));
+    quotas.sort();
+    Forecast { calls, quotas }
+}
+
+/// Routes that a step makes or takes away. A prefix list counts with its most entries.
+fn weight(step: &Step, picture: &Picture) -> usize {
+    match &step.place {
+        Place::Route { .. } => 1,
+        Place::Reference { list, prefixes } => {
+            let most = picture.prefix_lists.get(list).map_or(0, |list| list.max_entries);
+            usize::try_from(most).unwrap_or(usize::MAX).max(prefixes.len())
+        }
+        Place::Propagation { attachment } => {
+            let prefixes = crate::touch::propagated_prefixes(picture, &step.scope.region, attachment);
+            prefixes.map_or(1, <[_]>::len)
+        }
+    }
+}
+
+type Made<'a> = BTreeMap<&'a RouteTableId, (usize, usize)>;
+
+/// Routes of each transit gateway that the plan changes, over all its tables that were read.
+fn gateways(picture: &Picture, made: &Made<'_>) -> Vec<QuotaUse> {
+    let tables = made.keys().filter_map(|id| picture.tgw_tables.get(*id));
+    let changed: BTreeSet<(&TgwId, &Scope)> = tables.map(|table| (&table.tgw, &table.scope)).collect();
+    let uses = changed.into_iter().map(|(tgw, scope)| {
+        let own = || picture.tgw_tables.values().filter(|table| table.tgw == *tgw && table.scope == *scope);
+        let now = own().map(|table| table.routes.len()).sum();
+        let (more, less) = own().filter_map(|table| made.get(&table.id)).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+        let quota = picture.quotas.get(scope).copied().unwrap_or_default().tgw_routes;
+        used(format!("{tgw} ({scope})"), "routes", now, (more, less), quota)
+    });
+    uses.collect()
+}
+
+fn vpc_tables(picture: &Picture, made: &Made<'_>) -> Vec<QuotaUse> {
+    let uses = made.iter().filter_map(|(id, changes)| {
+        let (vpc, table) = picture.vpc_table(id)?;
+        let quota = picture.quotas.get(&vpc.scope).copied().unwrap_or_default().vpc_table_routes;
+        let what = format!("{} ({})", table_label(picture, id), vpc.scope);
+        Some(used(what, "routes", table.routes.len(), *changes, quota))
+    });
+    uses.collect()
+}
+
+fn used(what: String, of: &'static str, now: usize, (more, less): (usize, usize), quota: u32) -> QuotaUse {
+    let most = now.saturating_add(more);
+    let quota = usize::try_from(quota).unwrap_or(usize::MAX);
+    QuotaUse { what, of, now, after: most.saturating_sub(less), most, quota }
+}

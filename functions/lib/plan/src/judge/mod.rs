@@ -1,0 +1,160 @@
+//! Judges whether the machines are where routes are to lead, and whom the routes would cut off.
+
+mod ec2;
+mod nc2;
+mod objection;
+mod stranded;
+
+pub use objection::{Objection, Objections};
+
+use crate::step::Plan;
+use holdfast_model::{Evidence, HostRecord, Machines, NetworkMap, NetworkName, Picture, Prefix, Site, SiteName};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+/// How far in the future a document may be dated: clocks of two functions differ by less.
+const CLOCK_SKEW_SECONDS: i64 = 60;
+
+/// Everything that a judgement rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Networks that are to move.
+    pub networks: &'a BTreeSet<NetworkName>,
+    /// Site that routes are to lead to.
+    pub to: &'a SiteName,
+    /// The network map, with the policy.
+    pub map: &'a NetworkMap,
+    /// What the Prism Centrals said; none when nobody asked them.
+    pub evidence: Option<&'a Evidence>,
+    /// Only these addresses move; none: whole networks.
+    pub addresses: Option<&'a BTreeSet<Ipv4Addr>>,
+    /// The routing as it is; none where it was not read, and then nothing is said of machines that routes would strand.
+    pub picture: Option<&'a Picture>,
+    /// Captured hosts; those without an address in the networks do not count.
+    pub hosts: &'a [HostRecord],
+    /// Instances and network interfaces of each EC2 site, read now; and of NC2 sites' VPCs where they were read.
+    pub machines: &'a BTreeMap<SiteName, Machines>,
+    /// The plan that is about to be applied; none where there is none yet, and then nothing is said of machines that its wider routes cut off.
+    pub plan: Option<&'a Plan>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Judges whether every captured host of the networks runs at the site with its recorded addresses, and nowhere else.
+///
+/// Returns one line a host. Silence is never taken for an answer: a site that was not read, a power state that is not known and a host that
+/// was not seen are objections.
+///
+/// # Errors
+/// Every objection, each naming hosts or ids and what a person can do.
+pub fn judge(facts: &Facts<'_>) -> Result<Vec<String>, Objections> {
+    let mut judge = Judge { facts, lines: Vec::new(), objections: Vec::new() };
+    judge.all();
+    if judge.objections.is_empty() { Ok(judge.lines) } else { Err(Objections(judge.objections)) }
+}
+
+struct Judge<'f, 'a> {
+    facts: &'f Facts<'a>,
+    lines: Vec<String>,
+    objections: Vec<Objection>,
+}
+
+impl<'a> Judge<'_, 'a> {
+    fn all(&mut self) {
+        let prefixes = self.prefixes();
+        let hosts: Vec<&'a HostRecord> =
+            self.facts.hosts.iter().filter(|host| host.addresses().any(|a| holds(&prefixes, a))).collect();
+        if hosts.is_empty() {
+            self.objections.push(Objection::NotCaptured { networks: self.facts.networks.clone() });
+            return;
+        }
+        self.lost_sites();
+        self.stranded(&hosts);
+        self.ec2_sites(&hosts, &prefixes);
+        if self.evidence_counts() {
+            self.nc2_sites(&hosts, &prefixes);
+        }
+    }
+
+    /// What moves: the networks, or some addresses of them.
+    fn prefixes(&self) -> Vec<Prefix> {
+        match self.facts.addresses {
+            Some(addresses) => addresses.iter().map(|address| Prefix::host(*address)).collect(),
+            None => self.network_prefixes(),
+        }
+    }
+
+    fn network_prefixes(&self) -> Vec<Prefix> {
+        let networks = self.facts.networks.iter();
+        networks.filter_map(|name| self.facts.map.networks.get(name)).map(|network| network.prefix).collect()
+    }
+
+    /// Whether the policy accepts one of these ids as stranded; then a line says so.
+    fn accepted(&mut self, who: &str, ids: &[String]) -> bool {
+        let accepted = ids.iter().find(|id| self.facts.map.policy.accept_stranded.contains(*id));
+        if let Some(id) = accepted {
+            self.lines.push(format!("{who}: left behind, accepted as `{id}`"));
+        }
+        accepted.is_some()
+    }
+
+    fn host(&mut self, host: &HostRecord, saw: impl Into<String>, mend: &'static str) {
+        self.objections.push(Objection::Host { host: host.name.clone(), saw: saw.into(), mend });
+    }
+
+    /// NC2 sites whose answer counts: those that can carry one of the networks, and the destination; none of a Region that is declared lost.
+    fn nc2_in_scope(&self) -> BTreeSet<&'a SiteName> {
+        let networks = self.facts.networks.iter().filter_map(|name| self.facts.map.networks.get(name));
+        let mut sites: BTreeSet<&SiteName> = networks.flat_map(|network| network.subnets.keys()).collect();
+        if matches!(self.facts.map.sites.get(self.facts.to), Some(Site::Nc2 { .. })) {
+            sites.insert(self.facts.to);
+        }
+        sites.retain(|site| self.facts.map.sites.get(*site).is_none_or(|site| self.facts.map.reachable(site.region())));
+        sites
+    }
+
+    /// What a person answers for who declares a Region lost: that no machine of its sites serves anybody.
+    fn lost_sites(&mut self) {
+        for (name, site) in &self.facts.map.sites {
+            if !self.facts.map.reachable(site.region()) {
+                self.lines.push(format!("{name}: nobody was asked, as {} is declared lost", site.region()));
+            }
+        }
+    }
+
+    /// Whether the evidence is there, fresh and about these networks. Unread sites are objections of their own.
+    fn evidence_counts(&mut self) -> bool {
+        let sites = self.nc2_in_scope();
+        let Some(evidence) = self.facts.evidence else {
+            if !sites.is_empty() {
+                self.objections.push(Objection::NoEvidence);
+            }
+            return false;
+        };
+        let age = self.facts.now.duration_since(evidence.taken_at).as_secs();
+        let allowed = self.facts.map.policy.evidence_max_age_seconds;
+        if age > i64::from(allowed) || age < -CLOCK_SKEW_SECONDS {
+            self.objections.push(Objection::Stale { id: evidence.id.0.clone(), age, allowed });
+        }
+        let missing: Vec<NetworkName> = self.facts.networks.difference(&evidence.networks).cloned().collect();
+        if !missing.is_empty() {
+            self.objections.push(Objection::OtherNetworks { id: evidence.id.0.clone(), missing });
+        }
+        for site in sites {
+            if !evidence.sites_read.contains(site) {
+                let why = evidence.sites_unread.get(site).map_or("it is not in the evidence", String::as_str);
+                self.objections.push(Objection::Unread { site: site.clone(), why: why.to_owned() });
+            }
+        }
+        true
+    }
+}
+
+pub(super) fn addresses_of(eni: &holdfast_model::Eni) -> impl Iterator<Item = Ipv4Addr> + '_ {
+    std::iter::once(eni.primary).chain(eni.secondary.iter().copied())
+}
+
+pub(super) fn holds(prefixes: &[Prefix], address: Ipv4Addr) -> bool {
+    prefixes.iter().any(|prefix| prefix.holds(address))
+}

@@ -1,0 +1,108 @@
+//! NC2 sites: what the evidence says of them.
+
+use super::{Judge, Objection, holds};
+use crate::refusal::list;
+use holdfast_model::{HostName, HostRecord, Power, Prefix, Sighting, Site};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+impl<'a> Judge<'_, 'a> {
+    pub(super) fn nc2_sites(&mut self, hosts: &[&'a HostRecord], prefixes: &[Prefix]) {
+        let Some(evidence) = self.facts.evidence else { return };
+        let to_nc2 = matches!(self.facts.map.sites.get(self.facts.to), Some(Site::Nc2 { .. }));
+        for host in hosts {
+            let sightings = evidence.hosts.get(&host.name).map_or(&[][..], Vec::as_slice);
+            for seen in sightings.iter().filter(|seen| seen.site != *self.facts.to) {
+                self.elsewhere(host, seen);
+            }
+            if !to_nc2 {
+                continue;
+            }
+            let here: Vec<&Sighting> =
+                sightings.iter().filter(|seen| seen.site == *self.facts.to && seen.power == Power::On).collect();
+            match here.as_slice() {
+                [seen] => self.addresses(host, seen, prefixes),
+                [] => self.absent(host, sightings),
+                [_, _, ..] => {
+                    let vms = list(here.iter().map(|seen| &seen.vm));
+                    let saw = format!("runs more than once at `{}`: VMs {vms}", self.facts.to);
+                    self.host(host, saw, "shut down all but the right one");
+                }
+            }
+        }
+        let recorded: BTreeSet<Ipv4Addr> =
+            hosts.iter().flat_map(|host| host.addresses()).filter(|a| holds(prefixes, *a)).collect();
+        let names: BTreeSet<&HostName> = hosts.iter().map(|host| &host.name).collect();
+        for (name, sightings) in evidence.hosts.iter().filter(|(name, _)| !names.contains(name)) {
+            for seen in sightings.iter().filter(|seen| seen.power != Power::Off) {
+                let held: BTreeSet<Ipv4Addr> =
+                    seen.nics.iter().flat_map(|nic| nic.configured.iter().chain(&nic.learned)).copied().collect();
+                let taken: Vec<&Ipv4Addr> = held.intersection(&recorded).collect();
+                if !taken.is_empty() {
+                    self.objections.push(Objection::Stranger {
+                        who: format!("VM `{name}` ({}) at `{}`", seen.vm, seen.site),
+                        saw: format!("holds {} of a captured host", list(taken)),
+                        mend: "shut it down or give it another address",
+                    });
+                }
+            }
+        }
+    }
+
+    /// A VM of a host at a site that routes will not lead to.
+    fn elsewhere(&mut self, host: &HostRecord, seen: &Sighting) {
+        let at = format!("at `{}` as VM `{}`", seen.site, seen.vm);
+        match seen.power {
+            Power::Off => self.lines.push(format!("{}: off {at}", host.name)),
+            Power::On => self.host(host, format!("runs {at}"), "shut that VM down first"),
+            Power::Unknown => {
+                self.host(host, format!("is in an unknown power state {at}"), "make Prism Central show it as off");
+            }
+        }
+    }
+
+    fn absent(&mut self, host: &HostRecord, sightings: &[Sighting]) {
+        let here: Vec<String> = sightings
+            .iter()
+            .filter(|seen| seen.site == *self.facts.to)
+            .map(|seen| match seen.power {
+                Power::Unknown => format!("VM `{}` in an unknown power state", seen.vm),
+                Power::On | Power::Off => format!("VM `{}` switched off", seen.vm),
+            })
+            .collect();
+        let saw = if here.is_empty() { "no VM of this name".to_owned() } else { here.join(", ") };
+        let saw = format!("does not run at `{}` ({saw})", self.facts.to);
+        self.host(host, saw, "start it there, or take it out of the networks");
+    }
+
+    fn addresses(&mut self, host: &HostRecord, seen: &Sighting, prefixes: &[Prefix]) {
+        let wanted: Vec<Ipv4Addr> = host.addresses().filter(|a| holds(prefixes, *a)).collect();
+        let at = format!("at `{}` as VM `{}`", seen.site, seen.vm);
+        let mut right = true;
+        for address in &wanted {
+            let Some(nic) = seen.nics.iter().find(|nic| nic.configured.contains(address)) else {
+                right = false;
+                self.host(host, format!("runs {at} without {address} on a NIC"), "run `restore-nic` for its wave");
+                continue;
+            };
+            if !nic.connected {
+                right = false;
+                let saw = format!("runs {at}, but the NIC of {address} is disconnected");
+                self.host(host, saw, "connect the NIC");
+            } else if !nic.learned.contains(address) {
+                right = false;
+                let uses = if nic.learned.is_empty() { "no address".to_owned() } else { list(&nic.learned) };
+                let saw = format!("runs {at} with {address} on its NIC, but the guest was seen to use {uses}");
+                self.host(
+                    host,
+                    saw,
+                    "make the guest take its address (renew its lease or reboot), then take evidence again",
+                );
+            }
+        }
+        if right {
+            let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+            self.lines.push(format!("{}: runs {at} with {}", host.name, wanted.join(", ")));
+        }
+    }
+}

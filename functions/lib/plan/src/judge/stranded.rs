@@ -1,0 +1,238 @@
+//! Neighbours that the move cuts off from what moves: those that AWS or Flow holds back by a route of its own.
+
+use super::ec2::{ids_of, who_is};
+use super::{Judge, Objection, addresses_of, holds};
+use crate::desire::current_site;
+use crate::refusal::list;
+use crate::step::{Place, RouteValue};
+use crate::touch::propagated_prefixes;
+use crate::view::View;
+use crate::walk::leads_to_flow;
+use holdfast_model::{
+    Eni, EniId, EniStatus, HostRecord, InstanceId, InstanceState, Machines, Picture, Prefix, Site, SiteName,
+    TargetKind, VpcTarget,
+};
+use std::collections::BTreeSet;
+
+/// Interfaces that AWS makes for a transit gateway's attachment: nobody's machine.
+pub(super) fn of_aws(eni: &Eni) -> bool {
+    eni.kind == "transit_gateway"
+        || (eni.managed_by.is_some() && eni.description.contains("Transit Gateway Attachment"))
+}
+
+/// Instances of NC2 itself carry its tags.
+fn of_nc2(eni: &Eni, machines: &Machines) -> bool {
+    let instance = eni.instance.as_ref().and_then(|id| machines.instances.get(id));
+    instance.is_some_and(|instance| instance.tags.keys().any(|key| key.to_ascii_lowercase().starts_with("nutanix")))
+}
+
+impl<'a> Judge<'_, 'a> {
+    /// Everything that the routing as it was read strands.
+    pub(super) fn stranded(&mut self, hosts: &[&'a HostRecord]) {
+        let Some(picture) = self.facts.picture else { return };
+        let moving: BTreeSet<&InstanceId> = hosts.iter().map(|host| &host.instance).collect();
+        let view = View::of(picture);
+        for (name, site) in &self.facts.map.sites {
+            if name == self.facts.to {
+                continue;
+            }
+            let Some(machines) = self.facts.machines.get(name) else { continue };
+            match site {
+                Site::Ec2 { .. } => {
+                    self.held_by_local(name, site, machines, &moving, &view);
+                    self.balanced(name, site, machines, &moving);
+                    self.cut_off(name, site, machines, &moving, picture);
+                }
+                Site::Nc2 { .. } => self.held_by_nc2(name, site, machines, &view),
+            }
+        }
+        self.split(picture);
+    }
+
+    fn strand(&mut self, who: String, ids: Vec<String>, saw: String) {
+        if !self.accepted(&who, &ids) {
+            self.objections.push(Objection::Stranded { who, ids, saw });
+        }
+    }
+
+    /// Interfaces whose own subnet table keeps what moves inside of the VPC: a route more specific than `local` cannot lead to a transit gateway.
+    fn held_by_local(
+        &mut self,
+        name: &SiteName,
+        site: &Site,
+        machines: &Machines,
+        moving: &BTreeSet<&InstanceId>,
+        view: &View<'_>,
+    ) {
+        let prefixes = self.prefixes();
+        let networks = self.network_prefixes();
+        for eni in machines.enis.values().filter(|eni| counts(eni, machines, moving)) {
+            let inside: Vec<_> = addresses_of(eni).filter(|address| holds(&networks, *address)).collect();
+            // Whole networks: who holds an address of them is a stranger already.
+            if !inside.is_empty() && self.facts.addresses.is_none() {
+                continue;
+            }
+            let table =
+                view.picture().vpcs.get(site.vpc()).and_then(|vpc| vpc.subnets.get(&eni.subnet)).map(|s| &s.table);
+            let Some(table) = table else { continue };
+            let held: Vec<Prefix> = prefixes
+                .iter()
+                .filter(|prefix| {
+                    view.vpc_route(table, **prefix).is_some_and(|(_, route)| route.target == VpcTarget::Local)
+                })
+                .copied()
+                .collect();
+            if held.is_empty() {
+                continue;
+            }
+            let why = if inside.is_empty() {
+                format!(
+                    "could not reach {} any more from `{name}`: `local` keeps it inside of {}",
+                    list(&held),
+                    site.vpc()
+                )
+            } else {
+                format!(
+                    "stays in the subnet of machines that move: neither side reaches the other ({} and {})",
+                    list(&inside),
+                    list(&held)
+                )
+            };
+            self.strand(who_is(eni, machines), ids_of(eni), why);
+        }
+    }
+
+    /// Load-balancer targets that move: the load balancer's own interfaces stay behind `local`.
+    fn balanced(&mut self, name: &SiteName, site: &Site, machines: &Machines, moving: &BTreeSet<&InstanceId>) {
+        let prefixes = self.prefixes();
+        for target in machines.targets.iter().flatten().filter(|target| target.vpc == *site.vpc()) {
+            let (moves, id) = match &target.target {
+                TargetKind::Instance { id } => (moving.contains(id), id.to_string()),
+                TargetKind::Address { address } => (holds(&prefixes, *address), address.to_string()),
+            };
+            if moves {
+                let who = format!("target {id} of target group {}", target.group);
+                let saw = format!(
+                    "could not be reached by its load balancer in `{name}` any more: `local` keeps it inside of {}",
+                    site.vpc()
+                );
+                self.strand(who, vec![target.group.clone()], saw);
+            }
+        }
+    }
+
+    /// Interfaces that the plan's wider routes and propagations cut off, though nobody moves them.
+    fn cut_off(
+        &mut self,
+        name: &SiteName,
+        site: &Site,
+        machines: &Machines,
+        moving: &BTreeSet<&InstanceId>,
+        picture: &Picture,
+    ) {
+        let networks = self.network_prefixes();
+        let mut wide: Vec<(Prefix, String)> = Vec::new();
+        for step in self.facts.plan.iter().flat_map(|plan| plan.steps()) {
+            match &step.place {
+                Place::Route { prefix } if networks.iter().any(|own| prefix.covers(own) && prefix != own) => {
+                    wide.push((
+                        *prefix,
+                        format!("{} leads all of {prefix} to {}", step.label(), step.words(&step.after)),
+                    ));
+                }
+                Place::Propagation { attachment } if step.after == RouteValue::Absent => {
+                    let off = propagated_prefixes(picture, &step.scope.region, attachment).unwrap_or_default();
+                    let words = format!("{} has no propagation of {attachment} any more", step.label());
+                    wide.extend(off.iter().map(|prefix| (*prefix, words.clone())));
+                }
+                Place::Route { .. } | Place::Reference { .. } | Place::Propagation { .. } => {}
+            }
+        }
+        for eni in machines.enis.values().filter(|eni| eni.vpc == *site.vpc() && counts(eni, machines, moving)) {
+            let outside = addresses_of(eni).find(|address| !holds(&networks, *address));
+            let Some(address) = outside else { continue };
+            let by: BTreeSet<&String> = wide.iter().filter(|(p, _)| p.holds(address)).map(|(_, words)| words).collect();
+            if !by.is_empty() {
+                let by: Vec<&str> = by.into_iter().map(String::as_str).collect();
+                let saw = format!("at `{name}` could not be reached by {address} any more: {}", by.join(", "));
+                self.strand(who_is(eni, machines), ids_of(eni), saw);
+            }
+        }
+    }
+
+    /// Machines of an NC2 site's VPC that is not the destination: NC2's own route keeps the prefix at that site, where nobody is.
+    fn held_by_nc2(&mut self, name: &SiteName, site: &Site, machines: &Machines, view: &View<'_>) {
+        let prefixes = self.prefixes();
+        let hosts = flow_interfaces(view, site, &prefixes);
+        let enis = machines.enis.values().filter(|eni| counts(eni, machines, &BTreeSet::new()));
+        for eni in enis.filter(|eni| !of_nc2(eni, machines) && !hosts.contains(&eni.id)) {
+            let on_host = eni.instance.as_ref().is_some_and(|instance| {
+                hosts.iter().any(|host| machines.enis.get(host).and_then(|eni| eni.instance.as_ref()) == Some(instance))
+            });
+            let table =
+                view.picture().vpcs.get(site.vpc()).and_then(|vpc| vpc.subnets.get(&eni.subnet)).map(|s| &s.table);
+            let (false, Some(table)) = (on_host, table) else { continue };
+            let leads = |prefix: &&Prefix| {
+                view.vpc_route(table, **prefix).is_some_and(|(p, route)| leads_to_flow(p, &route.target))
+            };
+            let held: Vec<Prefix> = prefixes.iter().filter(leads).copied().collect();
+            if !held.is_empty() {
+                let saw = format!("could not reach {}: NC2's own route keeps it at `{name}`", list(&held));
+                self.strand(who_is(eni, machines), ids_of(eni), saw);
+            }
+        }
+    }
+
+    /// Networks that stay in a Flow VPC which has a subnet of a network that moves: Flow routes between its own subnets itself.
+    fn split(&mut self, picture: &Picture) {
+        let map = self.facts.map;
+        for (name, network) in map.networks.iter().filter(|(name, _)| !self.facts.networks.contains(*name)) {
+            let Some(at) = current_site(map, picture, name) else { continue };
+            if at == *self.facts.to || !matches!(map.sites.get(&at), Some(Site::Nc2 { .. })) {
+                continue;
+            }
+            if !network.subnets.contains_key(&at) {
+                continue;
+            }
+            let moved = self
+                .facts
+                .networks
+                .iter()
+                .filter(|n| map.networks.get(*n).is_some_and(|n| n.subnets.contains_key(&at)));
+            let moved: Vec<_> = moved.collect();
+            if !moved.is_empty() {
+                let saw = format!(
+                    "at `{at}` could not reach {} any more: its Flow VPC keeps a subnet of the same prefix there",
+                    list(moved)
+                );
+                self.strand(format!("network `{name}`"), vec![name.to_string()], saw);
+            }
+        }
+    }
+}
+
+/// Interfaces of NC2 hosts that the VPC's tables lead a prefix to.
+fn flow_interfaces(view: &View<'_>, site: &Site, prefixes: &[Prefix]) -> BTreeSet<EniId> {
+    let tables = view.picture().vpcs.get(site.vpc()).into_iter().flat_map(|vpc| vpc.tables.keys());
+    let routes = tables.flat_map(|table| prefixes.iter().filter_map(|prefix| view.vpc_route(table, *prefix)));
+    let enis = routes.filter_map(|(_, route)| match &route.target {
+        VpcTarget::Eni { id } => Some(id.clone()),
+        VpcTarget::Local | VpcTarget::Tgw { .. } | VpcTarget::Peering { .. } | VpcTarget::Other { .. } => None,
+    });
+    enis.collect()
+}
+
+/// Whether an interface is somebody's who stays: in use, not AWS's own for a transit gateway, of no host that moves, of no machine that is stopped.
+fn counts(eni: &Eni, machines: &Machines, moving: &BTreeSet<&InstanceId>) -> bool {
+    let in_use = match eni.status {
+        EniStatus::Available => false,
+        EniStatus::InUse | EniStatus::Unknown => true,
+    };
+    let instance = eni.instance.as_ref();
+    let up = match instance.and_then(|id| machines.instances.get(id)).map(|instance| instance.state) {
+        Some(InstanceState::Stopped | InstanceState::Terminated) => false,
+        Some(InstanceState::Pending | InstanceState::Running | InstanceState::Stopping | InstanceState::Unknown)
+        | None => true,
+    };
+    in_use && up && !of_aws(eni) && instance.is_none_or(|instance| !moving.contains(instance))
+}
