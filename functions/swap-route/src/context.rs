@@ -1,10 +1,11 @@
 //! What the function is built from once, at cold start.
 
-use holdfast_aws_network::{AwsNetwork, scopes_of};
+use holdfast_aws_network::{AwsNetwork, Pace, scopes_of};
 use holdfast_model::{Clock, Fault, FaultName, NetworkMap, Scope};
 use holdfast_runtime::{Accounts, Config, MapSource, SystemClock, Writer, base_config};
 use holdfast_store::{EvidenceStore, Inventory, Operations};
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// Clients and configuration of the function.
 pub struct Context {
@@ -15,6 +16,8 @@ pub struct Context {
     pub(crate) operations: Operations,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) writer: Writer,
+    /// What earlier invocations of this process took from the token buckets.
+    paces: Mutex<BTreeMap<Scope, Pace>>,
 }
 
 impl Context {
@@ -33,6 +36,7 @@ impl Context {
             writer: config.writer,
             accounts: Accounts::new(base),
             clock: Box::new(SystemClock),
+            paces: Mutex::default(),
         })
     }
 
@@ -44,7 +48,9 @@ impl Context {
                 Fault::new(FaultName::InvalidMap, format!("account `{}` is not under `accounts`", scope.account))
             })?;
             let config = self.accounts.sdk_config(account, &scope.region).await;
-            networks.insert(scope.clone(), AwsNetwork::new(&config, scope));
+            let pace =
+                self.paces.lock().unwrap_or_else(PoisonError::into_inner).entry(scope.clone()).or_default().clone();
+            networks.insert(scope.clone(), AwsNetwork::paced(&config, scope, pace));
         }
         Ok(networks)
     }

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::goal::{Goal, goal};
 use crate::tables::AwsTables;
 use crate::words::{done, names, nothing_to_do, operation_id, planned, take_fault, to_be_continued, violations};
-use holdfast_aws_network::{AwsNetwork, read_picture};
+use holdfast_aws_network::{AwsNetwork, read_picture_towards};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
@@ -245,7 +245,7 @@ impl<'a> Swap<'a> {
     }
 
     async fn picture(&self) -> Picture {
-        read_picture(&self.networks, self.map, self.context.clock.now()).await
+        read_picture_towards(&self.networks, self.map, Some(&self.goal.to), self.context.clock.now()).await
     }
 
     fn plan(&self, picture: &Picture) -> Result<Plan, Fault> {

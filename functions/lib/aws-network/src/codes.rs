@@ -27,9 +27,9 @@ fn detail_text(detail: &str) -> String {
 /// What a failed call means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
-    /// The route is already there: create where there is a static route.
+    /// It is already there: create where there is a static route or a reference, enable where there is a propagation.
     AlreadyExists,
-    /// The route is not there: replace or delete where there is no static route.
+    /// It is not there: replace, modify, delete or disable where there is nothing to.
     RouteNotFound,
     /// A table, attachment or VPC of this id is not there.
     IdNotFound,
@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Denied,
     /// A quota is used up. Nothing was done.
     LimitReached,
+    /// What is there is nothing that Holdfast writes, or cannot be used. Nothing was done.
+    NotOurs,
     /// Refused for another reason. Nothing was done.
     Refused,
     /// The request was never sent. Nothing was done.
@@ -54,13 +56,14 @@ pub enum ErrorKind {
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ErrorKind::AlreadyExists => "the route is already there",
-            ErrorKind::RouteNotFound => "there is no such static route",
+            ErrorKind::AlreadyExists => "it is already there",
+            ErrorKind::RouteNotFound => "there is no such route",
             ErrorKind::IdNotFound => "there is nothing of this id",
             ErrorKind::Busy => "it is not in a state that allows this",
             ErrorKind::Throttled => "too many calls",
             ErrorKind::Denied => "not allowed",
             ErrorKind::LimitReached => "a quota is used up",
+            ErrorKind::NotOurs => "it is not as it could be changed",
             ErrorKind::Refused => "refused",
             ErrorKind::NotSent => "the request could not be made",
             ErrorKind::NoAnswer => "no answer",
@@ -81,6 +84,7 @@ impl ErrorKind {
             | ErrorKind::Throttled
             | ErrorKind::Denied
             | ErrorKind::LimitReached
+            | ErrorKind::NotOurs
             | ErrorKind::Refused
             | ErrorKind::NotSent => true,
             ErrorKind::NoAnswer | ErrorKind::Malformed => false,
@@ -103,16 +107,20 @@ impl From<Ec2Error> for Fault {
             ErrorKind::Busy | ErrorKind::NotSent | ErrorKind::NoAnswer | ErrorKind::LimitReached => {
                 FaultName::Unavailable
             }
-            ErrorKind::AlreadyExists | ErrorKind::RouteNotFound | ErrorKind::Refused | ErrorKind::Malformed => {
-                FaultName::Internal
-            }
+            ErrorKind::AlreadyExists
+            | ErrorKind::RouteNotFound
+            | ErrorKind::NotOurs
+            | ErrorKind::Refused
+            | ErrorKind::Malformed => FaultName::Internal,
         };
         Fault::new(name, error.to_string())
     }
 }
 
 /// The table: code of EC2 to meaning; what all of AWS shares is in the model's. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
-fn kind_of(code: &str) -> ErrorKind {
+///
+/// `ReplaceRoute` has no code of its own for a route that is not there, as others saw: getmoto/moto pull request 6425.
+fn kind_of(code: &str, message: &str) -> ErrorKind {
     match FaultName::from_aws_code(code) {
         Some(FaultName::Throttled) => return ErrorKind::Throttled,
         Some(FaultName::AccessDenied) => return ErrorKind::Denied,
@@ -120,9 +128,10 @@ fn kind_of(code: &str) -> ErrorKind {
         None => {}
     }
     match code {
-        "RouteAlreadyExists" => ErrorKind::AlreadyExists,
-        "InvalidRoute.NotFound" => ErrorKind::RouteNotFound,
+        "InvalidRoute.NotFound" | "TransitGatewayRouteTablePropagation.NotFound" => ErrorKind::RouteNotFound,
+        "InvalidParameterValue" if message.contains("no route defined") => ErrorKind::RouteNotFound,
         "IncorrectState" | "IncorrectInstanceState" => ErrorKind::Busy,
+        other if other.ends_with("AlreadyExists") || other.ends_with(".Duplicate") => ErrorKind::AlreadyExists,
         other if other.ends_with(".NotFound") => ErrorKind::IdNotFound,
         other if other.ends_with("LimitExceeded") => ErrorKind::LimitReached,
         _ => ErrorKind::Refused,
@@ -141,7 +150,10 @@ where
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => (ErrorKind::NoAnswer, chain(error)),
         SdkError::ResponseError(_) => (ErrorKind::Malformed, chain(error)),
         SdkError::ServiceError(service) => match service.err().code() {
-            Some(code) => (kind_of(code), format!("{code}: {}", service.err().message().unwrap_or("no message"))),
+            Some(code) => {
+                let message = service.err().message().unwrap_or("no message");
+                (kind_of(code, message), format!("{code}: {message}"))
+            }
             None => (ErrorKind::NoAnswer, "an error without a code".to_owned()),
         },
         _ => (ErrorKind::NoAnswer, chain(error)),
@@ -174,10 +186,15 @@ mod tests {
             ("UnauthorizedOperation", ErrorKind::Denied, true),
             ("TransitGatewayRouteLimitExceeded", ErrorKind::LimitReached, true),
             ("InvalidParameterValue", ErrorKind::Refused, true),
+            ("TransitGatewayRouteTablePropagation.Duplicate", ErrorKind::AlreadyExists, true),
+            ("TransitGatewayRouteTablePropagation.NotFound", ErrorKind::RouteNotFound, true),
+            ("RouteLimitExceeded", ErrorKind::LimitReached, true),
             ("InternalError", ErrorKind::NoAnswer, false),
             ("Unavailable", ErrorKind::NoAnswer, false),
         ] {
-            assert_eq!((kind_of(code), kind_of(code).changed_nothing()), (kind, changed_nothing), "{code}");
+            assert_eq!((kind_of(code, "x"), kind_of(code, "x").changed_nothing()), (kind, changed_nothing), "{code}");
         }
+        let missing = "There is no route defined for '10.0.0.0/8' in the route table. Use CreateRoute instead.";
+        assert_eq!(kind_of("InvalidParameterValue", missing), ErrorKind::RouteNotFound);
     }
 }

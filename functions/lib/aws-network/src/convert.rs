@@ -2,12 +2,13 @@
 
 use aws_sdk_ec2::types::{
     NetworkInterfaceStatus, Route, RouteOrigin as EC2Origin, RouteState as VpcRouteState, Tag,
-    TransitGatewayAttachmentResourceType as ResourceType, TransitGatewayAttachmentState, TransitGatewayRoute,
+    TransitGatewayAttachmentResourceType as ResourceType, TransitGatewayAttachmentState,
+    TransitGatewayPrefixListReference, TransitGatewayPrefixListReferenceState, TransitGatewayRoute,
     TransitGatewayRouteState, TransitGatewayRouteType,
 };
 use holdfast_model::{
-    AttachmentId, AttachmentState, EniId, EniStatus, Prefix, PrefixListId, RouteOrigin, RouteState, TgwId, TgwRoute,
-    VpcPeeringId, VpcRoute, VpcRouteOrigin, VpcTarget,
+    AttachmentId, AttachmentState, EniId, EniStatus, Prefix, PrefixListId, PrefixListReference, ReferenceState,
+    RouteOrigin, RouteState, TgwId, TgwRoute, VpcPeeringId, VpcRoute, VpcRouteOrigin, VpcTarget,
 };
 use std::fmt::Display;
 
@@ -28,6 +29,13 @@ pub(crate) fn name_tag(tags: &[Tag]) -> Option<String> {
         .and_then(Tag::value)
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
+}
+
+/// The service that made a thing for itself, by its tags. AWS FIS marks the tables that its cross-Region scenario makes:
+/// <https://docs.aws.amazon.com/fis/latest/userguide/cross-region-scenario.html>
+pub(crate) fn managed_by(tags: &[Tag]) -> Option<String> {
+    let fis = |tag: &&Tag| tag.key() == Some("managedByFIS") && tag.value() != Some("false");
+    tags.iter().find(fis).map(|_| "AWS FIS".to_owned())
 }
 
 pub(crate) fn attachment_state(state: Option<&TransitGatewayAttachmentState>) -> AttachmentState {
@@ -112,15 +120,22 @@ pub(crate) fn tgw_route(route: &TransitGatewayRoute) -> Result<Option<(Prefix, P
     Ok(Some((prefix, precedence, TgwRoute { origin, state: route_state(route.state()), targets })))
 }
 
-/// A route of a VPC table with its prefix; none for IPv6 and for the prefix lists of gateway endpoints, which hold addresses of AWS services.
-pub(crate) fn vpc_route(route: &Route) -> Result<Option<(Prefix, VpcRoute)>, String> {
-    if let Some(list) = route.destination_prefix_list_id().filter(|id| !id.is_empty())
-        && !route.gateway_id().is_some_and(|id| id.starts_with("vpce-"))
-    {
-        return Err(format!("a route goes by prefix list `{list}`, whose prefixes are not read"));
-    }
-    let Some(text) = route.destination_cidr_block().filter(|text| !text.is_empty()) else { return Ok(None) };
-    let prefix = parse::<Prefix>("prefix of a route", Some(text))?;
+/// What a route of a VPC table is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Destination {
+    Prefix(Prefix),
+    List(PrefixListId),
+}
+
+/// A route of a VPC table with its destination; none for IPv6 and for the prefix lists of gateway endpoints, which hold addresses of AWS services.
+pub(crate) fn vpc_route(route: &Route) -> Result<Option<(Destination, VpcRoute)>, String> {
+    let list = route.destination_prefix_list_id().filter(|id| !id.is_empty());
+    let destination = match (list, route.destination_cidr_block().filter(|text| !text.is_empty())) {
+        (Some(_), _) if route.gateway_id().is_some_and(|id| id.starts_with("vpce-")) => return Ok(None),
+        (Some(list), _) => Destination::List(parse::<PrefixListId>("prefix list of a route", Some(list))?),
+        (None, Some(text)) => Destination::Prefix(parse::<Prefix>("prefix of a route", Some(text))?),
+        (None, None) => return Ok(None),
+    };
     let state = match route.state() {
         Some(VpcRouteState::Active) => RouteState::Active,
         Some(VpcRouteState::Blackhole) => RouteState::Blackhole,
@@ -156,5 +171,29 @@ pub(crate) fn vpc_route(route: &Route) -> Result<Option<(Prefix, VpcRoute)>, Str
         Some(EC2Origin::EnableVgwRoutePropagation) => VpcRouteOrigin::Propagated,
         _ => VpcRouteOrigin::Created,
     };
-    Ok(Some((prefix, VpcRoute { target, state, origin, written_by: None })))
+    Ok(Some((destination, VpcRoute { target, state, origin, written_by: None })))
+}
+
+/// A reference of a transit gateway route table with its list.
+pub(crate) fn reference(
+    found: &TransitGatewayPrefixListReference,
+) -> Result<(PrefixListId, PrefixListReference), String> {
+    use TransitGatewayPrefixListReferenceState as S;
+    let list = parse::<PrefixListId>("prefix list of a reference", found.prefix_list_id())?;
+    let attachment = found
+        .transit_gateway_attachment()
+        .and_then(|attachment| attachment.transit_gateway_attachment_id())
+        .filter(|id| !id.is_empty());
+    let attachment = match (attachment, found.blackhole()) {
+        (Some(id), _) => Some(parse::<AttachmentId>("attachment of a reference", Some(id))?),
+        (None, Some(true)) => None,
+        (None, _) => return Err(format!("the reference to `{list}` has neither an attachment nor is it a blackhole")),
+    };
+    let state = match found.state() {
+        Some(S::Available) => ReferenceState::Available,
+        Some(S::Pending | S::Modifying) => ReferenceState::Changing,
+        Some(S::Deleting) => ReferenceState::Deleting,
+        _ => ReferenceState::Unknown,
+    };
+    Ok((list, PrefixListReference { attachment, state }))
 }

@@ -1,29 +1,32 @@
-//! The network of AWS as Holdfast uses it: transit gateway and VPC routes, instances and network interfaces.
+//! The network of AWS as Holdfast uses it: transit gateway and VPC routes, prefix lists, propagations, instances and
+//! network interfaces.
 //!
 //! The only crate that names `aws_sdk_ec2`; no type of that SDK is in its interface. It reads and writes and decides nothing: what a picture
 //! means is in `holdfast-plan`, when a route is written is in `holdfast-journal`.
 //!
-//! One [`AwsNetwork`] is one account in one Region. All its calls go through one token bucket per class of the EC2 API.
+//! One [`AwsNetwork`] is one account in one Region. All its calls go through one token bucket per action of the EC2 API.
 
 mod codes;
 mod convert;
+mod lists;
 mod machines;
 mod network;
 mod pace;
 mod pages;
 mod picture;
-mod routes;
+mod places;
 mod tgw;
 mod vpcs;
 
 pub use codes::{Ec2Error, ErrorKind};
 pub use network::AwsNetwork;
-pub use picture::{read_picture, scopes_of};
-pub use routes::{RouteTarget, SeenRoute};
+pub use pace::Pace;
+pub use picture::{read_picture, read_picture_towards, scopes_of};
 
 /// EC2 actions that only read.
 pub const ACTIONS: &[&str] = &[
     "ec2:DescribeInstances",
+    "ec2:DescribeManagedPrefixLists",
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSubnets",
@@ -31,9 +34,24 @@ pub const ACTIONS: &[&str] = &[
     "ec2:DescribeTransitGatewayPeeringAttachments",
     "ec2:DescribeTransitGatewayRouteTables",
     "ec2:DescribeTransitGatewayVpcAttachments",
+    "ec2:DescribeVpcPeeringConnections",
+    "ec2:GetManagedPrefixListEntries",
+    "ec2:GetTransitGatewayPrefixListReferences",
+    "ec2:GetTransitGatewayRouteTablePropagations",
     "ec2:SearchTransitGatewayRoutes",
 ];
 
 /// EC2 actions that change routes: of `swap-route` only.
-pub const WRITE_ACTIONS: &[&str] =
-    &["ec2:CreateTransitGatewayRoute", "ec2:DeleteTransitGatewayRoute", "ec2:ReplaceTransitGatewayRoute"];
+pub const WRITE_ACTIONS: &[&str] = &[
+    "ec2:CreateRoute",
+    "ec2:CreateTransitGatewayPrefixListReference",
+    "ec2:CreateTransitGatewayRoute",
+    "ec2:DeleteRoute",
+    "ec2:DeleteTransitGatewayPrefixListReference",
+    "ec2:DeleteTransitGatewayRoute",
+    "ec2:DisableTransitGatewayRouteTablePropagation",
+    "ec2:EnableTransitGatewayRouteTablePropagation",
+    "ec2:ModifyTransitGatewayPrefixListReference",
+    "ec2:ReplaceRoute",
+    "ec2:ReplaceTransitGatewayRoute",
+];

@@ -23,8 +23,14 @@ impl AwsNetwork {
     /// Reads are retried as `config` says. Writes are sent once: after a failure the caller reads what is there before it writes again.
     #[must_use]
     pub fn new(config: &SdkConfig, scope: Scope) -> Self {
+        Self::paced(config, scope, Pace::new())
+    }
+
+    /// As [`AwsNetwork::new`], with buckets that others for the same account and Region have taken from.
+    #[must_use]
+    pub fn paced(config: &SdkConfig, scope: Scope, pace: Pace) -> Self {
         let once = aws_sdk_ec2::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
-        Self { reads: Client::new(config), writes: Client::from_conf(once), pace: Pace::new(), scope }
+        Self { reads: Client::new(config), writes: Client::from_conf(once), pace, scope }
     }
 
     /// Account and Region.

@@ -3,7 +3,10 @@
 use governor::clock::DefaultClock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock>;
 
@@ -11,32 +14,55 @@ type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock>;
 /// else may be calling too. <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>
 const KEPT_BACK: u32 = 5;
 
-/// One token bucket per class of the EC2 API.
-pub(crate) struct Pace {
-    reads: Bucket,
-    writes: Bucket,
+/// Class of a call of the EC2 API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Non-mutating, filtered or paginated, as all of ours are: 100 tokens, 20 a second.
+    Read,
+    /// Mutating: 50 tokens, 5 a second.
+    Write,
+}
+
+impl Class {
+    fn bucket(self) -> Bucket {
+        let (size, per_second) = match self {
+            Class::Read => (100_u32, 20),
+            Class::Write => (50, 5),
+        };
+        let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        RateLimiter::direct(
+            Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(size.saturating_sub(KEPT_BACK))),
+        )
+    }
+}
+
+/// One token bucket per action, as AWS has them for each account and Region.
+///
+/// Clones share their buckets: whoever makes clients again for the same account and Region keeps what the first ones used up.
+#[derive(Clone, Default)]
+pub struct Pace {
+    buckets: Arc<Mutex<BTreeMap<&'static str, Arc<Bucket>>>>,
 }
 
 impl Pace {
-    /// Full buckets. AWS: 100 tokens, 20 a second for non-mutating calls that are filtered or paginated, as all of ours are; 50 and 5 for mutating ones.
-    pub(crate) fn new() -> Self {
-        Self { reads: bucket(100, 20), writes: bucket(50, 5) }
+    /// Full buckets.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Waits for a token of a non-mutating call.
-    pub(crate) async fn read(&self) {
-        self.reads.until_ready().await;
-    }
-
-    /// Waits for a token of a mutating call.
-    pub(crate) async fn write(&self) {
-        self.writes.until_ready().await;
+    /// Waits for a token of this action.
+    pub(crate) async fn take(&self, action: &'static str, class: Class) {
+        let bucket = {
+            let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(buckets.entry(action).or_insert_with(|| Arc::new(class.bucket())))
+        };
+        bucket.until_ready().await;
     }
 }
 
-fn bucket(size: u32, per_second: u32) -> Bucket {
-    let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-    RateLimiter::direct(
-        Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(size.saturating_sub(KEPT_BACK))),
-    )
+impl fmt::Debug for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pace").finish_non_exhaustive()
+    }
 }

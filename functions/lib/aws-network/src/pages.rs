@@ -1,4 +1,4 @@
-//! Reads every page of an answer.
+//! Reads every page of an answer; sends a write once.
 
 /// Sends `$request` until EC2 gives no further token, one paced call a page, and returns all of `$items`.
 macro_rules! read_pages {
@@ -6,7 +6,7 @@ macro_rules! read_pages {
         let mut all = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            $network.pace.read().await;
+            $network.pace.take($action, crate::pace::Class::Read).await;
             let page = $request
                 .clone()
                 .set_next_token(token.take())
@@ -22,7 +22,15 @@ macro_rules! read_pages {
     }};
 }
 
-pub(crate) use read_pages;
+/// Sends one mutating call, paced.
+macro_rules! write_once {
+    ($network:expr, $action:literal, $what:expr, $request:expr) => {{
+        $network.pace.take($action, crate::pace::Class::Write).await;
+        $request.send().await.map_err(|error| $network.error($action, $what, &error))?
+    }};
+}
+
+pub(crate) use {read_pages, write_once};
 
 use aws_sdk_ec2::types::Filter;
 

@@ -1,11 +1,13 @@
 //! Reads transit gateways: attachments, route tables and all routes of a table.
 
 use crate::codes::Ec2Error;
-use crate::convert::{Precedence, attachment_state, name_tag, parse, tgw_route};
+use crate::convert::{Precedence, attachment_state, managed_by, name_tag, parse, tgw_route};
 use crate::network::AwsNetwork;
 use crate::pages::{filter, read_pages};
 use aws_sdk_ec2::types::{Filter, TransitGatewayAttachmentResourceType as ResourceType, TransitGatewayRoute};
-use holdfast_model::{AttachmentId, AttachmentState, Prefix, Region, RouteTableId, SubnetId, TgwId, TgwRoute, VpcId};
+use holdfast_model::{
+    AccountId, AttachmentId, AttachmentState, Prefix, Region, RouteTableId, SubnetId, TgwId, TgwRoute, VpcId,
+};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -23,6 +25,8 @@ pub(crate) struct Listed {
     pub kind: ListedKind,
     pub state: AttachmentState,
     pub association: Option<RouteTableId>,
+    /// Account number of what is attached.
+    pub owner: Option<AccountId>,
 }
 
 /// What is attached, as far as the list of all attachments tells.
@@ -38,6 +42,7 @@ pub(crate) enum ListedKind {
 pub(crate) struct ListedTable {
     pub tgw: TgwId,
     pub name: Option<String>,
+    pub managed_by: Option<String>,
 }
 
 impl AwsNetwork {
@@ -63,6 +68,7 @@ impl AwsNetwork {
                     tgw: parse::<TgwId>("transit gateway", at.transit_gateway_id())?,
                     kind,
                     state: attachment_state(at.state()),
+                    owner: at.resource_owner_id().and_then(|id| AccountId::parse(id).ok()),
                     association: match table.filter(|id| !id.is_empty()) {
                         Some(id) => Some(parse::<RouteTableId>("association", Some(id))?),
                         None => None,
@@ -141,6 +147,7 @@ impl AwsNetwork {
                     ListedTable {
                         tgw: parse::<TgwId>("transit gateway", table.transit_gateway_id())?,
                         name: name_tag(table.tags()),
+                        managed_by: managed_by(table.tags()),
                     },
                 ))
             })
@@ -195,7 +202,7 @@ impl AwsNetwork {
             self.reads.search_transit_gateway_routes().transit_gateway_route_table_id(table.as_str()).filters(by);
         let mut token: Option<String> = None;
         loop {
-            self.pace.read().await;
+            self.pace.take(SEARCH, crate::pace::Class::Read).await;
             let page = request
                 .clone()
                 .max_results(1000)

@@ -1,11 +1,13 @@
 //! Reads VPCs: their prefixes, subnets and the tables that decide inside them.
 
 use crate::codes::{Ec2Error, ErrorKind};
-use crate::convert::{name_tag, parse, vpc_route};
+use crate::convert::{Destination, managed_by, name_tag, parse, vpc_route};
 use crate::network::AwsNetwork;
-use crate::pages::{filter, read_pages};
+use crate::pages::{FILTER_VALUES, filter, read_pages};
 use aws_sdk_ec2::types::{RouteTable, RouteTableAssociationStateCode};
-use holdfast_model::{Prefix, RouteTableId, SubnetId, Vpc, VpcId, VpcSubnet, VpcTable, VpcTarget};
+use holdfast_model::{
+    Prefix, PrefixList, PrefixListId, RouteTableId, SubnetId, Vpc, VpcId, VpcRoute, VpcRouteOrigin, VpcSubnet, VpcTable,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const TABLES: &str = "DescribeRouteTables";
@@ -42,7 +44,7 @@ impl AwsNetwork {
     pub(crate) async fn read_vpcs(
         &self,
         ids: &BTreeSet<VpcId>,
-    ) -> Result<BTreeMap<VpcId, Result<Vpc, Ec2Error>>, Ec2Error> {
+    ) -> Result<BTreeMap<VpcId, Result<VpcRead, Ec2Error>>, Ec2Error> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -73,11 +75,12 @@ impl AwsNetwork {
         id: &VpcId,
         own: &[&RouteTable],
         subnets: Option<&BTreeMap<SubnetId, Prefix>>,
-    ) -> Result<Vpc, String> {
+    ) -> Result<VpcRead, String> {
         let mut tables = BTreeMap::new();
         let mut explicit: BTreeMap<SubnetId, RouteTableId> = BTreeMap::new();
         let mut main = None;
         let mut prefixes = BTreeSet::new();
+        let mut by_list = Vec::new();
         for table in own {
             let table_id = parse::<RouteTableId>("route table", table.route_table_id())?;
             for association in table.associations() {
@@ -96,30 +99,81 @@ impl AwsNetwork {
                     explicit.insert(parse::<SubnetId>("subnet of an association", Some(subnet))?, table_id.clone());
                 }
             }
-            let mut routes = BTreeMap::new();
+            let mut routes: BTreeMap<Prefix, VpcRoute> = BTreeMap::new();
             for route in table.routes() {
-                if let Some((prefix, route)) = vpc_route(route)? {
-                    if route.target == VpcTarget::Local {
-                        prefixes.insert(prefix);
+                match vpc_route(route)? {
+                    Some((Destination::Prefix(prefix), route)) => {
+                        if route.origin == VpcRouteOrigin::Local {
+                            prefixes.insert(prefix);
+                        }
+                        // A created route hides a propagated one.
+                        if route.origin != VpcRouteOrigin::Propagated || !routes.contains_key(&prefix) {
+                            routes.insert(prefix, route);
+                        }
                     }
-                    routes.insert(prefix, route);
+                    Some((Destination::List(list), route)) => by_list.push((table_id.clone(), list, route)),
+                    None => {}
                 }
             }
-            tables.insert(table_id, VpcTable { name: name_tag(table.tags()), managed_by: None, routes });
+            let (name, managed_by) = (name_tag(table.tags()), managed_by(table.tags()));
+            tables.insert(table_id, VpcTable { name, managed_by, routes });
         }
         let mut with_tables = BTreeMap::new();
         for (subnet, prefix) in subnets.into_iter().flatten() {
             let table = explicit.get(subnet).or(main.as_ref()).ok_or("no main table")?.clone();
             with_tables.insert(subnet.clone(), VpcSubnet { prefix: *prefix, table });
         }
-        Ok(Vpc {
+        let vpc = Vpc {
             id: id.clone(),
             scope: self.scope().clone(),
             prefixes: prefixes.into_iter().collect(),
             subnets: with_tables,
             main,
             tables,
-        })
+        };
+        Ok(VpcRead { vpc, by_list })
+    }
+
+    /// VPC of each of these route tables; one that EC2 does not tell of is left out.
+    pub(crate) async fn read_vpcs_of(
+        &self,
+        tables: &BTreeSet<RouteTableId>,
+    ) -> Result<BTreeMap<RouteTableId, VpcId>, Ec2Error> {
+        let what = format!("VPCs of {}", list(tables));
+        let mut vpcs = BTreeMap::new();
+        let ids: Vec<&RouteTableId> = tables.iter().collect();
+        for some in ids.chunks(FILTER_VALUES) {
+            let request = self.reads.describe_route_tables().filters(filter("route-table-id", some)).max_results(100);
+            let found = read_pages!(self, "DescribeRouteTables", &what, request, route_tables);
+            for table in &found {
+                let malformed = |error: String| self.malformed(TABLES, &what, error);
+                let id = parse::<RouteTableId>("route table", table.route_table_id()).map_err(malformed)?;
+                vpcs.insert(id, parse::<VpcId>("VPC of a route table", table.vpc_id()).map_err(malformed)?);
+            }
+        }
+        Ok(vpcs)
+    }
+}
+
+/// A VPC without the routes that its tables have by prefix list, whose entries are still to be read.
+pub(crate) struct VpcRead {
+    pub vpc: Vpc,
+    pub by_list: Vec<(RouteTableId, PrefixListId, VpcRoute)>,
+}
+
+impl VpcRead {
+    /// The VPC with a route for each entry of its lists.
+    ///
+    /// A created route goes before that of a list with the same prefix: Amazon VPC user guide, "Route priority".
+    pub(crate) fn with_lists(mut self, lists: &BTreeMap<PrefixListId, PrefixList>) -> Result<Vpc, PrefixListId> {
+        for (table, list, route) in self.by_list {
+            let Some(known) = lists.get(&list) else { return Err(list) };
+            let Some(table) = self.vpc.tables.get_mut(&table) else { continue };
+            for entry in &known.entries {
+                table.routes.entry(*entry).or_insert_with(|| route.clone());
+            }
+        }
+        Ok(self.vpc)
     }
 }
 

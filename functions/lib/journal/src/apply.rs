@@ -3,13 +3,26 @@
 use crate::session::{AppendError, Session};
 use crate::{Event, JournalStore, RouteTables, Seen, StoreError, TablesError};
 use futures::StreamExt;
+use futures::future::join_all;
 use holdfast_model::{Clock, Fault, FaultName, OperationId};
-use holdfast_plan::{RouteValue, Step, done_words};
+use holdfast_plan::{Place, RouteValue, Step, done_words};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Steps of one stage that are under way at once. The adapter paces its calls; this bounds what a crash leaves to read again.
+/// Steps of one lane that are under way at once. The adapter paces its calls, 5 changes a second; a route settles within seconds.
 const AT_ONCE: usize = 16;
+
+/// Steps of one lane that one journal entry names. Bounds what a crash leaves to read again, and the size of an entry; between two entries no
+/// time is lost, since tokens gather while a lane waits.
+const TOGETHER: usize = 250;
+
+/// Tries of a step that EC2 did not take for now, with pauses of 1, 2 and 4 s between: longer than an attachment is `modifying` for, and than
+/// an empty token bucket takes to fill again.
+const TRIES: u32 = 4;
+
+/// Steps that an error names, of those done and of those left.
+const NAMED: usize = 12;
 
 /// How long an apply may take.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +53,7 @@ pub enum Applied {
 
 /// An apply that stopped in between. The operation stays open and can be resumed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{cause}; done: {}; left: {}; start the same input again to go on, or take it back with `{{\"undo\": \"{operation}\"}}`", done_words(.done), done_words(.left))]
+#[error("{cause}; done: {}; left: {}; start the same input again to go on, or take it back with `{{\"undo\": \"{operation}\"}}`", some_words(.done), some_words(.left))]
 pub struct Stopped {
     /// The operation.
     pub operation: OperationId,
@@ -50,6 +63,15 @@ pub struct Stopped {
     pub done: Vec<Step>,
     /// Steps that are not known to be done.
     pub left: Vec<Step>,
+}
+
+/// The first steps in words, and how many more there are.
+fn some_words(steps: &[Step]) -> String {
+    let words = done_words(steps.iter().take(NAMED));
+    match steps.len().saturating_sub(NAMED) {
+        0 => words,
+        more => format!("{words}; and {more} more"),
+    }
 }
 
 /// Why an apply stopped.
@@ -127,16 +149,19 @@ impl From<Stopped> for Fault {
 /// Works at the operation of a session until it is done, the time runs out or something stops it.
 ///
 /// # Flow
-/// Per stage: journal which steps are about to be written; per step: read, compare, write, read back until settled; journal what is done with
-/// the beginning of the next stage.
+/// Per stage, some hundred steps at a time: journal which are about to be written, with what is done so far, and meanwhile read the first of
+/// them; per step: read, compare, write, and read back until settled where the answer to the write does not say that it is. Steps of different
+/// accounts, Regions and calls go on side by side, since each has its own token bucket.
 ///
 /// # Guarantees
 /// No step is written before the journal names it, nor after another invocation has taken the operation over and appended, nor with less time
 /// left than the margin. A step whose table holds `after` is done without a write. A write with an unknown outcome is resolved by
-/// reading. However it ends, the lease is given up; a finished operation frees its locks.
+/// reading. A step that EC2 did not take for now is read again before it is tried again. However it ends, the lease is given up; a finished
+/// operation frees its locks.
 ///
 /// # Assumptions
-/// The steps of one stage may land in any order: the checker proved it.
+/// The steps of one stage may land in any order: the checker proved it. Whoever holds the locks is the only Holdfast that writes these places, so
+/// what was read while the journal took its entry still holds after.
 ///
 /// # Errors
 /// [`Stopped`], with what is done and what is left. The operation stays open.
@@ -182,37 +207,73 @@ async fn run<J: JournalStore, T: RouteTables>(
     let mut numbers = 0_u32..;
     for stage in &plan.stages {
         let numbered: Vec<(u32, &Step)> = numbers.by_ref().zip(stage).collect();
-        let left: Vec<(u32, &Step)> =
-            numbered.into_iter().filter(|(at, _)| !session.status().done.contains(at)).collect();
-        if left.is_empty() {
-            continue;
-        }
-        if !limits.enough(clock.now()) {
-            append(session, clock).await?;
-            return Ok(Applied::Continue);
-        }
-        session.note(Event::Started { steps: left.iter().map(|(at, _)| *at).collect() });
-        append(session, clock).await?;
-        let ends = futures::stream::iter(
-            left.into_iter().map(|(at, step)| async move { (at, land(tables, step, clock, limits).await) }),
-        );
-        let ends: Vec<(u32, Result<Landed, Cause>)> = ends.buffered(AT_ONCE).collect().await;
-        let done: Vec<u32> =
-            ends.iter().filter(|(_, end)| matches!(end, Ok(Landed::Done))).map(|(at, _)| *at).collect();
-        let all = done.len() == ends.len();
-        if !done.is_empty() {
-            session.note(Event::Done { steps: done });
-        }
-        if let Some(cause) = ends.into_iter().find_map(|(_, end)| end.err()) {
-            return Err(cause);
-        }
-        if !all {
-            append(session, clock).await?;
-            return Ok(Applied::Continue);
+        let left = numbered.into_iter().filter(|(at, _)| !session.status().done.contains(at)).collect();
+        for some in lanes(left) {
+            if !limits.enough(clock.now()) {
+                append(session, clock).await?;
+                return Ok(Applied::Continue);
+            }
+            let mut steps: Vec<u32> = some.iter().flatten().map(|(at, _)| *at).collect();
+            steps.sort_unstable();
+            session.note(Event::Started { steps });
+            let first = some.iter().map(|lane| {
+                join_all(lane.iter().take(AT_ONCE).map(|(_, step)| tables.read_route(step)))
+            });
+            let (appended, first) = futures::future::join(append(session, clock), join_all(first)).await;
+            appended?;
+            let ends = some.iter().zip(first).map(|(lane, first)| {
+                let first = first.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
+                let steps = lane.iter().zip(first).map(|((at, step), seen)| async move {
+                    (*at, land(tables, step, seen, clock, limits).await)
+                });
+                futures::stream::iter(steps).buffer_unordered(AT_ONCE).collect::<Vec<_>>()
+            });
+            let mut ends: Vec<(u32, Result<Landed, Cause>)> = join_all(ends).await.into_iter().flatten().collect();
+            ends.sort_by_key(|(at, _)| *at);
+            let done: Vec<u32> =
+                ends.iter().filter(|(_, end)| matches!(end, Ok(Landed::Done))).map(|(at, _)| *at).collect();
+            let all = done.len() == ends.len();
+            if !done.is_empty() {
+                session.note(Event::Done { steps: done });
+            }
+            if let Some(cause) = ends.into_iter().find_map(|(_, end)| end.err()) {
+                return Err(cause);
+            }
+            if !all {
+                append(session, clock).await?;
+                return Ok(Applied::Continue);
+            }
         }
     }
     append(session, clock).await?;
     Ok(Applied::Done)
+}
+
+/// A step with its position in the plan.
+type Numbered<'p> = (u32, &'p Step);
+
+/// Steps of one stage as they are journalled together, and of those the ones that share a token bucket.
+fn lanes(steps: Vec<Numbered<'_>>) -> Vec<Vec<Vec<Numbered<'_>>>> {
+    let mut lanes: BTreeMap<_, Vec<Numbered<'_>>> = BTreeMap::new();
+    for (at, step) in steps {
+        let place = match &step.place {
+            Place::Route { .. } => 0_u8,
+            Place::Reference { .. } => 1,
+            Place::Propagation { .. } => 2,
+        };
+        let call = (step.before == RouteValue::Absent, step.after == RouteValue::Absent);
+        lanes.entry((&step.scope, step.table.is_tgw(), place, call)).or_default().push((at, step));
+    }
+    let mut together = Vec::new();
+    let mut lanes: Vec<_> = lanes.into_values().map(Vec::into_iter).collect();
+    loop {
+        let some: Vec<Vec<_>> = lanes.iter_mut().map(|lane| lane.by_ref().take(TOGETHER).collect()).collect();
+        let some: Vec<Vec<_>> = some.into_iter().filter(|lane: &Vec<_>| !lane.is_empty()).collect();
+        if some.is_empty() {
+            return together;
+        }
+        together.push(some);
+    }
 }
 
 async fn append<J: JournalStore>(session: &mut Session<'_, J>, clock: &dyn Clock) -> Result<(), Cause> {
@@ -231,9 +292,40 @@ enum Landed {
     NoTime,
 }
 
-async fn land<T: RouteTables>(tables: &T, step: &Step, clock: &dyn Clock, limits: &Limits) -> Result<Landed, Cause> {
+/// Lands one step; `first` is what was read of it already.
+async fn land<T: RouteTables>(
+    tables: &T,
+    step: &Step,
+    first: Option<Result<Seen, TablesError>>,
+    clock: &dyn Clock,
+    limits: &Limits,
+) -> Result<Landed, Cause> {
+    let mut first = first;
+    for tried in 0.. {
+        match try_to_land(tables, step, first.take(), clock, limits).await {
+            Err(Cause::Tables { error: TablesError::Busy(_) | TablesError::Throttled(_), .. })
+                if tried + 1 < TRIES && limits.enough(clock.now()) =>
+            {
+                tables.pause(tried).await;
+            }
+            end => return end,
+        }
+    }
+    Ok(Landed::NoTime)
+}
+
+async fn try_to_land<T: RouteTables>(
+    tables: &T,
+    step: &Step,
+    first: Option<Result<Seen, TablesError>>,
+    clock: &dyn Clock,
+    limits: &Limits,
+) -> Result<Landed, Cause> {
     let failed = |error| Cause::Tables { step: Box::new(step.clone()), error };
-    let mut seen = tables.read_route(step).await.map_err(failed)?;
+    let mut seen = match first {
+        Some(read) => read.map_err(failed)?,
+        None => tables.read_route(step).await.map_err(failed)?,
+    };
     if matches!(seen, Seen::Changing(_)) {
         seen = tables.await_route(step, limits.settle).await.map_err(failed)?;
     }
@@ -248,22 +340,24 @@ async fn land<T: RouteTables>(tables: &T, step: &Step, clock: &dyn Clock, limits
         return Ok(Landed::NoTime);
     }
     let written = tables.write_route(step).await;
-    if let Err(
-        error @ (TablesError::Busy(_) | TablesError::Throttled(_) | TablesError::Denied(_) | TablesError::Refused(_)),
-    ) = written
-    {
-        return Err(failed(error));
-    }
-    // Changed in between, or no answer: what counts is what the table holds now.
-    let mut seen = match &written {
-        Ok(()) => tables.await_route(step, limits.settle).await.map_err(failed)?,
-        Err(_) => tables.read_route(step).await.map_err(failed)?,
+    let (mut seen, lost) = match written {
+        Ok(seen) => (seen, None),
+        Err(
+            error @ (TablesError::Busy(_)
+            | TablesError::Throttled(_)
+            | TablesError::Denied(_)
+            | TablesError::Refused(_)),
+        ) => return Err(failed(error)),
+        // Changed in between, or no answer: what counts is what the table holds now.
+        Err(error @ (TablesError::Changed(_) | TablesError::Unavailable(_))) => {
+            (tables.read_route(step).await.map_err(failed)?, Some(error))
+        }
     };
     if matches!(seen, Seen::Changing(_)) {
         seen = tables.await_route(step, limits.settle).await.map_err(failed)?;
     }
     let present = settled(step, seen)?;
-    match written {
+    match lost {
         _ if present == step.after => {
             tracing::info!(
                 route.table = %step.table, route.place = %step.place_words(), route.region = %step.scope.region,
@@ -272,8 +366,8 @@ async fn land<T: RouteTables>(tables: &T, step: &Step, clock: &dyn Clock, limits
             );
             Ok(Landed::Done)
         }
-        Err(error) if present == step.before => Err(failed(error)),
-        Ok(()) | Err(_) => Err(Cause::Drifted { step: Box::new(step.clone()), seen: present }),
+        Some(error) if present == step.before => Err(failed(error)),
+        Some(_) | None => Err(Cause::Drifted { step: Box::new(step.clone()), seen: present }),
     }
 }
 

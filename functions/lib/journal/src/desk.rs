@@ -3,12 +3,16 @@
 use crate::session::Session;
 use crate::status::{Illegal, Phase, Status};
 use crate::{Append, Entry, Event, Holder, Intent, JournalStore, Lease, Lock, LockWrite, Open, Operation, StoreError};
+use futures::StreamExt;
 use holdfast_model::{NetworkName, OperationId, wire::Force};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tries of an append that others race for.
 const TRIES: usize = 5;
+
+/// Locks that are written at once, after the first: whoever loses that one takes no other.
+pub(crate) const LOCKS_AT_ONCE: usize = 16;
 
 /// Where an invocation takes operations.
 #[derive(Debug)]
@@ -123,9 +127,14 @@ impl<'a, J: JournalStore> Desk<'a, J> {
     ) -> Result<Standing, TakeError> {
         let locks = self.journal.read_locks(networks).await?;
         let mut same: Option<OperationId> = None;
+        let mut ended: BTreeMap<&OperationId, bool> = BTreeMap::new();
         for (network, lock) in &locks {
             let Some(open) = &lock.open else { continue };
-            if self.ended(&open.operation).await? {
+            let ended = match ended.get(&open.operation) {
+                Some(ended) => *ended,
+                None => *ended.entry(&open.operation).or_insert(self.ended(&open.operation).await?),
+            };
+            if ended {
                 continue;
             }
             if open.intent == *intent && same.as_ref().is_none_or(|same| *same == open.operation) {
@@ -228,25 +237,54 @@ impl<'a, J: JournalStore> Desk<'a, J> {
     /// Takes every lock with a lease that covers the one of whoever held it before.
     async fn take(&self, operation: &Operation, locks: &Locks, now: Timestamp) -> Result<HeldLocks, TakeError> {
         let mut taken = HeldLocks::new();
-        for (network, lock) in locks {
-            let since = lock.open.as_ref().filter(|open| open.operation == operation.id).map_or(now, |open| open.since);
-            let open = Open { operation: operation.id.clone(), intent: operation.intent.clone(), since };
-            let older = lock.leased(now).filter(|lease| lease.holder != self.holder).cloned();
-            let until = older.as_ref().map_or(self.lease_until, |older| older.until.max(self.lease_until));
-            let lease = Lease { holder: self.holder.clone(), until };
-            let mine =
-                Lock { v: 1, fence: lock.fence + 1, open: Some(open), lease: Some(lease), owed: lock.owed.clone() };
-            match self.journal.swap_lock(network, lock.fence, &mine).await? {
-                LockWrite::Written => {}
-                LockWrite::Changed(other) if *other == mine => {}
-                LockWrite::Changed(_) => {
-                    self.give_back(&taken, locks).await;
-                    return Err(TakeError::Raced { network: network.clone() });
-                }
-            }
-            taken.insert(network.clone(), HeldLock { lock: mine, older });
+        let mut lost = None;
+        let mut all = locks.iter().map(|(network, lock)| self.take_one(operation, network, lock, now));
+        let mut ends = Vec::new();
+        if let Some(first) = all.next() {
+            ends.push(first.await);
         }
-        Ok(taken)
+        if ends.iter().all(|(_, end)| matches!(end, Ok(Some(_)))) {
+            ends.extend(futures::stream::iter(all).buffered(LOCKS_AT_ONCE).collect::<Vec<_>>().await);
+        }
+        for (network, end) in ends {
+            match end {
+                Ok(Some(held)) => drop(taken.insert(network, held)),
+                Ok(None) => lost = lost.or(Some(TakeError::Raced { network })),
+                Err(error) => lost = Some(error.into()),
+            }
+        }
+        match lost {
+            None => Ok(taken),
+            Some(lost) => {
+                if matches!(lost, TakeError::Raced { .. }) {
+                    self.give_back(&taken, locks).await;
+                }
+                Err(lost)
+            }
+        }
+    }
+
+    /// Takes one lock; none when somebody else changed it in between.
+    async fn take_one(
+        &self,
+        operation: &Operation,
+        network: &NetworkName,
+        lock: &Lock,
+        now: Timestamp,
+    ) -> (NetworkName, Result<Option<HeldLock>, StoreError>) {
+        let since = lock.open.as_ref().filter(|open| open.operation == operation.id).map_or(now, |open| open.since);
+        let open = Open { operation: operation.id.clone(), intent: operation.intent.clone(), since };
+        let older = lock.leased(now).filter(|lease| lease.holder != self.holder).cloned();
+        let until = older.as_ref().map_or(self.lease_until, |older| older.until.max(self.lease_until));
+        let lease = Lease { holder: self.holder.clone(), until };
+        let mine = Lock { v: 1, fence: lock.fence + 1, open: Some(open), lease: Some(lease), owed: lock.owed.clone() };
+        let end = match self.journal.swap_lock(network, lock.fence, &mine).await {
+            Ok(LockWrite::Written) => Ok(Some(HeldLock { lock: mine, older })),
+            Ok(LockWrite::Changed(other)) if *other == mine => Ok(Some(HeldLock { lock: mine, older })),
+            Ok(LockWrite::Changed(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        (network.clone(), end)
     }
 
     /// Puts locks back to what they were; one that cannot be put back runs out with its lease.

@@ -21,7 +21,7 @@ pub use apply::{Applied, Cause, Limits, Stopped, apply};
 pub use desk::{Desk, Locks, Standing, TakeError};
 pub use event::{Entry, Event};
 pub use lock::{Lease, Lock, Open, Owed, owed_to};
-pub use memory::{MemoryJournal, MemoryTables, Stored};
+pub use memory::{MemoryJournal, MemoryTables, Settling, Stored};
 pub use operation::{Holder, Intent, Operation};
 pub use session::{AppendError, Session};
 pub use status::{Illegal, Phase, Status};

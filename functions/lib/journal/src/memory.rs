@@ -78,9 +78,22 @@ impl JournalStore for MemoryJournal {
     }
 }
 
-/// Route tables in memory. A write is seen as changing once, then as settled.
+/// Route tables in memory.
 #[derive(Debug, Default)]
-pub struct MemoryTables(Mutex<Routes>);
+pub struct MemoryTables {
+    routes: Mutex<Routes>,
+    settling: Settling,
+}
+
+/// When a written route is in use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Settling {
+    /// It is seen as changing once, then as settled.
+    #[default]
+    AfterOneRead,
+    /// The answer to the write says so.
+    AtOnce,
+}
 
 type Routes = BTreeMap<(RouteTableId, Spot), (RouteValue, Fresh)>;
 
@@ -92,8 +105,14 @@ enum Fresh {
 }
 
 impl MemoryTables {
+    /// Empty tables.
+    #[must_use]
+    pub fn new(settling: Settling) -> Self {
+        Self { routes: Mutex::default(), settling }
+    }
+
     fn routes(&self) -> MutexGuard<'_, Routes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a route, reference or propagation as somebody else would.
@@ -121,7 +140,7 @@ impl RouteTables for MemoryTables {
         })
     }
 
-    async fn write_route(&self, step: &Step) -> Result<(), TablesError> {
+    async fn write_route(&self, step: &Step) -> Result<Seen, TablesError> {
         let mut routes = self.routes();
         let place = step.key();
         let present = routes.get(&place).map_or(RouteValue::Absent, |(value, _)| value.clone());
@@ -130,8 +149,13 @@ impl RouteTables for MemoryTables {
             (false, true) => return Err(TablesError::Changed("InvalidRoute.NotFound".to_owned())),
             (true, true) | (false, false) => {}
         }
-        routes.insert(place, (step.after.clone(), Fresh::Yes));
-        Ok(())
+        let after = step.after.clone();
+        let (fresh, seen) = match self.settling {
+            Settling::AfterOneRead => (Fresh::Yes, Seen::Changing(after.clone())),
+            Settling::AtOnce => (Fresh::No, Seen::Settled(after.clone())),
+        };
+        routes.insert(place, (after, fresh));
+        Ok(seen)
     }
 
     async fn await_route(&self, step: &Step, _: Duration) -> Result<Seen, TablesError> {
@@ -140,4 +164,6 @@ impl RouteTables for MemoryTables {
             settled @ Seen::Settled(_) => Ok(settled),
         }
     }
+
+    async fn pause(&self, _: u32) {}
 }

@@ -1,8 +1,9 @@
 //! One invocation at work on one operation.
 
-use crate::desk::{Desk, HeldLocks, TakeError};
+use crate::desk::{Desk, HeldLocks, LOCKS_AT_ONCE, TakeError};
 use crate::status::{Phase, Status};
 use crate::{Append, Entry, Event, Intent, JournalStore, Lease, Lock, LockWrite, Operation, Owed, StoreError};
+use futures::StreamExt;
 use jiff::Timestamp;
 
 /// One invocation at work on one operation, whose locks it holds.
@@ -106,16 +107,19 @@ impl<'a, J: JournalStore> Session<'a, J> {
     /// A lock that cannot be changed is not an error of the operation: whoever comes next finds the journal, and the lease runs out.
     async fn swap(&mut self, change: impl Fn(Lock, Option<Lease>) -> Lock) {
         let journal = self.desk.journal;
-        for (network, held) in &mut self.locks {
+        let swaps = self.locks.iter_mut().map(|(network, held)| {
             let fence = held.lock.fence;
             let next = change(Lock { fence: fence + 1, ..held.lock.clone() }, held.older.clone());
-            match journal.swap_lock(network, fence, &next).await {
-                Ok(LockWrite::Written) => held.lock = next,
-                Ok(LockWrite::Changed(_)) => {}
-                Err(error) => {
-                    tracing::warn!(network = %network, %error, "lock of network `{network}` was not changed: {error}");
+            async move {
+                match journal.swap_lock(network, fence, &next).await {
+                    Ok(LockWrite::Written) => held.lock = next,
+                    Ok(LockWrite::Changed(_)) => {}
+                    Err(error) => {
+                        tracing::warn!(network = %network, %error, "lock of network `{network}` was not changed: {error}");
+                    }
                 }
             }
-        }
+        });
+        futures::stream::iter(swaps).buffer_unordered(LOCKS_AT_ONCE).collect::<()>().await;
     }
 }

@@ -97,23 +97,27 @@ impl Status {
     }
 
     fn start(&mut self, plan: &Plan, steps: &[u32]) -> Result<(), String> {
-        let mut first = 0_usize;
-        let stage = plan.stages.iter().map(|stage| {
-            let range = first..first + stage.len();
-            first = range.end;
-            range
-        });
-        let stages: Vec<_> = stage.collect();
+        // First position behind each stage.
+        let ends: Vec<u32> = plan
+            .stages
+            .iter()
+            .scan(0_u32, |end, stage| {
+                *end = end.saturating_add(u32::try_from(stage.len()).unwrap_or(u32::MAX));
+                Some(*end)
+            })
+            .collect();
+        let count = ends.last().copied().unwrap_or(0);
+        let open = (0..count).find(|at| !self.done.contains(at)).unwrap_or(count);
         for step in steps {
             if self.done.contains(step) {
                 return Err(format!("step {step} was done before"));
             }
-            let at = usize::try_from(*step).unwrap_or(usize::MAX);
-            let Some(stage) = stages.iter().find(|range| range.contains(&at)) else {
+            let stage = ends.partition_point(|end| end <= step);
+            if stage == ends.len() {
                 return Err(format!("the plan has no step {step}"));
-            };
-            if let Some(open) = (0..stage.start).find(|at| u32::try_from(*at).is_ok_and(|at| !self.done.contains(&at)))
-            {
+            }
+            let begin = stage.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+            if open < begin {
                 return Err(format!("step {step} began before step {open} of an earlier stage was done"));
             }
             self.started.insert(*step);

@@ -4,16 +4,19 @@ use holdfast_plan::{RouteValue, Step};
 use std::future::Future;
 use std::time::Duration;
 
-/// Route tables that steps are read from and written to.
+/// Route tables that steps are read from and written to: routes, references to prefix lists and propagations, each a place of a table.
 pub trait RouteTables: Send + Sync {
-    /// Reads what the table of a step holds for exactly the prefix of the step. A propagated route is [`RouteValue::Absent`].
+    /// Reads what the place of a step holds. A propagated route is [`RouteValue::Absent`].
     fn read_route(&self, step: &Step) -> impl Future<Output = Result<Seen, TablesError>> + Send;
 
-    /// Writes `step.after`, with the call that fits `step.before`.
-    fn write_route(&self, step: &Step) -> impl Future<Output = Result<(), TablesError>> + Send;
+    /// Writes `step.after`, with the call that fits `step.before`; returns what the answer says. Sent once.
+    fn write_route(&self, step: &Step) -> impl Future<Output = Result<Seen, TablesError>> + Send;
 
-    /// Reads again until the route is settled at `step.after` or the limit has passed; returns what was read last.
+    /// Reads again until the place is settled at `step.after` or the limit has passed; returns what was read last.
     fn await_route(&self, step: &Step, within: Duration) -> impl Future<Output = Result<Seen, TablesError>> + Send;
+
+    /// Waits before the same step is tried again: longer from try to try, the first being 0.
+    fn pause(&self, tried: u32) -> impl Future<Output = ()> + Send;
 }
 
 /// What a table was seen to hold.

@@ -60,7 +60,11 @@ fn plan() -> Plan {
 }
 
 fn tables_before() -> MemoryTables {
-    let tables = MemoryTables::default();
+    tables_settling(Settling::AfterOneRead)
+}
+
+fn tables_settling(settling: Settling) -> MemoryTables {
+    let tables = MemoryTables::new(settling);
     for step in plan().steps().filter(|step| step.before != RouteValue::Absent) {
         tables.set(&step.table, step.place.spot(), step.before.clone());
     }
@@ -154,12 +158,13 @@ impl RouteTables for Breaking<'_> {
     async fn read_route(&self, step: &Step) -> Result<Seen, TablesError> {
         self.table(self.tables.read_route(step)).await
     }
-    async fn write_route(&self, step: &Step) -> Result<(), TablesError> {
+    async fn write_route(&self, step: &Step) -> Result<Seen, TablesError> {
         self.table(self.tables.write_route(step)).await
     }
     async fn await_route(&self, step: &Step, within: Duration) -> Result<Seen, TablesError> {
         self.table(self.tables.await_route(step, within)).await
     }
+    async fn pause(&self, _: u32) {}
 }
 
 #[derive(Debug)]
@@ -240,10 +245,11 @@ fn forward(id: &str, now: i64) -> Start<'_> {
 
 #[tokio::test]
 async fn broken_at_every_call_and_started_again_ends_done() {
-    for how in [Break::Before, Break::After, Break::DeathBefore, Break::DeathAfter] {
+    let hows = [Break::Before, Break::After, Break::DeathBefore, Break::DeathAfter];
+    for (how, settling) in hows.into_iter().flat_map(|how| [(how, Settling::AfterOneRead), (how, Settling::AtOnce)]) {
         let mut number = 0;
         loop {
-            let (journal, tables) = (MemoryJournal::default(), tables_before());
+            let (journal, tables) = (MemoryJournal::default(), tables_settling(settling));
             let broken = Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at: number, how };
             let first = forward("op-00000001", 0).run(&broken, &broken).await;
             let calls = broken.calls.load(Ordering::SeqCst);
