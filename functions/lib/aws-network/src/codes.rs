@@ -1,7 +1,9 @@
 //! What the error codes of EC2 mean: the one table.
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use holdfast_model::{Fault, FaultName, Scope};
+use std::error::Error;
 use std::fmt;
 
 /// A call to EC2 that did not succeed.
@@ -142,8 +144,11 @@ fn kind_of(code: &str, message: &str) -> ErrorKind {
 pub(crate) fn meaning<E, R>(error: &SdkError<E, R>) -> (ErrorKind, String)
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: fmt::Debug,
+    R: fmt::Debug + 'static,
 {
+    if let Some(refused) = credentials(error) {
+        return refused;
+    }
     match error {
         SdkError::ConstructionFailure(_) => (ErrorKind::NotSent, chain(error)),
         // Whether a connection broke before or after EC2 had the request cannot be told for sure.
@@ -158,6 +163,29 @@ where
         },
         _ => (ErrorKind::NoAnswer, chain(error)),
     }
+}
+
+/// What it means that there are no credentials to sign a request with: nothing was sent. Whoever gave none says why in words; a code of AWS
+/// among them tells whether it was refused.
+fn credentials(error: &(dyn Error + 'static)) -> Option<(ErrorKind, String)> {
+    let mut cause = Some(error);
+    while let Some(present) = cause.filter(|present| !present.is::<CredentialsError>()) {
+        cause = present.source();
+    }
+    let mut texts = Vec::new();
+    let mut why = cause?.source();
+    while let Some(present) = why {
+        texts.push(present.to_string());
+        why = present.source();
+    }
+    let text = texts.first().cloned().or_else(|| cause.map(ToString::to_string)).unwrap_or_default();
+    let mut words = texts.iter().flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()));
+    let kind = match words.find_map(FaultName::from_aws_code) {
+        Some(FaultName::AccessDenied) => ErrorKind::Denied,
+        Some(FaultName::Throttled) => ErrorKind::Throttled,
+        Some(_) | None => ErrorKind::NotSent,
+    };
+    Some((kind, text))
 }
 
 fn chain<E, R>(error: &SdkError<E, R>) -> String

@@ -1,13 +1,14 @@
 //! The network of AWS as Holdfast uses it: transit gateway and VPC routes, prefix lists, propagations, instances and
 //! network interfaces.
 //!
-//! The only crate that names `aws_sdk_ec2`; no type of that SDK is in its interface. It reads and writes and decides nothing: what a picture
+//! The only crate that names `aws_sdk_ec2` and `aws_sdk_directconnect`; no type of an SDK is in its interface. It reads and writes and decides nothing: what a picture
 //! means is in `holdfast-plan`, when a route is written is in `holdfast-journal`.
 //!
 //! One [`AwsNetwork`] is one account in one Region. All its calls go through one token bucket per action of the EC2 API.
 
 mod codes;
 mod convert;
+mod direct_connect;
 mod lists;
 mod machines;
 mod network;
@@ -23,8 +24,10 @@ pub use network::AwsNetwork;
 pub use pace::Pace;
 pub use picture::{read_picture, read_picture_towards, scopes_of};
 
-/// EC2 actions that only read.
+/// Actions that only read.
 pub const ACTIONS: &[&str] = &[
+    "directconnect:DescribeDirectConnectGatewayAssociations",
+    "directconnect:DescribeDirectConnectGateways",
     "ec2:DescribeInstances",
     "ec2:DescribeManagedPrefixLists",
     "ec2:DescribeNetworkInterfaces",

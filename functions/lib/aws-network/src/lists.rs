@@ -8,8 +8,8 @@ use crate::pages::{FILTER_VALUES, filter, read_pages};
 use crate::places::propagates;
 use aws_sdk_ec2::types::{ManagedPrefixList, VpcPeeringConnectionStateReasonCode, VpcPeeringConnectionVpcInfo};
 use holdfast_model::{
-    AttachmentId, AttachmentState, Prefix, PrefixList, PrefixListId, PrefixListReference, Region, RouteTableId,
-    VpcId, VpcPeering, VpcPeeringId,
+    AttachmentId, AttachmentState, Prefix, PrefixList, PrefixListId, PrefixListReference, Region, RouteTableId, VpcId,
+    VpcPeering, VpcPeeringId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -13,6 +13,7 @@ use std::fmt;
 pub struct AwsNetwork {
     pub(crate) reads: Client,
     pub(crate) writes: Client,
+    pub(crate) dx: aws_sdk_directconnect::Client,
     pub(crate) pace: Pace,
     scope: Scope,
 }
@@ -30,7 +31,8 @@ impl AwsNetwork {
     #[must_use]
     pub fn paced(config: &SdkConfig, scope: Scope, pace: Pace) -> Self {
         let once = aws_sdk_ec2::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
-        Self { reads: Client::new(config), writes: Client::from_conf(once), pace, scope }
+        let dx = aws_sdk_directconnect::Client::new(config);
+        Self { reads: Client::new(config), writes: Client::from_conf(once), dx, pace, scope }
     }
 
     /// Account and Region.
@@ -43,7 +45,7 @@ impl AwsNetwork {
     pub(crate) fn error<E, R>(&self, action: &'static str, what: &str, error: &SdkError<E, R>) -> Ec2Error
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: fmt::Debug,
+        R: fmt::Debug + 'static,
     {
         let (kind, detail) = meaning(error);
         Ec2Error { scope: self.scope.clone(), action, what: what.to_owned(), kind, detail }

@@ -6,9 +6,10 @@ use crate::tgw::{Listed, ListedKind, ListedTable};
 use crate::vpcs::VpcRead;
 use futures::future::join_all;
 use holdfast_model::{
-    Attachment, AttachmentId, AttachmentKind, AttachmentState, NetworkMap, NextHop, Picture, Prefix, PrefixList,
-    PrefixListId, PrefixListReference, Region, RouteOrigin, RouteTable, RouteTableId, Scope, Site, SiteName, SubnetId,
-    TgwId, TgwRoute, TgwTable, Unread, Vantage, VpcId, VpcPeering, VpcPeeringId, VpcTarget,
+    Advertisement, Attachment, AttachmentId, AttachmentKind, AttachmentState, DxGateway, DxGatewayId, NetworkMap,
+    NextHop, Picture, Prefix, PrefixList, PrefixListId, PrefixListReference, Region, RouteOrigin, RouteTable,
+    RouteTableId, Scope, Site, SiteName, SubnetId, TgwId, TgwRoute, TgwTable, Unread, Vantage, VpcId, VpcPeering,
+    VpcPeeringId, VpcTarget,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +81,14 @@ pub async fn read_picture_towards(
     let asked = tgw_scopes(map);
     let gateways = join_all(networks.values().filter(|network| asked.contains(network.scope())).map(read_gateways));
     let owners = join_all(networks.values().map(|network| read_table_owners(network, map)));
-    let (gateways, owners) = futures::future::join(gateways, owners).await;
+    let advertised = read_dx_gateways(networks, map);
+    let (gateways, owners, advertised) = futures::future::join3(gateways, owners, advertised).await;
+    for found in advertised {
+        match found {
+            Ok(gateway) => drop(picture.dx_gateways.insert(gateway.id.clone(), gateway)),
+            Err(unread) => picture.unread.push(unread),
+        }
+    }
     add_attachments(&mut picture, &gateways, networks).await;
 
     let tables = tables_in_scope(map, &picture, &gateways);
@@ -278,7 +286,8 @@ fn vpcs_in_scope(
         })
     });
     for (region, id, fallback) in vantages.chain(hops) {
-        if let Some(AttachmentKind::Vpc { vpc, .. }) = picture.attachment(region, id).map(|attachment| &attachment.kind) {
+        if let Some(AttachmentKind::Vpc { vpc, .. }) = picture.attachment(region, id).map(|attachment| &attachment.kind)
+        {
             vpcs.entry(vpc.clone()).or_insert_with(|| owner(map, gateways, region, id, networks).unwrap_or(fallback));
         }
     }
@@ -320,6 +329,22 @@ async fn read_table_owners(network: &AwsNetwork, map: &NetworkMap) -> (BTreeMap<
     }
 }
 
+/// Reads the Direct Connect gateways whose allowed prefixes tell on-premises where to send the networks.
+async fn read_dx_gateways(networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkMap) -> Vec<Result<DxGateway, Unread>> {
+    let mut named: BTreeMap<DxGatewayId, &AwsNetwork> = BTreeMap::new();
+    for entry in map.vantages.values().flat_map(Vantage::entries) {
+        let Advertisement::AllowedPrefixes { gateway } = entry.advertised else { continue };
+        if let Some(network) = networks.get(&Scope { account: entry.account, region: entry.region }) {
+            named.entry(gateway).or_insert(network);
+        }
+    }
+    let reads = named.into_iter().map(|(id, network)| async move {
+        let read = network.read_dx_gateway(&id).await;
+        read.map_err(|error| not_read(network, format!("Direct Connect gateway `{id}`"), &error))
+    });
+    join_all(reads).await
+}
+
 /// What is read of a table beside its routes, for calls that most network maps do not need.
 struct Wants {
     /// Names and tags of transit gateway tables.
@@ -336,9 +361,10 @@ impl Wants {
                 || to.and_then(|to| table.next_hops.get(to)).is_some_and(|hop| matches!(hop, NextHop::Absent { .. }))
         };
         Self {
-            names: map.route_tables.values().any(|table| {
-                !table.id.is_tgw() || table.prefix_list.is_some() || !table.propagations.is_empty()
-            }),
+            names: map
+                .route_tables
+                .values()
+                .any(|table| !table.id.is_tgw() || table.prefix_list.is_some() || !table.propagations.is_empty()),
             references: tables().filter(|table| table.prefix_list.is_some()).map(|table| table.id.clone()).collect(),
             propagations: tables().filter(uncovers).map(|table| table.id.clone()).collect(),
         }
@@ -419,9 +445,7 @@ async fn read_table(
     let by_list = routes.values().any(|route| matches!(route.origin, RouteOrigin::PrefixList { .. }));
     let references = match references.map_err(|error| ("prefix list references", error))? {
         Some(references) => references,
-        None if by_list => {
-            network.read_references(table).await.map_err(|error| ("prefix list references", error))?
-        }
+        None if by_list => network.read_references(table).await.map_err(|error| ("prefix list references", error))?,
         None => BTreeMap::new(),
     };
     Ok((routes, references, propagations.map_err(|error| ("propagations", error))?))
@@ -522,7 +546,9 @@ async fn read_lists(
                 match found.remove(&id) {
                     Some(Ok(list)) => drop(lists.insert(id, list)),
                     Some(Err(error)) => unread.push(not_read(network, format!("prefix list `{id}`"), &error)),
-                    None => unread.push(not_read(network, format!("prefix list `{id}`"), &"there is no such list here")),
+                    None => {
+                        unread.push(not_read(network, format!("prefix list `{id}`"), &"there is no such list here"))
+                    }
                 }
             }
         }

@@ -4,11 +4,11 @@ use crate::codes::{Ec2Error, ErrorKind};
 use crate::convert::{Precedence, parse, reference, route_state, vpc_route};
 use crate::network::AwsNetwork;
 use crate::pages::{filter, read_pages, write_once};
-use aws_sdk_ec2::types::{RouteOrigin, TransitGatewayPrefixListReference, TransitGatewayPropagationState, TransitGatewayRoute};
-use holdfast_journal::Seen;
-use holdfast_model::{
-    AttachmentId, Prefix, PrefixListId, ReferenceState, RouteState, RouteTableId, VpcTarget,
+use aws_sdk_ec2::types::{
+    RouteOrigin, TransitGatewayPrefixListReference, TransitGatewayPropagationState, TransitGatewayRoute,
 };
+use holdfast_journal::Seen;
+use holdfast_model::{AttachmentId, Prefix, PrefixListId, ReferenceState, RouteState, RouteTableId, VpcTarget};
 use holdfast_plan::{Place, RouteValue, Step};
 
 const VPC_TABLES: &str = "DescribeRouteTables";
@@ -185,9 +185,11 @@ impl AwsNetwork {
         };
         match route.state {
             RouteState::Active => Ok(Seen::Settled(value)),
-            RouteState::Blackhole if value == step.after => {
-                Err(self.not_ours(VPC_TABLES, what, format!("the route to {value} is a blackhole: nothing takes it there")))
-            }
+            RouteState::Blackhole if value == step.after => Err(self.not_ours(
+                VPC_TABLES,
+                what,
+                format!("the route to {value} is a blackhole: nothing takes it there"),
+            )),
             RouteState::Blackhole => Ok(Seen::Settled(value)),
             RouteState::Pending | RouteState::Deleting | RouteState::Unknown => {
                 Err(self.not_ours(VPC_TABLES, what, "the route is in a state that is not known"))
@@ -255,9 +257,7 @@ impl AwsNetwork {
 
     fn of_reference(&self, what: &str, found: &TransitGatewayPrefixListReference) -> Result<Seen, Ec2Error> {
         let (_, reference) = reference(found).map_err(|error| self.malformed(REFERENCES, what, error))?;
-        let value = reference
-            .attachment
-            .map_or(RouteValue::Blackhole, |attachment| RouteValue::Static { attachment });
+        let value = reference.attachment.map_or(RouteValue::Blackhole, |attachment| RouteValue::Static { attachment });
         match reference.state {
             ReferenceState::Available => Ok(Seen::Settled(value)),
             ReferenceState::Changing => Ok(Seen::Changing(value)),

@@ -216,16 +216,16 @@ async fn run<J: JournalStore, T: RouteTables>(
             let mut steps: Vec<u32> = some.iter().flatten().map(|(at, _)| *at).collect();
             steps.sort_unstable();
             session.note(Event::Started { steps });
-            let first = some.iter().map(|lane| {
-                join_all(lane.iter().take(AT_ONCE).map(|(_, step)| tables.read_route(step)))
-            });
+            let first =
+                some.iter().map(|lane| join_all(lane.iter().take(AT_ONCE).map(|(_, step)| tables.read_route(step))));
             let (appended, first) = futures::future::join(append(session, clock), join_all(first)).await;
             appended?;
             let ends = some.iter().zip(first).map(|(lane, first)| {
                 let first = first.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
-                let steps = lane.iter().zip(first).map(|((at, step), seen)| async move {
-                    (*at, land(tables, step, seen, clock, limits).await)
-                });
+                let steps = lane
+                    .iter()
+                    .zip(first)
+                    .map(|((at, step), seen)| async move { (*at, land(tables, step, seen, clock, limits).await) });
                 futures::stream::iter(steps).buffer_unordered(AT_ONCE).collect::<Vec<_>>()
             });
             let mut ends: Vec<(u32, Result<Landed, Cause>)> = join_all(ends).await.into_iter().flatten().collect();

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
 
+mod accounts;
+mod beside;
+mod places;
+
 use aws_config::{BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use holdfast_aws_network::{AwsNetwork, ErrorKind, RouteTarget, SeenRoute, read_picture, scopes_of};
+use holdfast_aws_network::{AwsNetwork, read_picture, scopes_of};
 use holdfast_model::*;
 use holdfast_sim::{Options, Sim, World};
 use jiff::Timestamp;
@@ -176,79 +180,6 @@ async fn a_cut_answer_without_a_token_is_completed_by_halves() {
     let routes = network(&sim, "eu-west-1").read_routes(&id(WEST)).await.unwrap();
     assert_eq!(routes.len(), 1500 + 6);
     assert!(routes.contains_key(&id("100.64.5.219/32")) && routes.contains_key(&id("10.66.0.0/16")));
-}
-
-#[tokio::test]
-async fn one_route_is_written_read_back_and_taken_away() {
-    let sim = start(|_| {}).await;
-    let (west, table, prefix) = (network(&sim, "eu-west-1"), id(WEST), id("10.1.5.0/24"));
-    let to = |text: &str| RouteTarget::Attachment(id(text));
-    let (new, across) = ("tgw-attach-00000000000000002", "tgw-attach-00000000000000006");
-    assert_eq!(west.read_route(&table, prefix).await.unwrap(), SeenRoute::Absent { propagated: None });
-    assert_eq!(west.replace_route(&table, prefix, &to(new)).await.unwrap_err().kind, ErrorKind::RouteNotFound);
-    assert_eq!(west.delete_route(&table, prefix).await.unwrap_err().kind, ErrorKind::RouteNotFound);
-    west.create_route(&table, prefix, &to(new)).await.unwrap();
-    assert_eq!(west.create_route(&table, prefix, &to(new)).await.unwrap_err().kind, ErrorKind::AlreadyExists);
-    let seen = |attachment: &str, state| SeenRoute::Static { attachment: id(attachment), state };
-    assert_eq!(west.read_route(&table, prefix).await.unwrap(), seen(new, RouteState::Pending));
-    assert_eq!(west.read_route(&table, prefix).await.unwrap(), seen(new, RouteState::Active));
-    west.replace_route(&table, prefix, &to(across)).await.unwrap();
-    west.read_route(&table, prefix).await.unwrap();
-    assert_eq!(west.read_route(&table, prefix).await.unwrap(), seen(across, RouteState::Active));
-    west.replace_route(&table, prefix, &RouteTarget::Blackhole).await.unwrap();
-    west.read_route(&table, prefix).await.unwrap();
-    assert_eq!(west.read_route(&table, prefix).await.unwrap(), SeenRoute::Blackhole { state: RouteState::Blackhole });
-    west.delete_route(&table, prefix).await.unwrap();
-    assert_eq!(west.read_route(&table, prefix).await.unwrap(), SeenRoute::Absent { propagated: None });
-    let propagated = west.read_route(&table, id("10.1.0.0/16")).await.unwrap();
-    assert!(matches!(propagated, SeenRoute::Absent { propagated: Some(_) }), "{propagated:?}");
-    let unknown = west.read_route(&id("tgw-rtb-0000000000000dead"), prefix).await.unwrap_err();
-    assert_eq!(unknown.kind, ErrorKind::IdNotFound, "{unknown}");
-    let unknown = west.create_route(&table, prefix, &to("tgw-attach-0000000000000dead")).await.unwrap_err();
-    assert_eq!(unknown.kind, ErrorKind::IdNotFound, "{unknown}");
-}
-
-#[tokio::test]
-async fn a_write_is_sent_once_whatever_happens_to_it() {
-    let sim = start(|_| {}).await;
-    let (west, table, prefix) = (network(&sim, "eu-west-1"), id(WEST), id("10.1.5.0/24"));
-    let target = RouteTarget::Attachment(id("tgw-attach-00000000000000002"));
-    for (effect, kind) in [
-        (json!({"kind": "throttle"}), ErrorKind::Throttled),
-        (json!({"kind": "error", "code": "IncorrectState", "status": 400, "message": "busy"}), ErrorKind::Busy),
-        (json!({"kind": "error", "code": "Unavailable", "status": 503, "message": "x"}), ErrorKind::NoAnswer),
-        (json!({"kind": "drop_request"}), ErrorKind::NoAnswer),
-        (json!({"kind": "drop_reply"}), ErrorKind::NoAnswer),
-    ] {
-        sim.shared().gate().clear_faults();
-        sim.shared().gate().log().clear();
-        fault(&sim, json!({"match": {"action": "CreateTransitGatewayRoute"}, "times": 5, "effect": effect}));
-        let error = west.create_route(&table, prefix, &target).await.unwrap_err();
-        assert_eq!((error.kind, calls(&sim, "CreateTransitGatewayRoute")), (kind, 1), "{error}");
-    }
-    // Only the dropped reply left its effect.
-    assert!(matches!(west.read_route(&table, prefix).await.unwrap(), SeenRoute::Static { .. }));
-}
-
-#[tokio::test]
-async fn reads_are_repeated_after_a_throttle() {
-    let sim = start(|_| {}).await;
-    fault(&sim, json!({"match": {"action": "SearchTransitGatewayRoutes"}, "times": 1, "effect": {"kind": "throttle"}}));
-    let west = network(&sim, "eu-west-1");
-    west.read_route(&id(WEST), id("10.1.5.0/24")).await.unwrap();
-    assert_eq!(calls(&sim, "SearchTransitGatewayRoutes"), 2);
-}
-
-#[tokio::test]
-async fn more_writes_than_the_bucket_holds_are_never_throttled() {
-    let sim = start(|_| {}).await;
-    let (west, table) = (network(&sim, "eu-west-1"), id::<RouteTableId>(WEST));
-    let writes = (0..53u8).map(|n| {
-        let (west, table) = (&west, &table);
-        async move { west.create_route(table, id(&format!("100.64.0.{n}/32")), &RouteTarget::Blackhole).await }
-    });
-    let ended = futures::future::join_all(writes).await;
-    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
 }
 
 #[tokio::test]

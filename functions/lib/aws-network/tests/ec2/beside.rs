@@ -1,0 +1,124 @@
+//! What a picture holds beside the routes of transit gateways, each read only when the network map or a table calls for it.
+
+use super::*;
+use holdfast_aws_network::read_picture_towards;
+
+/// A map whose table `west` also has these keys, and maybe one more table.
+fn map_with(west: &str, table: &str) -> NetworkMap {
+    let text = include_str!("map.yaml");
+    let text =
+        text.replacen("    id: tgw-rtb-00000000000000001\n", &format!("    id: tgw-rtb-00000000000000001\n{west}"), 1);
+    NetworkMap::parse(&text.replacen("route_tables:\n", &format!("route_tables:\n{table}"), 1)).unwrap()
+}
+
+async fn picture_of(sim: &Sim, map: &NetworkMap, to: Option<&str>) -> Picture {
+    let to: Option<SiteName> = to.map(id);
+    let networks: BTreeMap<Scope, AwsNetwork> =
+        scopes_of(map).into_iter().map(|scope| (scope.clone(), network(sim, scope.region.as_str()))).collect();
+    read_picture_towards(&networks, map, to.as_ref(), Timestamp::UNIX_EPOCH).await
+}
+
+const BESIDE: [&str; 5] = [
+    "DescribeManagedPrefixLists",
+    "DescribeVpcPeeringConnections",
+    "GetManagedPrefixListEntries",
+    "GetTransitGatewayPrefixListReferences",
+    "GetTransitGatewayRouteTablePropagations",
+];
+
+#[tokio::test]
+async fn a_plain_map_costs_no_call_for_what_it_does_not_name() {
+    let sim = start(|_| {}).await;
+    let picture = picture_of(&sim, &map(), Some("far")).await;
+    assert_eq!(picture.unread, []);
+    assert_eq!(BESIDE.map(|action| calls(&sim, action)), [0; 5]);
+    assert!(picture.tgw_tables.values().all(|table| table.propagations.is_none()));
+}
+
+#[tokio::test]
+async fn propagations_are_read_where_a_static_route_will_go_or_the_map_names_them() {
+    let sim = start(|_| {}).await;
+    // At `old`, table west holds no static route.
+    let picture = picture_of(&sim, &map(), Some("old")).await;
+    let (new, old) = (id("tgw-attach-00000000000000002"), id("tgw-attach-00000000000000001"));
+    let west = &picture.tgw_tables[&id(WEST)];
+    let wanted = BTreeSet::from([old, new, id("tgw-attach-00000000000000003")]);
+    assert_eq!(west.propagations.as_ref(), Some(&wanted));
+    assert_eq!(picture.tgw_tables[&id("tgw-rtb-00000000000000003")].propagations, None);
+    let named = map_with("    propagations: { old: tgw-attach-00000000000000001 }\n", "");
+    let picture = picture_of(&sim, &named, None).await;
+    let west = &picture.tgw_tables[&id(WEST)];
+    assert_eq!((west.propagations.as_ref(), west.name.as_deref()), (Some(&wanted), Some("west")));
+}
+
+#[tokio::test]
+async fn lists_come_with_every_entry_and_with_the_references_to_them() {
+    let sim = start(|world| long_list(world)).await;
+    let listed = map_with("    prefix_list: pl-00000000000000001\n", "");
+    let picture = picture_of(&sim, &listed, None).await;
+    assert_eq!(picture.unread, []);
+    let list = &picture.prefix_lists[&id("pl-00000000000000001")];
+    assert_eq!((list.entries.len(), list.max_entries, list.name.as_deref()), (250, 300, Some("shops")));
+    assert_eq!(calls(&sim, "GetManagedPrefixListEntries"), 3);
+    let west = &picture.tgw_tables[&id(WEST)];
+    let reference =
+        PrefixListReference { attachment: Some(id("tgw-attach-00000000000000002")), state: ReferenceState::Available };
+    assert_eq!(west.references, BTreeMap::from([(id("pl-00000000000000001"), reference)]));
+    let route = &west.routes[&id("100.64.0.7/32")];
+    assert_eq!(route.origin, RouteOrigin::PrefixList { id: id("pl-00000000000000001") });
+    // A table that shows such routes has its references and lists read, though the map names none.
+    let picture = picture_of(&sim, &map(), None).await;
+    assert_eq!(picture.tgw_tables[&id(WEST)].references.len(), 1);
+    assert_eq!(picture.prefix_lists.len(), 1);
+}
+
+/// The list with 250 entries, and a reference of table west to it.
+fn long_list(world: &mut World) {
+    let mut file = holdfast_sim::WorldFile::parse(include_str!("world.yaml")).unwrap();
+    let region = file.regions.get_mut("eu-west-1").unwrap();
+    region.prefix_lists[0].entries = (0..250_u8).map(|n| format!("100.64.0.{n}/32").parse().unwrap()).collect();
+    region.prefix_lists[0].max_entries = Some(300);
+    region.transit_gateways[0].route_tables[0].routes.push(holdfast_sim::ec2::file::TgwRouteFile {
+        prefix: None,
+        prefix_list: Some("shops".into()),
+        attachment: Some("new".into()),
+        blackhole: false,
+    });
+    *world = World::from_file(&file).unwrap();
+}
+
+const EDGE: &str = "  edge:
+    account: main
+    region: eu-west-1
+    id: rtb-00000000000000005
+    next_hops:
+      old: { kind: vpc_peering, id: pcx-00000000000000001 }
+      new: { kind: tgw, id: tgw-00000000000000001 }
+      far: { kind: tgw, id: tgw-00000000000000001 }
+";
+
+#[tokio::test]
+async fn a_vpc_table_of_the_map_brings_its_vpc_and_its_peerings() {
+    let sim = start(|_| {}).await;
+    let picture = picture_of(&sim, &map_with("", EDGE), None).await;
+    assert_eq!(picture.unread, []);
+    // No site is in this VPC: it is read since one of its tables is named.
+    let shared = &picture.vpcs[&id("vpc-00000000000000005")];
+    let table = &shared.tables[&id("rtb-00000000000000005")];
+    assert_eq!(table.routes[&id("10.1.0.0/16")].target, VpcTarget::Peering { id: id("pcx-00000000000000001") });
+    assert_eq!(table.managed_by.as_deref(), None);
+    // By prefix list: a route for each entry.
+    assert_eq!(table.routes[&id("10.1.6.0/24")].target, VpcTarget::Tgw { id: id("tgw-00000000000000001") });
+    let peering = &picture.vpc_peerings[&id("pcx-00000000000000001")];
+    assert_eq!(peering.state, AttachmentState::Available);
+    let across = peering.across(&id("vpc-00000000000000005")).unwrap();
+    assert_eq!((across.0, across.1), (&id("vpc-00000000000000001"), &id("eu-west-1")));
+    // What NC2 and FIS wrote is told as theirs.
+    let nc2 = &picture.vpcs[&id("vpc-00000000000000002")].tables[&id("rtb-00000000000000003")];
+    assert_eq!(nc2.routes[&id("10.1.5.0/24")].written_by.as_deref(), Some("NC2"));
+    let fis = &picture.vpcs[&id("vpc-00000000000000001")].tables[&id("rtb-00000000000000002")];
+    assert_eq!(fis.managed_by.as_deref(), Some("AWS FIS"));
+    let gone = map_with("", &EDGE.replace("rtb-00000000000000005", "rtb-0000000000000dead"));
+    let picture = picture_of(&sim, &gone, None).await;
+    assert!(picture.unread.iter().any(|unread| unread.what.contains("rtb-0000000000000dead")), "{:?}", picture.unread);
+}
