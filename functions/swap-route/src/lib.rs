@@ -11,6 +11,7 @@ mod words;
 
 pub use context::Context;
 pub use swap::handle;
+pub use tables::AwsTables;
 
 /// IAM actions in the accounts that the network map names: everything that is read, and the writes of static routes.
 pub const ACTIONS: &[&[&str]] = &[holdfast_aws_network::ACTIONS, holdfast_aws_network::WRITE_ACTIONS];

@@ -18,7 +18,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// Route tables of every account and Region of the network map.
-pub(crate) struct AwsTables<'a>(pub(crate) &'a BTreeMap<Scope, AwsNetwork>);
+#[derive(Debug)]
+pub struct AwsTables<'a>(pub &'a BTreeMap<Scope, AwsNetwork>);
 
 impl AwsTables<'_> {
     fn network(&self, step: &Step) -> Result<&AwsNetwork, TablesError> {
@@ -56,6 +57,10 @@ impl RouteTables for AwsTables<'_> {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "EC2 says of no condition when its buckets are full or an attachment is ready again; tries are few"
+    )]
     async fn pause(&self, tried: u32) {
         tokio::time::sleep(FIRST_RETRY.saturating_mul(2_u32.saturating_pow(tried))).await;
     }

@@ -8,6 +8,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why the lab could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
+    /// Something could not be measured.
+    #[error("the measurement failed")]
+    Bench(#[source] BoxError),
     /// No suitable Python.
     #[error("no Python 3.10 to 3.13 with the `venv` module was found (tried {tried}): install one and put it in PATH")]
     NoPython {

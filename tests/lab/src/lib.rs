@@ -4,6 +4,7 @@
 //! `infra/template.yaml` in both Regions and hands out clients. [`story`] runs the reference story on it and judges it.
 
 pub mod aws;
+pub mod bench;
 mod child;
 pub mod control;
 mod error;

@@ -1,9 +1,9 @@
-//! `cargo lab` and `cargo lab serve`.
+//! `cargo lab`, `cargo lab serve` and `cargo lab bench`.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use holdfast_lab::{Lab, LabError, LabOptions, Progress, Source, story};
+use holdfast_lab::{Lab, LabError, LabOptions, Progress, Source, bench, story};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the reference story on emulated AWS, Nutanix and guests: no account, no network, no container.
@@ -36,6 +36,8 @@ struct Arguments {
 enum Mode {
     /// Keep everything running until Ctrl-C, for the AWS CLI and other clients.
     Serve,
+    /// Measure how near route changes come to the speed that AWS allows: one JSON object a line. Takes some minutes.
+    Bench,
 }
 
 impl Arguments {
@@ -87,6 +89,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments, progress: &Progress) -> Result<(), LabError> {
+    if arguments.mode == Some(Mode::Bench) {
+        return bench::run(|figure| progress.line(&figure.to_string())).await.map_err(LabError::Bench);
+    }
     let mut lab = Lab::start(arguments.options(progress)).await?;
     if arguments.json {
         progress.line(&lab.describe().to_string());
