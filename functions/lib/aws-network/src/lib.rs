@@ -6,6 +6,7 @@
 //!
 //! One [`AwsNetwork`] is one account in one Region. All its calls go through one token bucket per action of the EC2 API.
 
+mod beside;
 mod codes;
 mod convert;
 mod direct_connect;
@@ -16,13 +17,15 @@ mod pace;
 mod pages;
 mod picture;
 mod places;
+mod scope;
 mod tgw;
 mod vpcs;
 
 pub use codes::{Ec2Error, ErrorKind};
 pub use network::AwsNetwork;
 pub use pace::Pace;
-pub use picture::{read_picture, read_picture_towards, scopes_of};
+pub use picture::{read_picture, read_picture_towards};
+pub use scope::scopes_of;
 
 /// Actions that only read.
 pub const ACTIONS: &[&str] = &[

@@ -1,49 +1,19 @@
 //! Puts together what is read of several accounts and Regions into one picture.
 
+use crate::beside::{mark_nc2, read_beside, read_dx_gateways, read_table_owners};
 use crate::codes::Ec2Error;
 use crate::network::AwsNetwork;
+use crate::scope::{Wants, scopes_of, tables_in_scope, tgw_scopes, vpcs_in_scope};
 use crate::tgw::{Listed, ListedKind, ListedTable};
 use crate::vpcs::VpcRead;
 use futures::future::join_all;
 use holdfast_model::{
-    Advertisement, Attachment, AttachmentId, AttachmentKind, AttachmentState, DxGateway, DxGatewayId, NetworkMap,
-    NextHop, Picture, Prefix, PrefixList, PrefixListId, PrefixListReference, Region, RouteOrigin, RouteTable,
-    RouteTableId, Scope, Site, SiteName, SubnetId, TgwId, TgwRoute, TgwTable, Unread, Vantage, VpcId, VpcPeering,
-    VpcPeeringId, VpcTarget,
+    Attachment, AttachmentId, AttachmentKind, AttachmentState, NetworkMap, Picture, Prefix, PrefixListId,
+    PrefixListReference, Region, RouteOrigin, RouteTableId, Scope, SiteName, SubnetId, TgwId, TgwRoute, TgwTable,
+    Unread, VpcId,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Every account and Region that a network map speaks of: those of its route tables, vantages, pass-through nodes and sites; none of a lost
-/// Region.
-#[must_use]
-pub fn scopes_of(map: &NetworkMap) -> BTreeSet<Scope> {
-    let tables = map.route_tables.values().map(table_scope);
-    let all = tgw_scopes(map).into_iter().chain(tables).chain(map.sites.values().map(site_scope));
-    all.filter(|scope| map.reachable(&scope.region)).collect()
-}
-
-/// Those with transit gateways.
-fn tgw_scopes(map: &NetworkMap) -> BTreeSet<Scope> {
-    let tables = map.route_tables.values().filter(|table| table.id.is_tgw()).map(table_scope);
-    let vantages = map.vantages.values().flat_map(|vantage| {
-        let account = vantage.scope().account;
-        let entries = vantage.entries().into_iter().map(|entry| Scope { account: entry.account, region: entry.region });
-        let leaves = Scope { account, region: vantage.reply_leaves().0.clone() };
-        entries.chain([leaves]).collect::<Vec<_>>()
-    });
-    let nodes =
-        map.pass_through.values().map(|node| Scope { account: node.account.clone(), region: node.region.clone() });
-    tables.chain(vantages).chain(nodes).filter(|scope| map.reachable(&scope.region)).collect()
-}
-
-fn table_scope(table: &RouteTable) -> Scope {
-    Scope { account: table.account.clone(), region: table.region.clone() }
-}
-
-fn site_scope(site: &Site) -> Scope {
-    Scope { account: site.account().clone(), region: site.region().clone() }
-}
 
 /// Reads the routing that the map speaks of, in all accounts and Regions of `networks` at once.
 ///
@@ -123,9 +93,9 @@ pub async fn read_picture_towards(
 }
 
 /// Attachments of one account and Region.
-struct Gateways {
-    scope: Scope,
-    attachments: Vec<Listed>,
+pub(crate) struct Gateways {
+    pub scope: Scope,
+    pub attachments: Vec<Listed>,
     subnets: Option<BTreeMap<AttachmentId, Vec<SubnetId>>>,
     unread: Vec<Unread>,
 }
@@ -142,7 +112,7 @@ async fn read_gateways(network: &AwsNetwork) -> Gateways {
     Gateways { scope: network.scope().clone(), attachments, subnets, unread }
 }
 
-fn not_read(network: &AwsNetwork, what: impl Into<String>, why: &dyn std::fmt::Display) -> Unread {
+pub(crate) fn not_read(network: &AwsNetwork, what: impl Into<String>, why: &dyn std::fmt::Display) -> Unread {
     Unread { what: what.into(), scope: network.scope().clone(), why: why.to_string() }
 }
 
@@ -221,152 +191,6 @@ async fn read_peerings(
         Err(error) => {
             picture.unread.push(not_read(network, "peering attachments", &error));
             BTreeMap::new()
-        }
-    }
-}
-
-/// Transit gateway tables to read, each with its account and Region.
-fn tables_in_scope(map: &NetworkMap, picture: &Picture, gateways: &[Gateways]) -> BTreeMap<RouteTableId, Scope> {
-    let mut tables: BTreeMap<RouteTableId, Scope> = BTreeMap::new();
-    for table in map.route_tables.values().filter(|table| table.id.is_tgw()) {
-        tables.insert(table.id.clone(), Scope { account: table.account.clone(), region: table.region.clone() });
-    }
-    let mut vantages: BTreeSet<(Region, AttachmentId)> = BTreeSet::new();
-    for vantage in map.vantages.values() {
-        vantages.extend(vantage.entries().into_iter().map(|entry| (entry.region, entry.attachment)));
-        let (region, leaves) = vantage.reply_leaves();
-        vantages.insert((region.clone(), leaves.clone()));
-    }
-    vantages.extend(map.pass_through.values().map(|node| (node.region.clone(), node.leaves.clone())));
-    let vpcs: BTreeSet<&VpcId> = map.sites.values().map(Site::vpc).collect();
-    for attachment in picture.attachments.values().flat_map(BTreeMap::values) {
-        let passed = match &attachment.kind {
-            AttachmentKind::Vpc { vpc, .. } => vpcs.contains(vpc),
-            AttachmentKind::Peering { .. } => attachment.state == AttachmentState::Available,
-            AttachmentKind::Vpn | AttachmentKind::DirectConnectGateway | AttachmentKind::Other { .. } => false,
-        };
-        let Some(table) = &attachment.association else { continue };
-        if !passed && !vantages.contains(&(attachment.region.clone(), attachment.id.clone())) {
-            continue;
-        }
-        // Only the owner of a transit gateway is told of associations, so whoever was told owns the table.
-        let told = |gateway: &&Gateways| {
-            gateway.scope.region == attachment.region
-                && gateway.attachments.iter().any(|listed| listed.association.as_ref() == Some(table))
-        };
-        if let Some(owner) = gateways.iter().find(told) {
-            tables.entry(table.clone()).or_insert_with(|| owner.scope.clone());
-        }
-    }
-    tables
-}
-
-/// VPCs to read, each with its account and Region: those of sites and of vantages, and those that the tables of the map lead to.
-fn vpcs_in_scope(
-    map: &NetworkMap,
-    picture: &Picture,
-    gateways: &[Gateways],
-    networks: &BTreeMap<Scope, AwsNetwork>,
-) -> BTreeMap<VpcId, Scope> {
-    let mut vpcs: BTreeMap<VpcId, Scope> =
-        map.sites.values().map(|site| (site.vpc().clone(), site_scope(site))).collect();
-    let vantages = map.vantages.values().filter_map(|vantage| match vantage {
-        Vantage::OnPremises { .. } => None,
-        Vantage::Vpc { region, enters, .. } => Some((region, enters, vantage.scope())),
-    });
-    let hops = map.route_tables.values().flat_map(|table| {
-        table.next_hops.values().filter_map(move |hop| match hop {
-            NextHop::Attachment { id } => Some((&table.region, id, table_scope(table))),
-            NextHop::Peering { .. }
-            | NextHop::Tgw { .. }
-            | NextHop::VpcPeering { .. }
-            | NextHop::Eni { .. }
-            | NextHop::Absent { .. }
-            | NextHop::Blackhole => None,
-        })
-    });
-    for (region, id, fallback) in vantages.chain(hops) {
-        if let Some(AttachmentKind::Vpc { vpc, .. }) = picture.attachment(region, id).map(|attachment| &attachment.kind)
-        {
-            vpcs.entry(vpc.clone()).or_insert_with(|| owner(map, gateways, region, id, networks).unwrap_or(fallback));
-        }
-    }
-    vpcs
-}
-
-/// Account and Region that own what is attached, where the map names that account.
-fn owner(
-    map: &NetworkMap,
-    gateways: &[Gateways],
-    region: &Region,
-    id: &AttachmentId,
-    networks: &BTreeMap<Scope, AwsNetwork>,
-) -> Option<Scope> {
-    let in_region = gateways.iter().filter(|gateway| gateway.scope.region == *region);
-    let listed = in_region.flat_map(|gateway| &gateway.attachments).find(|listed| listed.id == *id)?;
-    let number = listed.owner.as_ref()?;
-    let named = map.accounts.iter().filter(|(_, account)| account.id == *number);
-    let mut scopes = named.map(|(name, _)| Scope { account: name.clone(), region: region.clone() });
-    scopes.find(|scope| networks.contains_key(scope))
-}
-
-/// VPCs of the VPC route tables that the map names in one account and Region.
-async fn read_table_owners(network: &AwsNetwork, map: &NetworkMap) -> (BTreeMap<VpcId, Scope>, Vec<Unread>) {
-    let tables = map.route_tables.values().filter(|table| !table.id.is_tgw() && table_scope(table) == *network.scope());
-    let tables: BTreeSet<RouteTableId> = tables.map(|table| table.id.clone()).collect();
-    if tables.is_empty() {
-        return (BTreeMap::new(), Vec::new());
-    }
-    match network.read_vpcs_of(&tables).await {
-        Ok(found) => {
-            let missing = tables.iter().filter(|table| !found.contains_key(*table));
-            let unread = missing
-                .map(|table| not_read(network, format!("VPC of `{table}`"), &"there is no such route table here"))
-                .collect();
-            (found.into_values().map(|vpc| (vpc, network.scope().clone())).collect(), unread)
-        }
-        Err(error) => (BTreeMap::new(), vec![not_read(network, "VPCs of route tables", &error)]),
-    }
-}
-
-/// Reads the Direct Connect gateways whose allowed prefixes tell on-premises where to send the networks.
-async fn read_dx_gateways(networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkMap) -> Vec<Result<DxGateway, Unread>> {
-    let mut named: BTreeMap<DxGatewayId, &AwsNetwork> = BTreeMap::new();
-    for entry in map.vantages.values().flat_map(Vantage::entries) {
-        let Advertisement::AllowedPrefixes { gateway } = entry.advertised else { continue };
-        if let Some(network) = networks.get(&Scope { account: entry.account, region: entry.region }) {
-            named.entry(gateway).or_insert(network);
-        }
-    }
-    let reads = named.into_iter().map(|(id, network)| async move {
-        let read = network.read_dx_gateway(&id).await;
-        read.map_err(|error| not_read(network, format!("Direct Connect gateway `{id}`"), &error))
-    });
-    join_all(reads).await
-}
-
-/// What is read of a table beside its routes, for calls that most network maps do not need.
-struct Wants {
-    /// Names and tags of transit gateway tables.
-    names: bool,
-    references: BTreeSet<RouteTableId>,
-    propagations: BTreeSet<RouteTableId>,
-}
-
-impl Wants {
-    fn of(map: &NetworkMap, to: Option<&SiteName>) -> Self {
-        let tables = || map.route_tables.values().filter(|table| table.id.is_tgw());
-        let uncovers = |table: &&RouteTable| {
-            !table.propagations.is_empty()
-                || to.and_then(|to| table.next_hops.get(to)).is_some_and(|hop| matches!(hop, NextHop::Absent { .. }))
-        };
-        Self {
-            names: map
-                .route_tables
-                .values()
-                .any(|table| !table.id.is_tgw() || table.prefix_list.is_some() || !table.propagations.is_empty()),
-            references: tables().filter(|table| table.prefix_list.is_some()).map(|table| table.id.clone()).collect(),
-            propagations: tables().filter(uncovers).map(|table| table.id.clone()).collect(),
         }
     }
 }
@@ -466,135 +290,4 @@ async fn read_vpcs(network: &AwsNetwork, ids: BTreeSet<VpcId>) -> (BTreeMap<VpcI
         Err(error) => unread.extend(ids.iter().map(|id| not_read(network, format!("VPC `{id}`"), &error))),
     }
     (vpcs, unread)
-}
-
-/// Reads the prefix lists and VPC peering connections that the map, the tables and the VPCs name, and puts the VPCs into the picture.
-async fn read_beside(
-    picture: &mut Picture,
-    networks: &BTreeMap<Scope, AwsNetwork>,
-    map: &NetworkMap,
-    vpcs: BTreeMap<VpcId, VpcRead>,
-) {
-    let mut lists: BTreeMap<PrefixListId, Scope> = BTreeMap::new();
-    let mut peerings: BTreeMap<VpcPeeringId, Scope> = BTreeMap::new();
-    for table in map.route_tables.values() {
-        if let Some(list) = &table.prefix_list {
-            lists.entry(list.clone()).or_insert_with(|| table_scope(table));
-        }
-        for hop in table.next_hops.values() {
-            if let NextHop::VpcPeering { id } = hop {
-                peerings.entry(id.clone()).or_insert_with(|| table_scope(table));
-            }
-        }
-    }
-    for table in picture.tgw_tables.values() {
-        for list in table.references.keys() {
-            lists.entry(list.clone()).or_insert_with(|| table.scope.clone());
-        }
-    }
-    for read in vpcs.values() {
-        for (_, list, _) in &read.by_list {
-            lists.entry(list.clone()).or_insert_with(|| read.vpc.scope.clone());
-        }
-        let routes = read.vpc.tables.values().flat_map(|table| table.routes.values());
-        for route in routes.chain(read.by_list.iter().map(|(_, _, route)| route)) {
-            if let VpcTarget::Peering { id } = &route.target {
-                peerings.entry(id.clone()).or_insert_with(|| read.vpc.scope.clone());
-            }
-        }
-    }
-    let lists = join_all(networks.values().map(|network| read_lists(network, own(&lists, network))));
-    let peerings = join_all(networks.values().map(|network| read_vpc_peerings(network, own(&peerings, network))));
-    let (lists, peerings) = futures::future::join(lists, peerings).await;
-    for (found, unread) in lists {
-        picture.prefix_lists.extend(found);
-        picture.unread.extend(unread);
-    }
-    for (found, unread) in peerings {
-        picture.vpc_peerings.extend(found);
-        picture.unread.extend(unread);
-    }
-    for (id, read) in vpcs {
-        let scope = read.vpc.scope.clone();
-        match read.with_lists(&picture.prefix_lists) {
-            Ok(vpc) => drop(picture.vpcs.insert(id, vpc)),
-            Err(list) => picture.unread.push(Unread {
-                what: format!("VPC `{id}`"),
-                scope,
-                why: format!("a route goes by prefix list `{list}`, whose prefixes were not read"),
-            }),
-        }
-    }
-}
-
-/// Ids that are read in the account and Region of a network.
-fn own<T: Clone + Ord>(ids: &BTreeMap<T, Scope>, network: &AwsNetwork) -> BTreeSet<T> {
-    ids.iter().filter(|(_, scope)| *scope == network.scope()).map(|(id, _)| id.clone()).collect()
-}
-
-async fn read_lists(
-    network: &AwsNetwork,
-    ids: BTreeSet<PrefixListId>,
-) -> (BTreeMap<PrefixListId, PrefixList>, Vec<Unread>) {
-    let (mut lists, mut unread) = (BTreeMap::new(), Vec::new());
-    if ids.is_empty() {
-        return (lists, unread);
-    }
-    match network.read_prefix_lists(&ids).await {
-        Ok(mut found) => {
-            for id in ids {
-                match found.remove(&id) {
-                    Some(Ok(list)) => drop(lists.insert(id, list)),
-                    Some(Err(error)) => unread.push(not_read(network, format!("prefix list `{id}`"), &error)),
-                    None => {
-                        unread.push(not_read(network, format!("prefix list `{id}`"), &"there is no such list here"))
-                    }
-                }
-            }
-        }
-        Err(error) => unread.push(not_read(network, "prefix lists", &error)),
-    }
-    (lists, unread)
-}
-
-async fn read_vpc_peerings(
-    network: &AwsNetwork,
-    ids: BTreeSet<VpcPeeringId>,
-) -> (BTreeMap<VpcPeeringId, VpcPeering>, Vec<Unread>) {
-    if ids.is_empty() {
-        return (BTreeMap::new(), Vec::new());
-    }
-    match network.read_vpc_peerings(&ids).await {
-        Ok(found) => {
-            let missing = ids.iter().filter(|id| !found.contains_key(*id));
-            let unread = missing
-                .map(|id| not_read(network, format!("VPC peering `{id}`"), &"there is no such connection here"))
-                .collect();
-            (found, unread)
-        }
-        Err(error) => (BTreeMap::new(), vec![not_read(network, "VPC peering connections", &error)]),
-    }
-}
-
-/// Marks the routes that NC2 writes: in the VPC of a cluster, prefixes from outside of it that lead to an interface. One that the map
-/// declares is the user's.
-fn mark_nc2(picture: &mut Picture, map: &NetworkMap) {
-    for site in map.sites.values() {
-        if matches!(site, Site::Ec2 { .. }) {
-            continue;
-        }
-        let Some(vpc) = picture.vpcs.get_mut(site.vpc()) else { continue };
-        for (id, table) in &mut vpc.tables {
-            for (prefix, route) in &mut table.routes {
-                let VpcTarget::Eni { id: eni } = &route.target else { continue };
-                let declared = map.route_tables.values().filter(|declared| declared.id == *id);
-                let ours = declared
-                    .flat_map(|declared| declared.next_hops.values())
-                    .any(|hop| matches!(hop, NextHop::Eni { id } if id == eni));
-                if !ours && !vpc.prefixes.iter().any(|own| own.covers(prefix)) {
-                    route.written_by = Some("NC2".to_owned());
-                }
-            }
-        }
-    }
 }

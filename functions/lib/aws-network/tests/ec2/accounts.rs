@@ -39,7 +39,14 @@ fn map_of(external_id: &str) -> NetworkMap {
 
 /// Clients as the functions make them.
 async fn clients(sim: &Sim, map: &NetworkMap) -> BTreeMap<Scope, AwsNetwork> {
-    let accounts = Accounts::new(config(sim, "eu-west-1"));
+    let credentials = Credentials::new("222233334444", "secret", None, None, "test");
+    let base = aws_config::defaults(BehaviorVersion::latest())
+        .region(SdkRegion::new("eu-west-1"))
+        .endpoint_url(sim.aws_endpoint())
+        .credentials_provider(credentials)
+        .load()
+        .await;
+    let accounts = Accounts::new(base);
     let mut clients = BTreeMap::new();
     for scope in scopes_of(map) {
         let config = accounts.sdk_config(&map.accounts[&scope.account], &scope.region).await;

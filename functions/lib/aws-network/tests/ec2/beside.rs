@@ -53,7 +53,7 @@ async fn propagations_are_read_where_a_static_route_will_go_or_the_map_names_the
 
 #[tokio::test]
 async fn lists_come_with_every_entry_and_with_the_references_to_them() {
-    let sim = start(|world| long_list(world)).await;
+    let sim = start(long_list).await;
     let listed = map_with("    prefix_list: pl-00000000000000001\n", "");
     let picture = picture_of(&sim, &listed, None).await;
     assert_eq!(picture.unread, []);
@@ -121,4 +121,23 @@ async fn a_vpc_table_of_the_map_brings_its_vpc_and_its_peerings() {
     let gone = map_with("", &EDGE.replace("rtb-00000000000000005", "rtb-0000000000000dead"));
     let picture = picture_of(&sim, &gone, None).await;
     assert!(picture.unread.iter().any(|unread| unread.what.contains("rtb-0000000000000dead")), "{:?}", picture.unread);
+}
+
+#[tokio::test]
+async fn allowed_prefixes_are_read_of_the_gateways_that_the_map_names() {
+    let sim = start(|_| {}).await;
+    let named = include_str!("map.yaml").replace(
+        "enters: tgw-attach-00000000000000005 }",
+        "enters: tgw-attach-00000000000000005, advertised: { kind: allowed_prefixes, gateway: 0a1b2c3d-0000-4000-8000-000000000001 } }",
+    );
+    let picture = picture_of(&sim, &NetworkMap::parse(&named).unwrap(), None).await;
+    assert_eq!(picture.unread, []);
+    let gateway = &picture.dx_gateways[&id("0a1b2c3d-0000-4000-8000-000000000001")];
+    assert_eq!(gateway.name.as_deref(), Some("dx"));
+    let allowed = BTreeSet::from([id("10.1.5.0/24"), id("10.3.0.0/16")]);
+    assert_eq!(gateway.allowed, BTreeMap::from([(id("tgw-00000000000000002"), allowed)]));
+    let unknown = named.replace("0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-00000000dead");
+    let picture = picture_of(&sim, &NetworkMap::parse(&unknown).unwrap(), None).await;
+    assert!(picture.dx_gateways.is_empty());
+    assert!(picture.unread.iter().any(|unread| unread.what.contains("dead")), "{:?}", picture.unread);
 }

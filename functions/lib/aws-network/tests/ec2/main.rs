@@ -1,6 +1,11 @@
 //! The adapter against the simulated EC2: what it reads is complete, what it writes happens once, and every error has its meaning.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test ends at what it does not expect"
+)]
 
 mod accounts;
 mod beside;
