@@ -9,7 +9,9 @@
 mod judge;
 mod properties;
 mod rules;
+mod steady;
 mod story;
+mod stranded;
 mod topology;
 mod wide;
 mod world;

@@ -1,15 +1,15 @@
 //! What every declared table should hold, against what it holds: the steps of a plan, without their order.
 
+mod hosts;
+mod listed;
+
 use crate::present::{NoValue, manager_of, scope_of, tag_of, value_at};
 use crate::refusal::Refusal;
 use crate::step::{Move, Place, RouteValue, Spot, Step};
 use crate::targets::usable;
 use crate::view::table_label;
-use holdfast_model::{
-    NetworkMap, NetworkName, NextHop, Picture, Prefix, PrefixListId, RouteTable, Scope, SiteName, TableName,
-};
+use holdfast_model::{NetworkMap, NetworkName, NextHop, Picture, Prefix, RouteTable, Scope, SiteName, TableName};
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
 /// Every step that the intent needs.
 pub(crate) fn desired_steps(wanted: &Move<'_>, map: &NetworkMap, picture: &Picture) -> Result<Vec<Step>, Refusal> {
@@ -87,53 +87,6 @@ pub fn current_site(map: &NetworkMap, picture: &Picture, network: &NetworkName) 
         (Some(site), None) if !held.is_empty() => Some(site.clone()),
         _ => None,
     }
-}
-
-/// A member of a prefix list: its prefix, its own route now, and where it is to lead.
-type Member<'a> = (&'a NetworkName, Prefix, RouteValue, RouteValue);
-
-/// The own route of a member under a reference. Networks that do not move keep what they have, and get a route of their own only where the
-/// reference that led them goes.
-fn own_route(reference: &RouteValue, own: &RouteValue, leads: &RouteValue, moves: bool) -> RouteValue {
-    match (moves, leads == reference) {
-        (true, true) => RouteValue::Absent,
-        (true, false) => leads.clone(),
-        (false, true) => own.clone(),
-        (false, false) => leads.clone(),
-    }
-}
-
-/// Where the reference of a list is to lead: where all networks lead one way, there; otherwise what takes the fewest changes.
-fn choose(
-    now: &RouteValue,
-    arrives: &RouteValue,
-    members: &[Member<'_>],
-    moving: &BTreeSet<&NetworkName>,
-) -> RouteValue {
-    let feasible = |reference: &RouteValue| {
-        members.iter().all(|(network, _, own, leads)| {
-            // Under a reference no route of its own can mean that a covering route serves a network.
-            let serves = *reference == RouteValue::Absent || leads == reference || *leads != RouteValue::Absent;
-            // A network that stays is only pinned where the reference goes altogether.
-            let stays = moving.contains(network)
-                || *reference == RouteValue::Absent
-                || *own != RouteValue::Absent
-                || leads == reference;
-            serves && stays
-        })
-    };
-    let cost = |reference: &RouteValue| {
-        let own = members
-            .iter()
-            .filter(|(network, _, own, leads)| *own != own_route(reference, own, leads, moving.contains(network)));
-        usize::from(reference != now) + own.count()
-    };
-    if feasible(arrives) && members.iter().all(|(.., leads)| leads == arrives) {
-        return arrives.clone();
-    }
-    let absent = RouteValue::Absent;
-    let choices = [now, arrives, &absent].into_iter().filter(|value| feasible(value));
-    choices.min_by_key(|value| cost(value)).cloned().unwrap_or(absent)
 }
 
 /// A declared table with what was read of it.
@@ -275,137 +228,6 @@ impl<'a> Table<'a> {
             let own = self.ours(&place, &RouteValue::Absent)?;
             let why = format!("{network} is served by {aggregate} here");
             steps.extend(self.step(one(network), place, (own, RouteValue::Absent), why));
-        }
-        Ok(steps)
-    }
-
-    /// A reference for the networks that lead one way, and routes of their own over it for the others.
-    fn listed(
-        &self,
-        list: &PrefixListId,
-        moving: &[(&NetworkName, Prefix)],
-        (to, hop): To<'_>,
-    ) -> Result<Vec<Step>, Refusal> {
-        let members = self.members(list)?;
-        let place = Place::Reference { list: list.clone(), prefixes: members.iter().map(|m| m.1).collect() };
-        let now = self.ours(&place, &RouteValue::Absent)?;
-        let names: BTreeSet<&NetworkName> = moving.iter().map(|(name, _)| *name).collect();
-        let arrives = RouteValue::of(hop);
-        // Per member: its own route now, and where it is to lead.
-        let mut members_now = Vec::new();
-        for (network, prefix) in members {
-            let own = self.ours(&Place::Route { prefix }, &RouteValue::Absent)?;
-            let held = if own == RouteValue::Absent { now.clone() } else { own.clone() };
-            let leads = if names.contains(network) { arrives.clone() } else { held };
-            members_now.push((network, prefix, own, leads));
-        }
-        let choice = choose(&now, &arrives, &members_now, &names);
-        let all_one_way = members_now.iter().all(|(.., leads)| *leads == arrives);
-        let count = members_now.len();
-        let why_reference = if all_one_way {
-            format!("all {count} networks of the list are at {to}: one reference leads them")
-        } else if choice == RouteValue::Absent {
-            format!("the {count} networks of the list lead different ways: each has a route of its own")
-        } else {
-            "the list's networks that do not lead this way have routes of their own".to_owned()
-        };
-        let moved = names.iter().map(|name| (*name).clone()).collect();
-        let mut steps = Vec::new();
-        steps.extend(self.step(moved, place, (now, choice.clone()), why_reference));
-        for (network, prefix, own, leads) in members_now {
-            let moves = names.contains(network);
-            let after = own_route(&choice, &own, &leads, moves);
-            let why = if !moves {
-                format!("{network} stays where it is when the reference to {list} goes")
-            } else if after == RouteValue::Absent {
-                format!("the reference to {list} leads {network} to {to}")
-            } else {
-                format!("{}; a route of its own, since other networks of {list} stay", why(hop, network, to))
-            };
-            steps.extend(self.step(one(network), Place::Route { prefix }, (own, after), why));
-        }
-        Ok(steps)
-    }
-
-    /// Networks of the table with their prefixes, which must be exactly the entries of the list.
-    fn members(&self, list: &PrefixListId) -> Result<Vec<(&'a NetworkName, Prefix)>, Refusal> {
-        let Some(read) = self.picture.prefix_lists.get(list) else {
-            return Err(unread(self.declared, &format!("prefix list {list}")));
-        };
-        let networks = self.map.networks.iter().filter(|(name, _)| self.declared.routes(name));
-        let members: Vec<(&NetworkName, Prefix)> = networks.map(|(name, network)| (name, network.prefix)).collect();
-        let prefixes: BTreeSet<Prefix> = members.iter().map(|(_, prefix)| *prefix).collect();
-        let extra: Vec<Prefix> = read.entries.difference(&prefixes).copied().collect();
-        let missing = members.iter().filter(|(_, prefix)| !read.entries.contains(prefix));
-        let missing: Vec<NetworkName> = missing.map(|(name, _)| (*name).clone()).collect();
-        if extra.is_empty() && missing.is_empty() {
-            return Ok(members);
-        }
-        Err(Refusal::PrefixListOther { table: self.label(), list: list.clone(), extra, missing })
-    }
-
-    /// Host routes for some machines, where their network leads another way.
-    fn hosts(
-        &self,
-        moving: &[(&NetworkName, Prefix)],
-        hosts: &BTreeSet<Ipv4Addr>,
-        (to, hop): To<'_>,
-    ) -> Result<Vec<Step>, Refusal> {
-        let arrives = RouteValue::of(hop);
-        let mut steps = Vec::new();
-        for (network, prefix) in moving {
-            let whole = effective(self.declared, *prefix, self.picture)
-                .map_err(|no| self.refuse(&Place::Route { prefix: *prefix }, no))?;
-            for address in hosts.iter().filter(|address| prefix.holds(**address)) {
-                let place = Place::Route { prefix: Prefix::host(*address) };
-                let after = if whole == arrives { RouteValue::Absent } else { arrives.clone() };
-                let before = self.ours(&place, &after)?;
-                if let (RouteValue::Absent, NextHop::Absent { served_by }, true) = (&arrives, hop, whole != arrives) {
-                    return Err(Refusal::HostServed {
-                        table: self.whole_label(),
-                        address: *address,
-                        network: (*network).clone(),
-                        site: to.clone(),
-                        served_by: *served_by,
-                    });
-                }
-                let why = if after == RouteValue::Absent {
-                    format!("{address} is at {to}, as {network} is")
-                } else {
-                    format!("{address} is at {to} apart from {network}")
-                };
-                steps.extend(self.step(one(network), place, (before, after), why));
-            }
-        }
-        Ok(steps)
-    }
-
-    /// Host routes that the matrix explains go: the whole network moves.
-    fn collapsed(&self, moving: &[(&NetworkName, Prefix)]) -> Result<Vec<Step>, Refusal> {
-        let mut steps = Vec::new();
-        for (network, prefix) in moving.iter().filter(|(_, prefix)| prefix.length() < 32) {
-            let all = *prefix..=Prefix::host(prefix.broadcast());
-            let inside = |p: &&Prefix| p.length() == 32 && prefix.covers(p);
-            let found: Vec<Prefix> = match self.picture.tgw_tables.get(&self.declared.id) {
-                Some(table) => table.routes.range(all).map(|(p, _)| p).filter(inside).copied().collect(),
-                None => self
-                    .picture
-                    .vpc_table(&self.declared.id)
-                    .into_iter()
-                    .flat_map(|(_, table)| table.routes.range(all.clone()).map(|(p, _)| p).filter(inside).copied())
-                    .collect(),
-            };
-            for host in found {
-                let place = Place::Route { prefix: host };
-                let before = match value_at(self.picture, &self.declared.id, &place) {
-                    Ok(value) if value != RouteValue::Absent && self.explained(&value) => value,
-                    // A leftover of somebody else: whether it does harm is found by tracing.
-                    Ok(_) | Err(NoValue::NotOurs(_)) => continue,
-                    Err(no) => return Err(self.refuse(&place, no)),
-                };
-                let why = format!("the route of {network} leads it too: its host route goes");
-                steps.extend(self.step(one(network), place, (before, RouteValue::Absent), why));
-            }
         }
         Ok(steps)
     }

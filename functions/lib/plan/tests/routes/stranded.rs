@@ -1,0 +1,165 @@
+//! Whom a move would cut off.
+
+use crate::judge::{Case, instance, ip, machine, spoiled};
+use crate::world::*;
+use holdfast_model::*;
+use holdfast_plan::{Move, plan_move};
+use std::collections::BTreeSet;
+
+/// The good case with the story's routing, and a neighbour in another subnet of the source VPC.
+fn with_neighbour(spoil: impl Fn(&mut Eni, &mut Instance)) -> Case {
+    let mut case = Case::good();
+    case.picture = Some(story().picture);
+    let (mut instance, mut eni) = machine(9, InstanceState::Running, "172.30.9.5");
+    eni.subnet = subnet("other");
+    spoil(&mut eni, &mut instance);
+    case.ec2().instances.insert(instance.id.clone(), instance);
+    case.ec2().enis.insert(eni.id.clone(), eni);
+    case
+}
+
+/// AWS, "Route priority" of VPCs: a route more specific than `local` cannot lead to a transit gateway.
+#[test]
+fn neighbours_behind_local_are_stranded_by_id_unless_accepted_by_name() {
+    let (fault, text) = with_neighbour(|_, _| ()).judge().unwrap_err();
+    assert_eq!(fault, FaultName::Refused);
+    insta::assert_snapshot!(text, @"instance i-00000009 (machine-9, running) by eni-00000009 could not reach `172.30.1.0/24` any more from `ec2-tokyo`: `local` keeps it inside of vpc-00000ec2; move it too, or accept it under `policy.accept_stranded` as `i-00000009`, `eni-00000009`");
+    for id in ["i-00000009", "eni-00000009"] {
+        let mut case = with_neighbour(|_, _| ());
+        case.map.policy.accept_stranded.insert(id.to_owned());
+        assert!(case.judge().unwrap().iter().any(|line| line.ends_with(&format!("left behind, accepted as `{id}`"))));
+    }
+}
+
+#[test]
+fn endpoints_and_load_balancers_are_stranded_and_awss_own_attachment_interfaces_are_not() {
+    let service = |kind: &'static str, by: &'static str, description: &'static str| {
+        with_neighbour(move |eni, _| {
+            (eni.instance, eni.kind, eni.managed_by) = (None, kind.to_owned(), Some(by.to_owned()));
+            eni.description = description.to_owned();
+        })
+    };
+    let (_, text) = service("vpc_endpoint", "amazon-aws", "VPC Endpoint Interface vpce-1").judge().unwrap_err();
+    assert!(
+        text.starts_with("network interface eni-00000009 (VPC Endpoint Interface vpce-1) could not reach"),
+        "{text}"
+    );
+    assert!(service("interface", "amazon-elb", "ELB app/front").judge().is_err());
+    assert!(service("interface", "amazon-rds", "RDSNetworkInterface").judge().is_err());
+    assert!(
+        service("transit_gateway", "amazon-aws", "Network Interface for Transit Gateway Attachment").judge().is_ok()
+    );
+    assert!(with_neighbour(|_, instance| instance.state = InstanceState::Stopped).judge().is_ok());
+    assert!(with_neighbour(|eni, _| eni.status = EniStatus::Available).judge().is_ok());
+}
+
+/// AWS: an IP or instance target that has left the VPC's own routing is not reached by the load balancer's interfaces behind `local`.
+#[test]
+fn load_balancer_targets_that_move_are_named_with_their_group() {
+    let mut case = with_neighbour(|eni, _| eni.status = EniStatus::Available);
+    let target = |kind| LoadBalancerTarget { group: "front".to_owned(), vpc: vpc("ec2"), target: kind };
+    case.ec2().targets = Some(vec![
+        target(TargetKind::Instance { id: instance(1) }),
+        target(TargetKind::Address { address: ip("172.30.1.35") }),
+        target(TargetKind::Address { address: ip("172.30.9.5") }),
+    ]);
+    let (_, text) = case.judge().unwrap_err();
+    assert_eq!(text.matches("of target group front could not be reached by its load balancer").count(), 2, "{text}");
+    case.map.policy.accept_stranded.insert("front".to_owned());
+    assert!(case.judge().is_ok());
+}
+
+/// Some machines of a subnet move: those that stay in it and those that move think of each other as on-link.
+#[test]
+fn those_left_in_a_moved_machines_own_subnet_are_stranded() {
+    let mut case = with_neighbour(|eni, _| (eni.primary, eni.subnet) = (ip("172.30.1.77"), subnet("app")));
+    case.addresses = Some(BTreeSet::from([ip("172.30.1.34"), ip("172.30.1.35")]));
+    let (_, text) = case.judge().unwrap_err();
+    assert!(
+        text.contains("stays in the subnet of machines that move: neither side reaches the other (`172.30.1.77`"),
+        "{text}"
+    );
+    // The other captured host stays too: it is as much a neighbour as anybody.
+    let mut case = Case::good();
+    case.picture = Some(story().picture);
+    case.addresses = Some(BTreeSet::from([ip("172.30.1.34")]));
+    case.ec2().instances.get_mut(&instance(2)).unwrap().state = InstanceState::Running;
+    let (_, text) = case.judge().unwrap_err();
+    assert!(text.starts_with("instance i-00000002 (machine-2, running) by eni-00000002 stays in the subnet"), "{text}");
+}
+
+/// NC2 keeps its own route for a prefix in its VPC, whichever site the machines are at.
+#[test]
+fn machines_of_the_standby_nc2_vpc_are_stranded_by_nc2s_own_route() {
+    let standby = |tags: &[(&str, &str)]| {
+        let mut case = Case::good();
+        case.picture = Some(story().picture);
+        let (mut instance, mut eni) = machine(9, InstanceState::Running, "10.20.1.5");
+        (eni.vpc, eni.subnet) = (vpc("ncosaka"), subnet("noa"));
+        instance.tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut machines = Machines::default();
+        machines.instances.insert(instance.id.clone(), instance);
+        machines.enis.insert(eni.id.clone(), eni);
+        case.machines.insert(site("nc2-osaka"), machines);
+        case
+    };
+    let (_, text) = standby(&[]).judge().unwrap_err();
+    assert!(text.contains("could not reach `172.30.1.0/24`: NC2's own route keeps it at `nc2-osaka`"), "{text}");
+    assert!(standby(&[("nutanix:clusters:cluster-uuid", "x")]).judge().is_ok(), "a host of NC2");
+}
+
+/// Flow routes between the subnets of one VPC itself: one that stays keeps its neighbours' prefixes there.
+#[test]
+fn networks_of_one_flow_vpc_are_not_split_between_sites() {
+    let text = MAP.replace(
+        "  app: {prefix: 172.30.1.0/24, subnets: {nc2-tokyo: app, nc2-osaka: app}}\n",
+        "  app: {prefix: 172.30.1.0/24, subnets: {nc2-tokyo: app, nc2-osaka: app}}\n  db: {prefix: 172.30.2.0/24, subnets: {nc2-tokyo: db, nc2-osaka: db}}\n",
+    );
+    let mut world = story();
+    for p in ["172.30.1.0/24", "172.30.2.0/24"] {
+        world.route("tokyo", p, "nctokyo", RouteOrigin::Static);
+        world.route("osaka", p, "peer", RouteOrigin::Static);
+    }
+    let mut case = Case::good();
+    case.map = NetworkMap::parse(&text).unwrap();
+    case.picture = Some(world.picture);
+    case.to = site("nc2-osaka");
+    for seen in case.evidence.as_mut().unwrap().hosts.values_mut().flatten() {
+        seen.site = site("nc2-osaka");
+    }
+    let (_, text) = case.judge().unwrap_err();
+    assert_eq!(
+        text,
+        "network `db` at `nc2-tokyo` could not reach `app` any more: its Flow VPC keeps a subnet of the same prefix there; move it too, or accept it under `policy.accept_stranded` as `db`"
+    );
+    case.map.policy.accept_stranded.insert("db".to_owned());
+    assert!(case.judge().is_ok());
+}
+
+#[test]
+fn a_stopped_instance_of_an_auto_scaling_group_would_be_replaced() {
+    let (_, text) = spoiled(|case| {
+        let instance = case.ec2().instances.get_mut(&instance(1)).unwrap();
+        instance.tags.insert("aws:autoscaling:groupName".to_owned(), "web".to_owned());
+    });
+    assert!(text.contains("in Auto Scaling group `web`, which may replace it; detach the instance"), "{text}");
+}
+
+/// AWS: disabling a VPC's propagation removes all of its prefixes: whoever stays in the VPC is cut off.
+#[test]
+fn whoever_stays_in_a_vpc_whose_propagation_goes_is_cut_off() {
+    let text = MAP.replace(
+        "    id: tgw-rtb-000tokyo\n",
+        "    id: tgw-rtb-000tokyo\n    propagations: {ec2-tokyo: tgw-attach-00000ec2}\n",
+    );
+    let mut case = with_neighbour(|_, _| ());
+    case.map = NetworkMap::parse(&text).unwrap();
+    let (networks, to) = (BTreeSet::from([network("app")]), site("nc2-tokyo"));
+    let plan = plan_move(&Move::whole(&networks, &to), &case.map, case.picture.as_ref().unwrap()).unwrap();
+    case.plan = Some(plan);
+    let (_, text) = case.judge().unwrap_err();
+    assert!(
+        text.contains("could not be reached by 172.30.9.5 any more: tokyo-main (tgw-rtb-000tokyo) has no propagation of tgw-attach-00000ec2 any more"),
+        "{text}"
+    );
+}
