@@ -8,7 +8,10 @@ use crate::refusal::Refusal;
 use crate::step::{Move, Place, RouteValue, Spot, Step};
 use crate::targets::usable;
 use crate::view::table_label;
-use holdfast_model::{NetworkMap, NetworkName, NextHop, Picture, Prefix, RouteTable, Scope, SiteName, TableName};
+use holdfast_model::{
+    AttachmentId, AttachmentKind, NetworkMap, NetworkName, NextHop, Picture, Prefix, RouteTable, Scope, Site, SiteName,
+    TableName,
+};
 use std::collections::BTreeSet;
 
 /// Every step that the intent needs.
@@ -258,9 +261,26 @@ impl<'a> Table<'a> {
                 (RouteValue::Absent, format!("no network of this table lives at {site} any more"))
             };
             let moving = wanted.networks.iter().filter(|n| self.declared.routes(n)).cloned().collect();
-            steps.extend(self.step(moving, place, (before, after), why));
+            if let Some(step) = self.step(moving, place, (before, after), why) {
+                self.of_site(attachment, site)?;
+                steps.push(step);
+            }
         }
         Ok(steps)
+    }
+
+    /// An attachment whose propagation is switched must be that of the site's own VPC: another's would cut off whoever lives there.
+    fn of_site(&self, attachment: &AttachmentId, site: &SiteName) -> Result<(), Refusal> {
+        let own = self.map.sites.get(site).map(Site::vpc);
+        match self.picture.attachment(&self.scope.region, attachment).map(|seen| &seen.kind) {
+            None => Err(unread(self.declared, &format!("attachment {attachment}"))),
+            Some(AttachmentKind::Vpc { vpc, .. }) if Some(vpc) == own => Ok(()),
+            Some(_) => Err(Refusal::Attachment {
+                table: self.whole_label(),
+                target: attachment.to_string(),
+                state: format!("not the attachment of {site}'s VPC"),
+            }),
+        }
     }
 }
 

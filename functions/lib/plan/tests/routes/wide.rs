@@ -200,6 +200,18 @@ fn propagation_goes_with_the_last_network_and_comes_back_first() {
 }
 
 #[test]
+fn a_propagation_of_another_vpc_is_never_switched() {
+    let map = map_with("", "    propagations: {ec2-tokyo: tgw-attach-0nctokyo}\n");
+    let mut world = two_networks();
+    world.route("tokyo", "10.10.0.0/16", "nctokyo", RouteOrigin::Propagated);
+    let refusal = plan_to(&world, &map, &["app", "db"], "nc2-osaka").unwrap_err().to_string();
+    assert!(
+        refusal.contains("tgw-attach-0nctokyo") && refusal.contains("not the attachment of ec2-tokyo's VPC"),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn propagations_that_were_not_read_stop_the_plan() {
     let map = map_with("", PROPAGATION);
     let mut world = two_networks();
