@@ -3,14 +3,14 @@
 use crate::context::Context;
 use crate::goal::{Goal, goal};
 use crate::tables::AwsTables;
-use crate::words::{done, names, nothing_to_do, operation_id, planned, take_fault, to_be_continued, violations};
+use crate::words::{done, names, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, violations};
 use holdfast_aws_network::{AwsNetwork, read_picture_towards};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
     Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, Scope, Site, SiteName,
 };
-use holdfast_plan::{Facts, Move, Plan, check, current_site, judge, plan_move, plan_rest, plan_table, plan_undo};
+use holdfast_plan::{Facts, Move, Plan, check, current_site, forecast, judge, plan_move, plan_rest, plan_undo};
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,13 +73,15 @@ enum Taken<'a> {
 
 impl<'a> Swap<'a> {
     async fn plan_only(&self) -> Result<SwapRouteOutput, Fault> {
-        let plan = self.plan(&self.picture().await)?;
-        let text = plan_table(&plan);
+        let picture = self.picture().await;
+        let plan = self.plan(&picture)?;
+        let text = shown(&plan);
         if plan.is_empty() {
             let summary = nothing_to_do(&self.goal.networks, &self.goal.to);
             return Ok(self.output(SwapResult::NothingToDo, None, text, summary));
         }
         let summary = planned(&plan);
+        let text = format!("{text}\n\n{}", forecast(&plan, &picture));
         Ok(self.output(SwapResult::Planned, None, text, summary))
     }
 
@@ -98,10 +100,10 @@ impl<'a> Swap<'a> {
                     hosts: self.goal.hosts.clone(),
                     stages: Vec::new(),
                 };
-                return Ok(self.output(SwapResult::NothingToDo, None, plan_table(&plan), summary));
+                return Ok(self.output(SwapResult::NothingToDo, None, shown(&plan), summary));
             }
         };
-        let text = plan_table(&session.operation().plan);
+        let text = shown(&session.operation().plan);
         info!(operation = %session.operation().id, execution.id = %self.input.execution, "applying\n{text}");
         let limits = Limits { deadline: self.invocation.deadline.time(), margin: STOP_MARGIN, settle: SETTLE };
         let tables = AwsTables(&self.networks);

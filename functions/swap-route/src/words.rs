@@ -3,7 +3,7 @@
 use holdfast_journal::{Intent, Operation, TakeError};
 use holdfast_model::wire::Force;
 use holdfast_model::{Fault, FaultName, Lost, NetworkName, OperationId, SiteName, VantageName};
-use holdfast_plan::{Plan, Violation};
+use holdfast_plan::{Plan, Violation, plan_table};
 use holdfast_runtime::chain;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -20,6 +20,36 @@ pub(crate) fn operation_id(now: Timestamp, invocation: &str) -> Result<Operation
 pub(crate) fn names(networks: &BTreeSet<NetworkName>) -> String {
     let names: Vec<&str> = networks.iter().map(NetworkName::as_str).collect();
     names.join(", ")
+}
+
+/// Lines of a plan that an output shows: the state of an execution holds 256 KiB, and nobody approves more by reading.
+const SHOWN: usize = 200;
+
+/// The plan as a table: its first lines, where there are many.
+pub(crate) fn shown(plan: &Plan) -> String {
+    let count = plan.steps().count();
+    if count <= SHOWN {
+        return plan_table(plan);
+    }
+    let mut left = SHOWN;
+    let stages = plan.stages.iter().map(|stage| {
+        let some: Vec<_> = stage.iter().take(left).cloned().collect();
+        left = left.saturating_sub(some.len());
+        some
+    });
+    let first = Plan {
+        networks: plan.networks.clone(),
+        to: plan.to.clone(),
+        hosts: plan.hosts.clone(),
+        stages: stages.collect(),
+    };
+    let per_stage: Vec<String> = plan.stages.iter().map(|stage| stage.len().to_string()).collect();
+    format!(
+        "{}\nand {} more: the stages have {} steps; the whole plan is stored with its operation when it is applied",
+        plan_table(&first),
+        count - SHOWN,
+        per_stage.join(", ")
+    )
 }
 
 /// `1 route in 1 stage`, `3 routes in 2 stages`.
@@ -113,6 +143,30 @@ mod tests {
         let id = operation_id(now, "a").unwrap();
         assert_eq!(id.as_str(), "op-20260102t030405-e40c292c");
         assert_ne!(id, operation_id(now, "b").unwrap());
+    }
+
+    #[test]
+    fn of_a_long_plan_the_first_lines_are_shown_and_how_many_there_are() {
+        use holdfast_model::{AccountName, Prefix, Region, RouteTableId, Scope, TableName};
+        use holdfast_plan::{Place, RouteValue, Step};
+        let step = |n: u32| Step {
+            table: RouteTableId::parse("tgw-rtb-0000000a").unwrap(),
+            name: TableName::parse("hub").unwrap(),
+            tag: None,
+            scope: Scope { account: AccountName::parse("main").unwrap(), region: Region::parse("eu-west-1").unwrap() },
+            networks: [NetworkName::parse("app").unwrap()].into(),
+            place: Place::Route { prefix: Prefix::parse(&format!("100.64.{}.{}/32", n / 256, n % 256)).unwrap() },
+            before: RouteValue::Absent,
+            after: RouteValue::Blackhole,
+            why: "app is at nc2-osaka, by its VPC attachment".into(),
+        };
+        let stages = vec![(0..150).map(step).collect(), (150..8000).map(step).collect()];
+        let to = SiteName::parse("nc2-osaka").unwrap();
+        let plan = Plan { networks: [NetworkName::parse("app").unwrap()].into(), to, hosts: None, stages };
+        let text = shown(&plan);
+        assert!(text.len() < 100_000, "{}", text.len());
+        assert!(text.contains("100.64.0.199/32") && !text.contains("100.64.0.200/32"));
+        assert!(text.contains("and 7800 more: the stages have 150, 7850 steps"), "{}", text.lines().last().unwrap());
     }
 
     #[test]

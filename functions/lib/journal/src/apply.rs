@@ -5,7 +5,7 @@ use crate::{Event, JournalStore, RouteTables, Seen, StoreError, TablesError};
 use futures::StreamExt;
 use futures::future::join_all;
 use holdfast_model::{Clock, Fault, FaultName, OperationId};
-use holdfast_plan::{Place, RouteValue, Step, done_words};
+use holdfast_plan::{RouteValue, Step, api, done_words};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -256,13 +256,7 @@ type Numbered<'p> = (u32, &'p Step);
 fn lanes(steps: Vec<Numbered<'_>>) -> Vec<Vec<Vec<Numbered<'_>>>> {
     let mut lanes: BTreeMap<_, Vec<Numbered<'_>>> = BTreeMap::new();
     for (at, step) in steps {
-        let place = match &step.place {
-            Place::Route { .. } => 0_u8,
-            Place::Reference { .. } => 1,
-            Place::Propagation { .. } => 2,
-        };
-        let call = (step.before == RouteValue::Absent, step.after == RouteValue::Absent);
-        lanes.entry((&step.scope, step.table.is_tgw(), place, call)).or_default().push((at, step));
+        lanes.entry((&step.scope, api(step))).or_default().push((at, step));
     }
     let mut together = Vec::new();
     let mut lanes: Vec<_> = lanes.into_values().map(Vec::into_iter).collect();
