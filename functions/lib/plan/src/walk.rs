@@ -237,9 +237,12 @@ impl<'v, 'a> Walk<'v, 'a> {
                 return self.ends.push(End::Unknown(format!("{id} is not active")));
             }
         }
-        let Some((far, _)) = peering.across(vpc) else {
+        let Some((far, region)) = peering.across(vpc) else {
             return self.ends.push(End::Blackhole(format!("{id} does not connect {vpc}, by {at}")));
         };
+        if !self.map.reachable(region) {
+            return self.ends.push(End::Blackhole(format!("{region} is declared lost")));
+        }
         let Some(there) = picture.vpcs.get(far) else {
             return self.ends.push(End::Unknown(format!("{far} was not read")));
         };
