@@ -2,7 +2,7 @@
 //!
 //! A site with several entries takes the one whose advertised prefix is the longest; among equal ones, the first that
 //! the world file names. A Direct Connect gateway advertises the allowed prefixes of the association, whatever the
-//! tables hold and whether or not the Region is there; a VPN with BGP advertises what the route table that its
+//! tables hold and whether or not the Region is there, until the association is gone; a VPN with BGP advertises what the route table that its
 //! attachment is associated with holds, as long as its Region is there. Sources: Direct Connect user guide, "Allowed
 //! prefixes interactions"; Site-to-Site VPN user guide, "Tunnel options", "Route priority".
 
@@ -40,7 +40,9 @@ fn advertised(world: &World, entry: &Entry, to: Ipv4Addr) -> Option<u8> {
     let ec2 = &world.ec2;
     let attachment = ec2.attachments.get(&entry.attachment)?;
     match &attachment.kind {
-        AttachmentKind::DirectConnectGateway { allowed, .. } => longest(&mut allowed.iter().copied()),
+        AttachmentKind::DirectConnectGateway { allowed, .. } if attachment.carries() => {
+            longest(&mut allowed.iter().copied())
+        }
         AttachmentKind::Vpn { bgp, .. } => {
             if !bgp || world.lost_regions.contains(&entry.region) || !attachment.carries() {
                 return None;
@@ -51,7 +53,9 @@ fn advertised(world: &World, entry: &Entry, to: Ipv4Addr) -> Option<u8> {
             });
             longest(&mut routes.map(|route| route.prefix))
         }
-        AttachmentKind::Vpc { .. } | AttachmentKind::Peering { .. } => None,
+        AttachmentKind::DirectConnectGateway { .. } | AttachmentKind::Vpc { .. } | AttachmentKind::Peering { .. } => {
+            None
+        }
     }
 }
 
