@@ -1,0 +1,232 @@
+//! Brute force: every order of a plan's steps is played in the simulator and judged by its data plane, and the planner must have known.
+
+use crate::change::{Change, What, apply, changes, of_step};
+use crate::differential::{Counts, compare};
+use crate::flaws::spoil;
+use crate::map::map;
+use crate::picture::picture;
+use crate::probe::{End, Seen, ask};
+use crate::spec::Spec;
+use crate::world::*;
+use holdfast_model::*;
+use holdfast_plan::*;
+use holdfast_sim::World;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+/// Seeds that are tried.
+const SEEDS: u64 = 130;
+
+/// Changes at most: every order of them is 120 ways through 32 states.
+const MOST: usize = 5;
+
+/// From a client to an address.
+struct Way {
+    client: usize,
+    address: Ipv4Addr,
+    moves: bool,
+}
+
+/// Every state between the changes of a move, by which of them are done.
+struct Played {
+    /// Per state, what became of every way.
+    all: Vec<Vec<Seen>>,
+    safe: Vec<bool>,
+}
+
+fn ways(spec: &Spec, picture: &Picture) -> Vec<Way> {
+    let mut ways = Vec::new();
+    for n in 0..spec.at.len() {
+        let all = parts(picture, Prefix::parse(&network(n)).unwrap());
+        let moves = spec.moving.contains(&n);
+        let addresses: Vec<Ipv4Addr> = all.iter().filter_map(|part| inside(*part, &all)).collect();
+        for client in 0..spec.clients.len() {
+            ways.extend(addresses.iter().map(|address| Way { client, address: *address, moves }));
+        }
+    }
+    ways
+}
+
+fn look(spec: &Spec, world: &World, ways: &[Way]) -> Vec<Seen> {
+    ways.iter().map(|way| ask(spec, world, way.client, way.address)).collect()
+}
+
+/// Whether a state does to a way what was not so before: it ends otherwise and not at its destination, or its replies are lost otherwise.
+fn harmed(spec: &Spec, way: &Way, before: &Seen, now: &Seen) -> bool {
+    let arrived = way.moves && *now.there() == End::Arrived(site_name(spec.to).to_string());
+    let same = now.there() == before.there();
+    let lost = !matches!(now.back(), None | Some(End::Arrived(_)));
+    (!arrived && !same) || (lost && !(same && now.back() == before.back()))
+}
+
+fn with(world: &World, changes: &[Change], mask: usize) -> World {
+    let mut world = world.clone();
+    for (_, change) in changes.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0) {
+        apply(&mut world, change);
+    }
+    world
+}
+
+fn play(spec: &Spec, states: &[World], ways: &[Way]) -> Played {
+    let all: Vec<Vec<Seen>> = states.iter().map(|world| look(spec, world, ways)).collect();
+    let harm = |now: &Vec<Seen>| ways.iter().zip(&all[0]).zip(now).any(|((w, b), n)| harmed(spec, w, b, n));
+    Played { safe: all.iter().map(|now| !harm(now)).collect(), all }
+}
+
+impl Played {
+    /// Orders in which every state on the way is safe.
+    fn safe_orders(&self) -> usize {
+        let mut orders = vec![0; self.safe.len()];
+        orders[0] = 1;
+        for mask in 1..self.safe.len() {
+            let from = (0..usize::BITS).filter(|bit| mask & (1 << bit) != 0).map(|bit| orders[mask ^ (1 << bit)]);
+            orders[mask] = if self.safe[mask] { from.sum() } else { 0 };
+        }
+        orders[self.safe.len() - 1]
+    }
+
+    /// The fewest stages such that every subset of every stage is safe.
+    fn fewest_stages(&self) -> Option<usize> {
+        let full = self.safe.len() - 1;
+        let mut least = vec![None; self.safe.len()];
+        least[0] = Some(0);
+        for mask in 1..=full {
+            let stages = subsets(mask).filter(|stage| *stage != 0);
+            let whole = stages.filter(|stage| subsets(*stage).all(|part| self.safe[(mask ^ stage) | part]));
+            least[mask] = whole.filter_map(|stage| least[mask ^ stage]).min().map(|stages: usize| stages + 1);
+        }
+        least[full]
+    }
+
+    /// Every way that moves is served at the destination, and no other is harmed.
+    fn ends_well(&self, spec: &Spec, ways: &[Way]) -> bool {
+        let to = site_name(spec.to).to_string();
+        ways.iter().zip(&self.all[0]).zip(&self.all[self.all.len() - 1]).all(|((way, before), after)| {
+            if way.moves { after.served_at(&to) } else { !harmed(spec, way, before, after) }
+        })
+    }
+}
+
+fn subsets(mask: usize) -> impl Iterator<Item = usize> {
+    (0..=mask).filter(move |subset| subset & mask == *subset)
+}
+
+fn planned(spec: &Spec, map: &NetworkMap, picture: &Picture) -> Result<Plan, Refusal> {
+    let networks: BTreeSet<NetworkName> = spec.moving.iter().map(|n| network_name(*n)).collect();
+    plan_move(&Move::whole(&networks, &site_name(spec.to)), map, picture)
+}
+
+/// Compares one plan with what every order really does.
+fn accepted(spec: &Spec, plan: &Plan, changes: &[Change], played: &Played, ways: &[Way]) {
+    let seed = spec.seed;
+    let place = |step: &Step| {
+        let at = changes.iter().position(|change| *change == of_step(step));
+        1_usize << at.unwrap_or_else(|| panic!("seed {seed}: [{step}] is not among {changes:#?}"))
+    };
+    let stages: Vec<usize> = plan.stages.iter().map(|stage| stage.iter().map(place).sum()).collect();
+    assert_eq!(stages.iter().sum::<usize>(), played.safe.len() - 1, "seed {seed}: {plan:#?} of {changes:#?}");
+    let mut done = 0;
+    for stage in &stages {
+        for some in subsets(*stage) {
+            assert!(played.safe[done | some], "seed {seed}: harm with {:#b} of {changes:#?}", done | some);
+        }
+        done |= stage;
+    }
+    assert!(played.ends_well(spec, ways), "seed {seed}: the end of {plan:#?} is wrong");
+    assert_eq!(Some(stages.len()), played.fewest_stages(), "seed {seed}: stages of {plan:#?}");
+}
+
+fn refused(spec: &Spec, refusal: &Refusal, played: &Played, ways: &[Way], counts: &mut Counts) {
+    let seed = spec.seed;
+    match refusal {
+        Refusal::NoSafeOrder { .. } => {
+            assert_eq!(played.safe_orders(), 0, "seed {seed}: {refusal}");
+            assert!(played.ends_well(spec, ways), "seed {seed}: {refusal}");
+            counts.add("no safe order");
+        }
+        Refusal::NotDelivered { .. }
+        | Refusal::FlowMissing { .. }
+        | Refusal::Leftover { .. }
+        | Refusal::NoReply { .. }
+        | Refusal::Bystander { .. } => {
+            assert!(!played.ends_well(spec, ways), "seed {seed}: {refusal}");
+            counts.add("ends badly");
+        }
+        // A matter of what the map says, not of packets.
+        _ => counts.add("other refusals"),
+    }
+}
+
+/// A world with few enough changes, perhaps with something wrong in it.
+fn small(seed: u64) -> Option<(Spec, World, Vec<Change>)> {
+    let spec = Spec::new(1_000_000 + seed, true);
+    let mut dice = dice(&spec);
+    let mut world = world(&spec);
+    if dice.one_in(4) {
+        spoil(&mut dice, &spec, &mut world);
+    }
+    let changes = changes(&spec, &world);
+    let usable = |change: &Change| match (&change.what, &change.to) {
+        (_, None) => true,
+        (What::VpcRoute { .. }, Some(tgw)) => world.ec2.is_attached(&world.ec2.route_tables[&change.table].vpc, tgw),
+        (What::Route { .. } | What::Reference { .. }, Some(to)) => world.ec2.attachments[to].carries(),
+    };
+    let few = (1..=MOST).contains(&changes.len()) && changes.iter().all(usable);
+    few.then_some((spec, world, changes))
+}
+
+#[test]
+fn every_order_does_what_the_planner_says() {
+    let (mut counts, mut on_paper) = (Counts::default(), Counts::default());
+    for seed in 0..SEEDS {
+        let Some((spec, world, changes)) = small(seed) else { continue };
+        let map = map(&spec, &world);
+        let picture = picture(&world);
+        // A plan counts the worst of all clients of a prefix; the data plane is asked from one address of it.
+        if map.vantages.values().any(|vantage| parts(&picture, vantage.prefixes()[0]).len() > 1) {
+            continue;
+        }
+        let ways = ways(&spec, &picture);
+        let states: Vec<World> = (0..1 << changes.len()).map(|mask| with(&world, &changes, mask)).collect();
+        let played = play(&spec, &states, &ways);
+        let orders: usize = (1..=changes.len()).product();
+        counts.add("worlds");
+        if played.safe_orders() < orders {
+            counts.add("some order unsafe");
+        }
+        match planned(&spec, &map, &picture) {
+            Ok(plan) => {
+                accepted(&spec, &plan, &changes, &played, &ways);
+                counts.add(if plan.stages.len() > 1 { "several stages" } else { "one stage" });
+                for (mask, state) in played.all.iter().enumerate() {
+                    let seen = |client, address| {
+                        let way = ways.iter().position(|way| way.client == client && way.address == address);
+                        state[way.unwrap()].clone()
+                    };
+                    let done = |step: &&Step| {
+                        changes
+                            .iter()
+                            .position(|change| *change == of_step(step))
+                            .is_some_and(|at| mask & (1 << at) != 0)
+                    };
+                    compare(&spec, &map, &View::after(&picture, plan.steps().filter(done)), seen, &mut on_paper);
+                }
+            }
+            Err(refusal) => {
+                counts.add("refusals");
+                refused(&spec, &refusal, &played, &ways, &mut counts);
+                if played.ends_well(&spec, &ways) && played.safe_orders() > 0 {
+                    counts.add("refused although safe");
+                    println!("seed {}: {refusal}", spec.seed);
+                }
+            }
+        }
+    }
+    println!("{counts:?}\non paper: {on_paper:?}");
+    let worlds = counts.of("worlds");
+    assert!(counts.of("refused although safe") * 50 <= worlds, "{counts:?}");
+    assert!(worlds >= 100, "{counts:?}");
+    for (what, percent) in [("several stages", 20), ("refusals", 20), ("some order unsafe", 20), ("no safe order", 3)] {
+        assert!(counts.of(what) * 100 >= worlds * percent, "{what}: {counts:?}");
+    }
+}

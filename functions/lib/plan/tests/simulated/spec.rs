@@ -1,0 +1,204 @@
+//! A random topology, as numbers, and the way between its gateways.
+
+use crate::dice::Dice;
+use std::collections::{BTreeMap, VecDeque};
+
+pub const REGIONS: [&str; 3] = ["ap-northeast-1", "ap-northeast-2", "ap-northeast-3"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Ec2,
+    Nc2,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Site {
+    pub kind: Kind,
+    pub gateway: usize,
+    /// Subnets of the attachment, each with a table of its own.
+    pub subnets: usize,
+}
+
+/// How on-premises is told of what is behind an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    Always,
+    Bgp,
+    Allowed,
+}
+
+#[derive(Debug, Clone)]
+pub enum Client {
+    OnPremises {
+        /// Gateways and how each is told of, the preferred one first.
+        entries: Vec<(usize, Told)>,
+        /// Replies must come back where the traffic went in.
+        stateful: bool,
+        /// Every gateway sends replies to the first entry, not to its own.
+        home: bool,
+    },
+    Vpc {
+        gateway: usize,
+        /// Reaches the first EC2 site over a VPC peering connection, by a declared table.
+        peered: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct Spec {
+    pub seed: u64,
+    /// Region of each transit gateway.
+    pub gateways: Vec<usize>,
+    /// Whether clients of a gateway have a route table of their own there.
+    pub edge: Vec<bool>,
+    pub peers: Vec<(usize, usize)>,
+    pub sites: Vec<Site>,
+    /// Site that the tables lead each network to.
+    pub at: Vec<usize>,
+    pub clients: Vec<Client>,
+    /// EC2 sites have routes of their own instead of relying on the covering one.
+    pub explicit: bool,
+    /// Gateways whose tables refer to a prefix list of all networks.
+    pub listed: Vec<bool>,
+    /// Networks that are to move, and where to.
+    pub moving: Vec<usize>,
+    pub to: usize,
+}
+
+impl Spec {
+    /// A topology; `small` ones have few enough tables that every order of changes can be tried.
+    pub fn new(seed: u64, small: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let dice = &mut dice;
+        let count = 2 + dice.below(if small { 2 } else { 3 });
+        let regions = (2 + dice.below(2)).min(count);
+        let gateways: Vec<usize> = (0..count).map(|g| g % regions).collect();
+        let mut peers = Vec::new();
+        for b in 1..count {
+            let others: Vec<usize> = (0..b).filter(|a| gateways[*a] != gateways[b]).collect();
+            let first = *dice.pick(&others);
+            peers.push((first, b));
+            peers.extend(others.into_iter().filter(|a| *a != first && dice.one_in(3)).map(|a| (a, b)));
+        }
+        let mut sites = Vec::new();
+        if !dice.one_in(4) {
+            sites.push(Site { kind: Kind::Ec2, gateway: dice.below(count), subnets: 1 });
+        }
+        for n in 0..1 + dice.below(3) {
+            let subnets = if dice.one_in(if small { 4 } else { 2 }) { [2, 3, 1][n] } else { 1 };
+            sites.push(Site { kind: Kind::Nc2, gateway: dice.below(count), subnets });
+        }
+        if sites.len() < 4 && dice.one_in(5) {
+            let gateway = dice.below(count);
+            // Two VPCs of one prefix that propagate into one table: which of them decides is not documented.
+            if !sites.iter().any(|site| site.kind == Kind::Ec2 && site.gateway == gateway) {
+                sites.push(Site { kind: Kind::Ec2, gateway, subnets: 1 });
+            }
+        }
+        if sites.len() == 1 {
+            sites.push(Site { kind: Kind::Nc2, gateway: dice.below(count), subnets: 1 });
+        }
+        if small {
+            for site in &mut sites {
+                site.subnets = site.subnets.min(2);
+            }
+        }
+        let networks = 1 + dice.below(if small { 2 } else { 3 });
+        let together = dice.one_in(2);
+        let first = dice.below(sites.len());
+        let at = (0..networks).map(|_| if together { first } else { dice.below(sites.len()) }).collect();
+        let mut clients: Vec<Client> = (0..1 + dice.below(2)).map(|_| on_premises(dice, count)).collect();
+        let has_ec2 = sites.iter().any(|site| site.kind == Kind::Ec2);
+        for _ in 0..dice.below(3) {
+            clients.push(Client::Vpc { gateway: dice.below(count), peered: has_ec2 && dice.one_in(3) });
+        }
+        let moving = if dice.one_in(2) { (0..networks).collect() } else { vec![dice.below(networks)] };
+        let mut spec = Self {
+            seed,
+            edge: (0..count).map(|_| dice.one_in(4)).collect(),
+            gateways,
+            peers,
+            sites,
+            at,
+            clients,
+            explicit: dice.one_in(4),
+            listed: vec![false; count],
+            to: 0,
+            moving,
+        };
+        let elsewhere: Vec<usize> = (0..spec.sites.len()).filter(|site| spec.at[spec.moving[0]] != *site).collect();
+        spec.to = *dice.pick(&elsewhere);
+        if small && dice.one_in(5) {
+            spec.advertise();
+        }
+        // A reference leads all networks one way, so all are where the first one is, and move together.
+        if together && dice.one_in(3) {
+            spec.moving = (0..networks).collect();
+            spec.listed = (0..count).map(|_| dice.one_in(2)).collect();
+        }
+        spec
+    }
+
+    /// On-premises is told of networks by BGP at two entries, both at a gateway other than the destination's alone: a route of their own at the wrong
+    /// one draws traffic there, and its firewall drops the replies.
+    fn advertise(&mut self) {
+        let (first, second) = self.peers[0];
+        let site = |kind, gateway| Site { kind, gateway, subnets: 1 };
+        self.sites = vec![site(Kind::Ec2, first), site(Kind::Nc2, second)];
+        self.at.fill(0);
+        self.to = 1;
+        self.explicit = false;
+        let entries = vec![(first, Told::Bgp), (second, Told::Bgp)];
+        self.clients[0] = Client::OnPremises { entries, stateful: true, home: true };
+    }
+
+    /// Gateways that an attachment of a gateway's peering leads to on the shortest way to another one.
+    pub fn next(&self, from: usize, to: usize) -> Option<usize> {
+        let mut came = BTreeMap::from([(to, to)]);
+        let mut queue = VecDeque::from([to]);
+        while let Some(at) = queue.pop_front() {
+            for (a, b) in &self.peers {
+                for (x, y) in [(*a, *b), (*b, *a)] {
+                    if x == at && !came.contains_key(&y) {
+                        came.insert(y, at);
+                        queue.push_back(y);
+                    }
+                }
+            }
+        }
+        came.get(&from).copied().filter(|_| from != to)
+    }
+
+    pub fn region(&self, gateway: usize) -> &'static str {
+        REGIONS[self.gateways[gateway]]
+    }
+
+    /// Tables of a gateway.
+    pub fn tables(&self, gateway: usize) -> usize {
+        if self.edge[gateway] { 2 } else { 1 }
+    }
+
+    /// Every transit gateway route table: its gateway and number.
+    pub fn all_tables(&self) -> Vec<(usize, usize)> {
+        (0..self.gateways.len()).flat_map(|g| (0..self.tables(g)).map(move |t| (g, t))).collect()
+    }
+
+    /// The EC2 site whose VPC the covering prefix leads to at a gateway: its own, or else the first one.
+    pub fn covered(&self, gateway: usize) -> Option<usize> {
+        let mut ec2 = self.sites.iter().enumerate().filter(|(_, site)| site.kind == Kind::Ec2);
+        let first = ec2.clone().next();
+        ec2.find(|(_, site)| site.gateway == gateway).or(first).map(|(at, _)| at)
+    }
+}
+
+fn on_premises(dice: &mut Dice, count: usize) -> Client {
+    let first = dice.below(count);
+    let told = *dice.pick(&[Told::Always, Told::Bgp, Told::Bgp, Told::Allowed]);
+    let mut entries = vec![(first, told)];
+    if dice.one_in(2) {
+        let second = (first + 1 + dice.below(count - 1)) % count;
+        let also = if dice.one_in(3) { *dice.pick(&[Told::Always, Told::Bgp, Told::Allowed]) } else { told };
+        entries.push((second, also));
+    }
+    Client::OnPremises { entries, stateful: !dice.one_in(4), home: !dice.one_in(3) }
+}

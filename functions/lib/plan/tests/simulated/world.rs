@@ -1,0 +1,190 @@
+//! A topology as a simulated world: its ids, where its tables lead, and the world itself.
+
+use crate::dice::Dice;
+use crate::file::file;
+use crate::spec::{Client, Kind, Spec};
+use holdfast_model::{NetworkName, Prefix, SiteName, VantageName};
+use holdfast_sim::World;
+use holdfast_sim::ec2;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+pub const ACCOUNT: &str = "111122223333";
+pub const COVERING: &str = "172.30.0.0/16";
+/// Last octets of the addresses that every site holds of every network.
+pub const HOSTS: [u8; 4] = [20, 34, 140, 200];
+
+pub fn tgw(g: usize) -> String {
+    format!("tgw-0000000{g}")
+}
+
+pub fn table(g: usize, t: usize) -> String {
+    format!("tgw-rtb-000000{g}{t}")
+}
+
+pub fn of_site(s: usize) -> String {
+    format!("tgw-attach-000a000{s}")
+}
+
+pub fn of_client(c: usize, g: usize) -> String {
+    format!("tgw-attach-000c00{c}{g}")
+}
+
+pub fn peering(a: usize, b: usize) -> String {
+    format!("tgw-attach-000e00{}{}", a.min(b), a.max(b))
+}
+
+pub fn client_table(c: usize) -> String {
+    format!("rtb-000c000{c}")
+}
+
+pub fn site_table(s: usize, k: usize) -> String {
+    format!("rtb-000a00{s}{k}")
+}
+
+pub fn pcx(c: usize) -> String {
+    format!("pcx-000c000{c}")
+}
+
+pub fn list(g: usize) -> String {
+    format!("pl-0000000{g}")
+}
+
+pub fn network(n: usize) -> String {
+    format!("172.30.{n}.0/24")
+}
+
+pub fn site_name(s: usize) -> SiteName {
+    SiteName::parse(format!("s{s}")).unwrap()
+}
+
+pub fn network_name(n: usize) -> NetworkName {
+    NetworkName::parse(format!("net{n}")).unwrap()
+}
+
+pub fn vantage_name(c: usize) -> VantageName {
+    VantageName::parse(format!("c{c}")).unwrap()
+}
+
+pub fn client_prefix(spec: &Spec, c: usize) -> String {
+    match spec.clients[c] {
+        Client::OnPremises { .. } => format!("192.168.{c}.0/24"),
+        Client::Vpc { .. } => format!("10.{}.0.0/16", 50 + c),
+    }
+}
+
+/// Address that a client asks from.
+pub fn client_address(spec: &Spec, c: usize) -> Ipv4Addr {
+    let c8 = u8::try_from(c).unwrap();
+    match spec.clients[c] {
+        Client::OnPremises { .. } => Ipv4Addr::new(192, 168, c8, 10),
+        Client::Vpc { .. } => Ipv4Addr::new(10, 50 + c8, 1, 10),
+    }
+}
+
+pub fn address(n: usize, host: u8) -> Ipv4Addr {
+    Ipv4Addr::new(172, 30, u8::try_from(n).unwrap(), host)
+}
+
+/// Where a table of a gateway leads a network whose machines are at a site; none where the covering prefix serves it.
+pub fn hop(spec: &Spec, gateway: usize, site: usize) -> Option<String> {
+    let at = &spec.sites[site];
+    if at.kind == Kind::Ec2 && !spec.explicit && spec.covered(gateway) == Some(site) {
+        return None;
+    }
+    Some(match spec.next(gateway, at.gateway) {
+        None => of_site(site),
+        Some(next) => peering(gateway, next),
+    })
+}
+
+pub fn peered(spec: &Spec, c: usize) -> bool {
+    matches!(spec.clients[c], Client::Vpc { peered: true, .. })
+}
+
+/// The file of everything but routes of transit gateways, then those.
+pub fn world(spec: &Spec) -> World {
+    let mut world = World::from_yaml(&file(spec)).unwrap_or_else(|error| panic!("seed {}: {error}", spec.seed));
+    let mut owned: Vec<(String, Vec<usize>)> = Vec::new();
+    for (c, client) in spec.clients.iter().enumerate() {
+        let gateways = match client {
+            Client::OnPremises { entries, home, .. } => {
+                entries.iter().map(|(gateway, _)| *gateway).take(if *home { 1 } else { 9 }).collect()
+            }
+            Client::Vpc { gateway, .. } => vec![*gateway],
+        };
+        owned.push((client_prefix(spec, c), gateways));
+    }
+    for (s, site) in spec.sites.iter().enumerate().filter(|(_, site)| site.kind == Kind::Nc2) {
+        owned.push((format!("10.{}.0.0/16", 10 + s), vec![site.gateway]));
+    }
+    let ec2_sites: Vec<usize> =
+        spec.sites.iter().filter(|site| site.kind == Kind::Ec2).map(|site| site.gateway).collect();
+    if !ec2_sites.is_empty() {
+        owned.push((COVERING.to_owned(), ec2_sites));
+    }
+    for (g, t) in spec.all_tables() {
+        for (prefix, gateways) in &owned {
+            let Some(first) = gateways.first().filter(|_| !gateways.contains(&g)) else { continue };
+            let Some(next) = spec.next(g, *first) else { continue };
+            put(&mut world, &table(g, t), prefix, Some(peering(g, next)));
+        }
+        for (n, site) in spec.at.iter().enumerate() {
+            match hop(spec, g, *site) {
+                Some(to) if spec.listed[g] => refer(&mut world, &table(g, t), &list(g), Some(to)),
+                Some(to) => put(&mut world, &table(g, t), &network(n), Some(to)),
+                None => {}
+            }
+        }
+    }
+    for (c, n) in (0..spec.clients.len()).flat_map(|c| (0..spec.at.len()).map(move |n| (c, n))) {
+        if let (true, Client::Vpc { gateway, .. }, Some(_)) =
+            (peered(spec, c), &spec.clients[c], client_hop(spec, spec.at[n]))
+        {
+            let target = ec2::VpcTarget::TransitGateway(tgw(*gateway));
+            vpc_put(&mut world, &client_table(c), &network(n), target);
+        }
+    }
+    world
+}
+
+/// Whether the declared table of a peered client needs a route of its own for a site: to its transit gateway.
+pub fn client_hop(spec: &Spec, site: usize) -> Option<()> {
+    let first = spec.sites.iter().position(|at| at.kind == Kind::Ec2);
+    (first != Some(site)).then_some(())
+}
+
+pub fn put(world: &mut World, table: &str, prefix: &str, attachment: Option<String>) {
+    let route = ec2::StaticRoute { attachment, pending_reads: 0 };
+    world.ec2.tgw_route_tables.get_mut(table).unwrap().routes.insert(prefix.parse().unwrap(), route);
+}
+
+pub fn refer(world: &mut World, table: &str, list: &str, attachment: Option<String>) {
+    let reference = ec2::PrefixListReference { attachment, state: ec2::Progress::Available };
+    world.ec2.tgw_route_tables.get_mut(table).unwrap().prefix_lists.insert(list.to_owned(), reference);
+}
+
+pub fn vpc_put(world: &mut World, table: &str, prefix: &str, target: ec2::VpcTarget) {
+    let route = ec2::VpcRoute { target };
+    world.ec2.route_tables.get_mut(table).unwrap().routes.insert(prefix.parse().unwrap(), route);
+}
+
+/// The name of a guest that asks for a client.
+pub fn asker(spec: &Spec, c: usize) -> String {
+    match spec.clients[c] {
+        Client::OnPremises { .. } => format!("c{c}-client"),
+        Client::Vpc { .. } => format!("c{c}"),
+    }
+}
+
+/// The address of a part that no longer part takes, where a machine is.
+pub fn inside(part: Prefix, all: &BTreeSet<Prefix>) -> Option<Ipv4Addr> {
+    let longer = |ip: Ipv4Addr| all.iter().any(|other| *other != part && part.covers(other) && other.holds(ip));
+    let octets = part.network().octets();
+    let candidates = HOSTS.iter().map(|host| Ipv4Addr::new(octets[0], octets[1], octets[2], *host));
+    candidates.into_iter().find(|ip| part.holds(*ip) && !longer(*ip))
+}
+
+pub fn dice(spec: &Spec) -> Dice {
+    Dice::new(spec.seed ^ 0x5151)
+}
