@@ -139,8 +139,8 @@ impl Spec {
         spec
     }
 
-    /// On-premises is told of networks by BGP at two entries, both at a gateway other than the destination's alone: a route of their own at the wrong
-    /// one draws traffic there, and its firewall drops the replies.
+    /// A move that often has no safe order: on-premises is told by BGP at two entries, and replies go to the first. The destination's table must be
+    /// changed before the others, but the longer prefix in it draws traffic to the second entry, and the firewall drops the replies.
     fn advertise(&mut self) {
         let (first, second) = self.peers[0];
         let site = |kind, gateway| Site { kind, gateway, subnets: 1 };
@@ -152,7 +152,7 @@ impl Spec {
         self.clients[0] = Client::OnPremises { entries, stateful: true, home: true };
     }
 
-    /// Gateways that an attachment of a gateway's peering leads to on the shortest way to another one.
+    /// The next gateway on the shortest way to another one.
     pub fn next(&self, from: usize, to: usize) -> Option<usize> {
         let mut came = BTreeMap::from([(to, to)]);
         let mut queue = VecDeque::from([to]);
