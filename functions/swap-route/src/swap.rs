@@ -4,11 +4,11 @@ use crate::context::Context;
 use crate::goal::{Goal, goal};
 use crate::tables::AwsTables;
 use crate::words::{done, names, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, violations};
-use holdfast_aws_network::{AwsNetwork, read_picture_towards};
+use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_sites};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
-    Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, Scope, Site, SiteName,
+    Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, Scope, SiteName,
 };
 use holdfast_plan::{Facts, Move, Plan, check, current_site, forecast, judge, plan_move, plan_rest, plan_undo};
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
@@ -123,10 +123,12 @@ impl<'a> Swap<'a> {
 
     /// Resumes the open operation of this intent, or plans and opens one.
     async fn take(&self) -> Result<Taken<'a>, Fault> {
+        // A prefix list or an aggregate leads other networks too: nobody may change those meanwhile.
+        let locked = self.map.entangled(&self.goal.networks);
         let mut lost = None;
         for _ in 0..RACES {
             let now = self.context.clock.now();
-            let standing = self.desk().find(&self.goal.networks, &self.goal.intent, now).await;
+            let standing = self.desk().find(&locked, &self.goal.intent, now).await;
             let taken = match standing.map_err(|error| take_fault(&error))? {
                 Standing::Same(id, locks) => self.resume(&id, &locks).await?,
                 Standing::Free(locks) => self.open(&locks).await?,
@@ -151,16 +153,31 @@ impl<'a> Swap<'a> {
         locks: &Locks,
     ) -> Result<Result<Taken<'a>, TakeError>, Fault> {
         let operation = self.operation(id).await?;
-        let (picture, verdict) = futures::future::join(self.picture(), self.verdict()).await;
+        self.young_enough(&operation)?;
+        let picture = self.picture().await;
         let rest = plan_rest(&operation.plan, self.map, &picture)
             .map_err(|refusal| Fault::new(refusal.fault(), format!("{refusal}; operation {id} stays open")))?;
         check(&rest, &picture, self.map).map_err(|found| violations(&found))?;
-        let verdict = verdict?;
+        let verdict = self.verdict(&picture, &rest).await?;
         let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
         Ok(match session {
             Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session, locks).await?), verdict)),
             Err(error) => Err(error),
         })
+    }
+
+    /// A plan that was forgotten is not taken up again, unless a person says so.
+    fn young_enough(&self, operation: &Operation) -> Result<(), Fault> {
+        let age = self.context.clock.now().duration_since(operation.planned_at).as_secs();
+        let allowed = self.map.policy.plan_max_age_seconds;
+        if self.goal.force.is_some() || age <= i64::from(allowed) {
+            return Ok(());
+        }
+        let id = &operation.id;
+        let message = format!(
+            "the plan of operation {id} is {age} s old, policy allows {allowed} s; take it back with `{{\"undo\": \"{id}\"}}` and start anew, or start with `force` (who and why)"
+        );
+        Err(Fault::new(FaultName::Refused, message))
     }
 
     async fn operation(&self, id: &holdfast_model::OperationId) -> Result<Operation, Fault> {
@@ -184,7 +201,7 @@ impl<'a> Swap<'a> {
         if plan.is_empty() && !unfinished {
             return Ok(Ok(Taken::Nothing));
         }
-        let verdict = self.verdict().await?;
+        let verdict = self.verdict(&picture, &plan).await?;
         let now = self.context.clock.now();
         let from = self
             .goal
@@ -265,7 +282,7 @@ impl<'a> Swap<'a> {
     }
 
     /// Judges the evidence, and the EC2 sites as they are now; with force, nothing is read and nothing judged.
-    async fn verdict(&self) -> Result<Vec<String>, Fault> {
+    async fn verdict(&self, picture: &Picture, plan: &Plan) -> Result<Vec<String>, Fault> {
         if self.goal.force.is_some() {
             return Ok(Vec::new());
         }
@@ -276,8 +293,8 @@ impl<'a> Swap<'a> {
             to: &self.goal.to,
             map: self.map,
             addresses: self.goal.hosts.as_ref(),
-            picture: None,
-            plan: None,
+            picture: Some(picture),
+            plan: Some(plan),
             evidence: evidence.as_ref(),
             hosts: &hosts,
             machines: &machines,
@@ -300,19 +317,10 @@ impl<'a> Swap<'a> {
         Ok(self.context.inventory.hosts_of(&self.goal.networks).await?)
     }
 
-    /// Instances and network interfaces of every EC2 site.
+    /// Instances and network interfaces of every site's VPC.
     async fn machines(&self) -> Result<BTreeMap<SiteName, Machines>, Fault> {
-        let sites = self.map.sites.iter();
-        let sites = sites.filter(|(_, site)| matches!(site, Site::Ec2 { .. }) && self.map.reachable(site.region()));
-        let reads = sites.map(|(name, site)| async move {
-            let scope = Scope { account: site.account().clone(), region: site.region().clone() };
-            let network = self
-                .networks
-                .get(&scope)
-                .ok_or_else(|| Fault::new(FaultName::Internal, format!("no client for {scope}")))?;
-            Ok::<_, Fault>((name.clone(), network.read_machines(site.vpc()).await?))
-        });
-        Ok(futures::future::try_join_all(reads).await?.into_iter().collect())
+        let read = read_sites(&self.networks, self.map).await;
+        read.into_iter().map(|(name, machines)| Ok((name, machines?))).collect()
     }
 
     fn output(

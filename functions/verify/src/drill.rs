@@ -72,7 +72,8 @@ fn today(subject: &Subject<'_>, live: &Live) -> Vec<Check> {
     for (site, networks) in by_site {
         let here = subject.only(networks);
         checks.extend(routes::delivered(&here, live, &site));
-        let taking = Taking { host: CheckStatus::Fail, no_evidence: Some(CheckStatus::Unknown) };
+        let taking =
+            Taking { host: CheckStatus::Fail, stranded: CheckStatus::Warn, no_evidence: Some(CheckStatus::Unknown) };
         checks.extend(machines::at_site(&here, live, &site, taking));
     }
     checks

@@ -1,8 +1,8 @@
 //! Reads what the checks need, all at once.
 
 use crate::context::Context;
-use futures::future::{join, join_all};
-use holdfast_aws_network::{AwsNetwork, read_picture};
+use futures::future::join;
+use holdfast_aws_network::{AwsNetwork, read_picture, read_sites};
 use holdfast_model::{
     Evidence, EvidenceId, Fault, FaultName, HostRecord, Machines, NetworkMap, NetworkName, Picture, Scope, Site,
     SiteName,
@@ -22,7 +22,7 @@ pub(crate) struct Subject<'a> {
 /// What AWS says now.
 pub(crate) struct Live {
     pub picture: Picture,
-    /// Instances and network interfaces of the EC2 sites that answered.
+    /// Instances and network interfaces of the sites' VPCs that answered.
     pub machines: BTreeMap<SiteName, Machines>,
     /// Why the others did not.
     pub machines_unread: BTreeMap<SiteName, String>,
@@ -81,16 +81,9 @@ pub(crate) fn site<'a>(map: &'a NetworkMap, name: &SiteName) -> Result<&'a Site,
 }
 
 impl Live {
-    /// Reads routing and the machines of every EC2 site.
+    /// Reads routing and the machines of every site's VPC.
     pub(crate) async fn read(networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkMap, now: Timestamp) -> Self {
-        let sites = map.sites.iter().filter_map(|(name, site)| match site {
-            Site::Ec2 { account, region, vpc } if map.reachable(region) => {
-                let scope = Scope { account: account.clone(), region: region.clone() };
-                networks.get(&scope).map(|network| async move { (name.clone(), network.read_machines(vpc).await) })
-            }
-            Site::Ec2 { .. } | Site::Nc2 { .. } => None,
-        });
-        let (picture, found) = join(read_picture(networks, map, now), join_all(sites)).await;
+        let (picture, found) = join(read_picture(networks, map, now), read_sites(networks, map)).await;
         let mut live = Self { picture, machines: BTreeMap::new(), machines_unread: BTreeMap::new() };
         for (site, machines) in found {
             match machines {

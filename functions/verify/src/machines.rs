@@ -11,6 +11,8 @@ use holdfast_plan::{Facts, Objection, judge};
 pub(crate) struct Taking {
     /// A captured host that is not where it should be, or still somewhere else.
     pub host: CheckStatus,
+    /// Somebody who cannot reach the networks there.
+    pub stranded: CheckStatus,
     /// No evidence: before the machines are restored nobody has asked yet; after a forced change nobody could be asked.
     pub no_evidence: Option<CheckStatus>,
 }
@@ -22,7 +24,7 @@ pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking:
         to,
         map: subject.map,
         addresses: None,
-        picture: None,
+        picture: Some(&live.picture),
         plan: None,
         evidence: subject.evidence.as_ref(),
         hosts: &subject.hosts,
@@ -57,7 +59,9 @@ fn one(objection: &Objection, live: &Live, to: &SiteName, taking: Taking) -> Opt
             unknown(format!("machines at {site}"), why)
         }
         Objection::Host { host, .. } => Check { name: format!("host {host} for {to}"), status: taking.host, saw: text },
-        Objection::Stranded { .. } => fail("nobody is cut off", text),
+        Objection::Stranded { .. } => {
+            Check { name: "nobody is cut off".to_owned(), status: taking.stranded, saw: text }
+        }
         Objection::Stranger { .. } => fail("nobody else holds an address of the networks", text),
     })
 }

@@ -33,7 +33,7 @@ pub(crate) async fn checks(context: &Context, subject: &Subject<'_>, to: &SiteNa
     let mut checks = routes::delivered(subject, &live, to);
     checks.extend(probed?);
     // Without evidence a person forced the change, and answers for where the machines run; the probes tell the rest.
-    let taking = Taking { host: CheckStatus::Fail, no_evidence: Some(CheckStatus::Warn) };
+    let taking = Taking { host: CheckStatus::Fail, stranded: CheckStatus::Warn, no_evidence: Some(CheckStatus::Warn) };
     checks.extend(machines::at_site(subject, &live, to, taking));
     checks.extend(routes::unread(&live));
     checks.extend(routes::lost(subject.map));

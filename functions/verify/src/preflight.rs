@@ -63,7 +63,7 @@ pub(crate) async fn checks(
         Moment::Captured => CheckStatus::Warn,
         Moment::Cutover => CheckStatus::Fail,
     };
-    let mut checks = machines::at_site(subject, &live, to, Taking { host, no_evidence: None });
+    let mut checks = machines::at_site(subject, &live, to, Taking { host, stranded: host, no_evidence: None });
     checks.push(routes::attachments(subject, &live, to));
     let flow = flow::tables(subject, &live, to, destination);
     checks.extend(flow.checks);

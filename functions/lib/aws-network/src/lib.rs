@@ -22,6 +22,7 @@ mod tgw;
 mod vpcs;
 
 pub use codes::{Ec2Error, ErrorKind};
+pub use machines::read_sites;
 pub use network::AwsNetwork;
 pub use pace::Pace;
 pub use picture::{read_picture, read_picture_towards};

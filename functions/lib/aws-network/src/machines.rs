@@ -4,12 +4,14 @@ use crate::codes::Ec2Error;
 use crate::convert::{eni_status, name_tag, parse};
 use crate::network::AwsNetwork;
 use crate::pages::{FILTER_VALUES, filter, read_pages};
+use crate::scope::site_scope;
 use aws_sdk_ec2::types::{
     Filter, Instance as Ec2Instance, InstanceNetworkInterface, InstanceStateName, NetworkInterface, PlatformValues,
     Reservation,
 };
 use holdfast_model::{
-    Eni, EniId, EniStatus, Instance, InstanceId, InstanceState, MacAddress, Machines, Platform, Select, SubnetId, VpcId,
+    Eni, EniId, EniStatus, Instance, InstanceId, InstanceState, MacAddress, Machines, NetworkMap, Platform, Scope,
+    Select, SiteName, SubnetId, VpcId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -18,18 +20,19 @@ const INSTANCES: &str = "DescribeInstances";
 const INTERFACES: &str = "DescribeNetworkInterfaces";
 
 impl AwsNetwork {
-    /// All instances and network interfaces of a VPC, attached or not.
+    /// All instances and network interfaces of some VPCs, attached or not.
     ///
     /// # Errors
     /// [`Ec2Error`] when one page could not be read.
-    pub async fn read_machines(&self, vpc: &VpcId) -> Result<Machines, Ec2Error> {
-        let what = format!("network interfaces of `{vpc}`");
+    pub async fn read_machines(&self, vpcs: &BTreeSet<VpcId>) -> Result<Machines, Ec2Error> {
+        let names = vpcs.iter().map(VpcId::as_str).collect::<Vec<_>>().join("`, `");
+        let what = format!("network interfaces of `{names}`");
         let interfaces = async {
-            let request = self.reads.describe_network_interfaces().filters(filter("vpc-id", [vpc])).max_results(1000);
+            let request = self.reads.describe_network_interfaces().filters(filter("vpc-id", vpcs)).max_results(1000);
             Ok::<_, Ec2Error>(read_pages!(self, "DescribeNetworkInterfaces", &what, request, network_interfaces))
         };
-        let of_vpc = format!("instances of `{vpc}`");
-        let instances = self.read_instances(vec![filter("vpc-id", [vpc])], &of_vpc);
+        let of_vpcs = format!("instances of `{names}`");
+        let instances = self.read_instances(vec![filter("vpc-id", vpcs)], &of_vpcs);
         let (mut machines, interfaces) = futures::future::try_join(instances, interfaces).await?;
         for interface in &interfaces {
             if let Some(eni) = eni(interface).map_err(|error| self.malformed(INTERFACES, &what, error))? {
@@ -104,6 +107,43 @@ impl AwsNetwork {
             }
         }
         Ok(machines)
+    }
+}
+
+/// Machines of every site's VPC but those of a lost Region, all accounts and Regions at once; for each site that could not be read, why.
+///
+/// The VPCs of one account and Region are read together.
+pub async fn read_sites(
+    networks: &BTreeMap<Scope, AwsNetwork>,
+    map: &NetworkMap,
+) -> BTreeMap<SiteName, Result<Machines, Ec2Error>> {
+    let mut by_scope: BTreeMap<Scope, BTreeMap<&SiteName, &VpcId>> = BTreeMap::new();
+    for (name, site) in map.sites.iter().filter(|(_, site)| map.reachable(site.region())) {
+        by_scope.entry(site_scope(site)).or_default().insert(name, site.vpc());
+    }
+    let reads = by_scope.iter().filter_map(|(scope, sites)| {
+        let network = networks.get(scope)?;
+        Some(async move {
+            let vpcs = sites.values().map(|vpc| (*vpc).clone()).collect();
+            let read = network.read_machines(&vpcs).await;
+            sites
+                .iter()
+                .map(|(name, vpc)| {
+                    let of_vpc = read.as_ref().map(|all| only(all, vpc)).map_err(Clone::clone);
+                    ((*name).clone(), of_vpc)
+                })
+                .collect::<Vec<_>>()
+        })
+    });
+    futures::future::join_all(reads).await.into_iter().flatten().collect()
+}
+
+/// What of it is in one VPC.
+fn only(all: &Machines, vpc: &VpcId) -> Machines {
+    Machines {
+        instances: all.instances.iter().filter(|(_, i)| i.vpc == *vpc).map(|(id, i)| (id.clone(), i.clone())).collect(),
+        enis: all.enis.iter().filter(|(_, eni)| eni.vpc == *vpc).map(|(id, eni)| (id.clone(), eni.clone())).collect(),
+        ..all.clone()
     }
 }
 

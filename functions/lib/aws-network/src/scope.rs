@@ -35,7 +35,7 @@ pub(crate) fn table_scope(table: &RouteTable) -> Scope {
     Scope { account: table.account.clone(), region: table.region.clone() }
 }
 
-fn site_scope(site: &Site) -> Scope {
+pub(crate) fn site_scope(site: &Site) -> Scope {
     Scope { account: site.account().clone(), region: site.region().clone() }
 }
 

@@ -4,6 +4,7 @@ use crate::desk::{Desk, HeldLocks, LOCKS_AT_ONCE, TakeError};
 use crate::status::{Phase, Status};
 use crate::{Append, Entry, Event, Intent, JournalStore, Lease, Lock, LockWrite, Operation, Owed, StoreError};
 use futures::StreamExt;
+use holdfast_model::NetworkName;
 use jiff::Timestamp;
 
 /// One invocation at work on one operation, whose locks it holds.
@@ -90,10 +91,11 @@ impl<'a, J: JournalStore> Session<'a, J> {
 
     /// Ends the lease: no call of this invocation is under way any more. The operation stays open.
     pub(crate) async fn stop(&mut self) {
-        self.swap(|lock, older| Lock { lease: older, ..lock }).await;
+        self.swap(|_, lock, older| Lock { lease: older, ..lock }).await;
     }
 
-    /// Frees the locks: the operation has ended. A move without a lost Region leaves behind what that Region owes; any other settles it.
+    /// Frees the locks: the operation has ended. A move without a lost Region leaves behind what that Region owes; any other settles it. Networks
+    /// that were locked beside those that moved keep what they have.
     pub(crate) async fn release(&mut self) {
         let owed = match &self.operation.intent {
             Intent::Move { lost: Some(region), to, .. } => {
@@ -101,15 +103,20 @@ impl<'a, J: JournalStore> Session<'a, J> {
             }
             Intent::Move { lost: None, .. } | Intent::Undo { .. } => None,
         };
-        self.swap(|lock, older| Lock { open: None, lease: older, owed: owed.clone(), ..lock }).await;
+        let moved = self.operation.plan.networks.clone();
+        self.swap(|network, lock, older| {
+            let owed = if moved.contains(network) { owed.clone() } else { lock.owed.clone() };
+            Lock { open: None, lease: older, owed, ..lock }
+        })
+        .await;
     }
 
     /// A lock that cannot be changed is not an error of the operation: whoever comes next finds the journal, and the lease runs out.
-    async fn swap(&mut self, change: impl Fn(Lock, Option<Lease>) -> Lock) {
+    async fn swap(&mut self, change: impl Fn(&NetworkName, Lock, Option<Lease>) -> Lock) {
         let journal = self.desk.journal;
         let swaps = self.locks.iter_mut().map(|(network, held)| {
             let fence = held.lock.fence;
-            let next = change(Lock { fence: fence + 1, ..held.lock.clone() }, held.older.clone());
+            let next = change(network, Lock { fence: fence + 1, ..held.lock.clone() }, held.older.clone());
             async move {
                 match journal.swap_lock(network, fence, &next).await {
                     Ok(LockWrite::Written) => held.lock = next,

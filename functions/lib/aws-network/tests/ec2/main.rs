@@ -191,7 +191,7 @@ async fn a_cut_answer_without_a_token_is_completed_by_halves() {
 async fn machines_of_a_vpc_come_with_every_interface_attached_or_not() {
     let sim = start(|_| {}).await;
     let west = network(&sim, "eu-west-1");
-    let machines = west.read_machines(&id("vpc-00000000000000001")).await.unwrap();
+    let machines = west.read_machines(&[id("vpc-00000000000000001")].into()).await.unwrap();
     let till = &machines.instances[&id("i-00000000000000001")];
     assert_eq!(
         (till.name.as_deref(), till.state, till.platform, till.enis.len()),

@@ -32,12 +32,17 @@ impl<'a> Judge<'_, 'a> {
         let Some(picture) = self.facts.picture else { return };
         let moving: BTreeSet<&InstanceId> = hosts.iter().map(|host| &host.instance).collect();
         let view = View::of(picture);
+        let here = self.leaving(picture);
         for (name, site) in &self.facts.map.sites {
             if name == self.facts.to {
                 continue;
             }
             let Some(machines) = self.facts.machines.get(name) else { continue };
             match site {
+                // Whoever was left behind by an earlier move is no worse off by this one.
+                Site::Ec2 { .. } if here.as_ref().is_some_and(|here| !here.contains(name)) => {
+                    self.cut_off(name, site, machines, &moving, picture);
+                }
                 Site::Ec2 { .. } => {
                     self.held_by_local(name, site, machines, &moving, &view);
                     self.balanced(name, site, machines, &moving);
@@ -47,6 +52,12 @@ impl<'a> Judge<'_, 'a> {
             }
         }
         self.split(picture);
+    }
+
+    /// Sites that the networks are at now; none where the tables do not tell.
+    fn leaving(&self, picture: &Picture) -> Option<BTreeSet<SiteName>> {
+        let facts = self.facts;
+        facts.networks.iter().map(|network| current_site(facts.map, picture, network)).collect()
     }
 
     fn strand(&mut self, who: String, ids: Vec<String>, saw: String) {
