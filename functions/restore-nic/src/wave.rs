@@ -67,7 +67,7 @@ enum Outcome {
 /// Brings every host of a wave to its recorded addresses.
 ///
 /// # Flow
-/// Finds the VMs (Move's record, else name), reads and judges the subnets once, then repairs the hosts, a few at a time. Hosts whose address another
+/// Finds the VMs (Move's record, else name); a name that several VMs carry ends it there, before anything is changed. Reads and judges the subnets once, then repairs the hosts, a few at a time. Hosts whose address another
 /// host of the wave still holds are tried again after the others.
 ///
 /// # Guarantees
@@ -102,6 +102,7 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
     }
     let mut pending: Vec<Found<'_>> = pending.into_iter().map(|(host, notes, vm)| (host, vm, notes)).collect();
     refuse_shared_vms(&mut pending, &mut report);
+    report.refuse_ambiguity()?;
     let vms: BTreeSet<ExtId> = pending.iter().map(|(_, vm, _)| vm.clone()).collect();
     let mut targets = read_targets(job).await?;
     while !pending.is_empty() {
@@ -239,6 +240,19 @@ struct Report {
 }
 
 impl Report {
+    /// Which VM is which host is a matter of the whole wave: a VM that is not the host's own may be that of another one.
+    fn refuse_ambiguity(&self) -> Result<(), Fault> {
+        let ambiguous = |(_, fault): &&(HostName, Fault)| fault.name == FaultName::VmAmbiguous;
+        let lines: Vec<String> =
+            self.failed.iter().filter(ambiguous).map(|(host, fault)| format!("{host}: {}", fault.message)).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mend =
+            "rename or remove all but the right one, or name the Move appliance of the wave; nothing was changed";
+        Err(Fault::new(FaultName::VmAmbiguous, format!("{}; {mend}", lines.join("; "))))
+    }
+
     fn finish(mut self) -> Result<Restored, Fault> {
         let open: Vec<String> = self.open.iter().map(ToString::to_string).collect();
         if self.failed.is_empty() {
