@@ -41,14 +41,16 @@ pub enum LabError {
         source: std::io::Error,
     },
     /// The emulator did not come up, or went away.
-    #[error("the AWS emulator on port {port} {what}: see `{}`, and start again", log.display())]
+    #[error("the AWS emulator on port {port} {what}; it said `{said}`: {mend}")]
     Emulator {
         /// Its port.
         port: u16,
         /// What happened to it.
         what: String,
-        /// Where its output is.
-        log: PathBuf,
+        /// The telling line of its log.
+        said: String,
+        /// What to do about it.
+        mend: &'static str,
     },
     /// A file cannot be read or written.
     #[error("`{}` {what}", path.display())]

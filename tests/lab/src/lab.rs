@@ -18,7 +18,7 @@ use crate::{
     ministack::{self, Ministack, Settings},
     network_map,
     progress::Progress,
-    python, replicas,
+    python, query, replicas,
     stack::{Outputs, Package},
     wait, wave,
 };
@@ -207,13 +207,24 @@ impl Lab {
         Ok(())
     }
 
-    /// Publishes a network map in every Region; executions that start afterwards use it.
+    /// Publishes a network map in every Region, with the secrets of its appliances; executions that start afterwards use it.
     ///
     /// # Errors
     /// A refused call.
     pub async fn publish(&self, map: &Value) -> Result<(), LabError> {
         for region in &self.regions {
-            network_map::publish(map, &region.aws, region.outputs.get("NetworkMapBucketName"), &self.sim).await?;
+            network_map::store_secrets(map, &region.aws, &self.sim).await?;
+        }
+        self.publish_text(&format!("{map:#}")).await
+    }
+
+    /// Publishes a text as the network map in every Region, whatever it says.
+    ///
+    /// # Errors
+    /// A refused call.
+    pub async fn publish_text(&self, text: &str) -> Result<(), LabError> {
+        for region in &self.regions {
+            network_map::publish(text, &region.aws, region.outputs.get("NetworkMapBucketName")).await?;
         }
         Ok(())
     }
@@ -307,6 +318,14 @@ impl Lab {
             .ok_or_else(|| LabError::Sim(format!("there is no state machine `{name}` in {region}")))
     }
 
+    /// One EC2 call of a person, as the AWS CLI would make it; the XML that answers it.
+    ///
+    /// # Errors
+    /// What EC2 refused it with.
+    pub async fn ec2(&self, region: &str, action: &str, parameters: &[(&str, &str)]) -> Result<String, LabError> {
+        query::ec2(&self.sim.aws_endpoint(), &self.account, region, action, parameters).await
+    }
+
     /// The simulators.
     pub fn sim(&self) -> &Sim {
         &self.sim
@@ -318,8 +337,8 @@ impl Lab {
     }
 
     /// The emulator.
-    pub fn ministack(&mut self) -> &mut Ministack {
-        &mut self.ministack
+    pub fn ministack(&self) -> &Ministack {
+        &self.ministack
     }
 
     /// Everything that a client needs to know, as one JSON value.
@@ -376,7 +395,7 @@ impl Lab {
     }
 
     /// Waits until the emulator ends by itself, which it should not.
-    pub async fn until_the_emulator_ends(&mut self) -> LabError {
+    pub async fn until_the_emulator_ends(&self) -> LabError {
         loop {
             if let Some(error) = self.ministack.ended() {
                 return error;

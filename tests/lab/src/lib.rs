@@ -16,6 +16,7 @@ pub mod network_map;
 pub mod prober;
 mod progress;
 mod python;
+pub mod query;
 mod replicas;
 mod stack;
 pub mod story;

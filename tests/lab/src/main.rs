@@ -92,7 +92,7 @@ async fn run(arguments: &Arguments, progress: &Progress) -> Result<(), LabError>
     if arguments.mode == Some(Mode::Bench) {
         return bench::run(|figure| progress.line(&figure.to_string())).await.map_err(LabError::Bench);
     }
-    let mut lab = Lab::start(arguments.options(progress)).await?;
+    let lab = Lab::start(arguments.options(progress)).await?;
     if arguments.json {
         progress.line(&lab.describe().to_string());
     }
@@ -103,7 +103,10 @@ async fn run(arguments: &Arguments, progress: &Progress) -> Result<(), LabError>
         }
         return Err(lab.until_the_emulator_ends().await);
     }
-    let timeline = story::tell(&lab, progress).await?;
+    let timeline = tokio::select! {
+        told = story::tell(&lab, progress) => told?,
+        ended = lab.until_the_emulator_ends() => return Err(ended),
+    };
     progress.line(&timeline.table());
     progress.line(&format!("{} kept its address at every stage, and every verification held", story::ADDRESS));
     Ok(())

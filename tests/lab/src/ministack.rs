@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -28,6 +29,9 @@ main()
 /// Variables of the lab's own environment that the emulator and the functions get; nothing else is passed on.
 const PASSED: [&str; 4] = ["PATH", "LANG", "TMPDIR", "RUST_BACKTRACE"];
 
+/// The longest line of its log that an error repeats.
+const LONGEST_LINE: usize = 200;
+
 /// What the emulator is told at its start.
 #[derive(Debug)]
 pub struct Settings<'a> {
@@ -50,7 +54,7 @@ pub struct Settings<'a> {
 /// The running emulator.
 #[derive(Debug)]
 pub struct Ministack {
-    group: Group,
+    group: Mutex<Group>,
     port: u16,
     log: PathBuf,
     http: reqwest::Client,
@@ -103,12 +107,8 @@ impl Ministack {
         command.stdin(Stdio::piped()).stdout(output(&log).map_err(cannot)?).stderr(output(&log).map_err(cannot)?);
         let group = Group::spawn(&mut command, "remove the folder `lab` under the target folder, and start again")?;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
-        let http = http.map_err(|error| LabError::Emulator {
-            port: settings.port,
-            what: error.to_string(),
-            log: log.clone(),
-        })?;
-        let mut this = Self { group, port: settings.port, log, http };
+        let http = http.map_err(|error| LabError::Sim(error.to_string()))?;
+        let this = Self { group: Mutex::new(group), port: settings.port, log, http };
         this.await_health().await?;
         Ok(this)
     }
@@ -132,12 +132,12 @@ impl Ministack {
     }
 
     /// Whether the emulator has ended by itself.
-    pub fn ended(&mut self) -> Option<LabError> {
-        let status = self.group.ended()?;
+    pub fn ended(&self) -> Option<LabError> {
+        let status = self.group.lock().unwrap_or_else(PoisonError::into_inner).ended()?;
         Some(self.error(format!("ended by itself ({status})")))
     }
 
-    async fn await_health(&mut self) -> Result<(), LabError> {
+    async fn await_health(&self) -> Result<(), LabError> {
         for _ in 0..600 {
             if let Some(error) = self.ended() {
                 return Err(error);
@@ -151,7 +151,21 @@ impl Ministack {
         Err(self.error("did not become healthy within a minute".to_owned()))
     }
 
+    /// The emulator's log goes away with the lab, so its last words are told here.
     fn error(&self, what: String) -> LabError {
-        LabError::Emulator { port: self.port, what, log: self.log.clone() }
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let busy = lines.iter().find(|line| line.to_lowercase().contains("already in use"));
+        let error = lines.iter().rev().find(|line| line.to_lowercase().contains("error"));
+        let said = busy.or(error).or(lines.last()).copied().unwrap_or("nothing");
+        LabError::Emulator {
+            port: self.port,
+            what,
+            said: said.chars().take(LONGEST_LINE).collect(),
+            mend: match busy {
+                Some(_) => "stop what listens on that port, or start again for another one",
+                None => "start again",
+            },
+        }
     }
 }

@@ -42,11 +42,11 @@ pub fn localized(text: &str, path: &Path, sim: &Sim) -> Result<Value, LabError> 
     Ok(map)
 }
 
-/// Publishes a map in one Region as a person would: secrets, object, parameter.
+/// Creates the secrets of a map's appliances in one Region, each with the user and password of its simulated appliance.
 ///
 /// # Errors
 /// A refused call.
-pub async fn publish(map: &Value, aws: &Aws, bucket: &str, sim: &Sim) -> Result<(), LabError> {
+pub async fn store_secrets(map: &Value, aws: &Aws, sim: &Sim) -> Result<(), LabError> {
     for (section, simulated) in [("prism_centrals", sim.prism_centrals()), ("move_appliances", sim.moves())] {
         for (name, appliance) in map.get(section).and_then(Value::as_object).into_iter().flatten() {
             if let (Some(endpoint), Some(secret)) =
@@ -56,10 +56,16 @@ pub async fn publish(map: &Value, aws: &Aws, bucket: &str, sim: &Sim) -> Result<
             }
         }
     }
-    let body = format!("{map:#}");
+    Ok(())
+}
+
+/// Publishes a map's text in one Region as a person would: object, then parameter.
+///
+/// # Errors
+/// A refused call.
+pub async fn publish(text: &str, aws: &Aws, bucket: &str) -> Result<(), LabError> {
     let failed = |doing: &str, error| LabError::aws(doing, &aws.region, error);
-    let put =
-        aws.s3.put_object().bucket(bucket).key(KEY).body(ByteStream::from(body.clone().into_bytes())).send().await;
+    let put = aws.s3.put_object().bucket(bucket).key(KEY).body(ByteStream::from(text.as_bytes().to_vec())).send().await;
     let put = put.map_err(|error| {
         failed("uploading the network map", Box::new(error.into_service_error()) as crate::error::BoxError)
     })?;
@@ -67,7 +73,7 @@ pub async fn publish(map: &Value, aws: &Aws, bucket: &str, sim: &Sim) -> Result<
         "bucket": bucket,
         "key": KEY,
         "version": put.version_id().unwrap_or_default(),
-        "sha256": sha256(body.as_bytes()),
+        "sha256": sha256(text.as_bytes()),
     });
     let written = aws
         .ssm

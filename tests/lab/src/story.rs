@@ -16,6 +16,7 @@ use crate::{
     executions::Execution,
     prober::{self, Counts, Prober},
     progress::Progress,
+    query,
     timeline::{Stage, Timeline},
     wait,
 };
@@ -26,6 +27,11 @@ const OSAKA: &str = "ap-northeast-3";
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 1, 34);
 /// The clients that probe it, by the Region that they enter at.
 pub const CLIENTS: [&str; 2] = ["onprem-tokyo", "onprem-osaka"];
+/// Subnets of the EC2 VPC: the one whose prefix moves, and another.
+const APP_SUBNET: &str = "subnet-0ec20000000000001";
+const OTHER_SUBNET: &str = "subnet-0ec20000000000009";
+/// Addresses of machines in the prefix that are not of the wave.
+const STRANGERS: [&str; 2] = ["172.30.1.77", "172.30.1.88"];
 /// Calls to AWS that one failover of the story may make in all. The story tells the count; it does not fail by it.
 const AWS_CALLS: usize = 60;
 
@@ -61,6 +67,7 @@ impl Story<'_> {
     async fn all(&mut self) -> Result<(), LabError> {
         self.capture().await?;
         self.migrate().await?;
+        self.refuse_cutover().await?;
         self.cutover().await?;
         self.recover("4 Nutanix fails over to Osaka").await?;
         self.fail_over_by_event().await?;
@@ -90,6 +97,45 @@ impl Story<'_> {
         self.silent(stage).await?;
         self.end(stage, "instances stopped, VMs run on NC2 Tokyo with addresses of the pool: nobody answers");
         Ok(())
+    }
+
+    /// Somebody else's machine runs in the prefix, and an interface of a stopped one lies in it: routes to NC2 would cut both off.
+    async fn refuse_cutover(&mut self) -> Result<(), LabError> {
+        let stage = "3 cutover with others in the prefix";
+        self.begin(stage);
+        let running = self.launch(&[("SubnetId", APP_SUBNET), ("PrivateIpAddress", STRANGERS[0])]).await?;
+        let interfaces = [
+            ("NetworkInterface.1.DeviceIndex", "0"),
+            ("NetworkInterface.1.SubnetId", OTHER_SUBNET),
+            ("NetworkInterface.2.DeviceIndex", "1"),
+            ("NetworkInterface.2.SubnetId", APP_SUBNET),
+            ("NetworkInterface.2.PrivateIpAddress", STRANGERS[1]),
+        ];
+        let stopped = self.launch(&interfaces).await?;
+        self.ec2("StopInstances", &[("InstanceId.1", stopped.as_str())]).await?;
+        let (before, since) = (self.tables().await?, self.last_call().await?);
+        let refused = self.lab.run(TOKYO, "cutover", &json!({"wave": "wave-1"})).await?;
+        self.held(stage, &refused)?;
+        for name in [running.as_str(), stopped.as_str(), STRANGERS[0], STRANGERS[1]] {
+            self.must(stage, refused.cause.contains(name), || format!("{name} is not named: {}", refused.words()))?;
+        }
+        self.nothing_changed(stage, since).await?;
+        self.same_tables(stage, &before).await?;
+        let both = [("InstanceId.1", running.as_str()), ("InstanceId.2", stopped.as_str())];
+        self.ec2("TerminateInstances", &both).await?;
+        self.end(stage, &refused.words());
+        Ok(())
+    }
+
+    async fn launch(&self, parameters: &[(&str, &str)]) -> Result<String, LabError> {
+        let mut all = vec![("ImageId", "ami-00000000000000001"), ("MinCount", "1"), ("MaxCount", "1")];
+        all.extend(parameters);
+        let answer = self.ec2("RunInstances", &all).await?;
+        Ok(query::element(&answer, "instanceId").unwrap_or_default().to_owned())
+    }
+
+    async fn ec2(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String, LabError> {
+        self.lab.ec2(TOKYO, action, parameters).await
     }
 
     async fn cutover(&mut self) -> Result<(), LabError> {
