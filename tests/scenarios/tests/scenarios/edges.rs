@@ -1,10 +1,12 @@
 //! Every Retry and every Catch of the four state machines is taken, shown from the execution history.
 
-use crate::support::{begin_and_kill_if_held, fault, green, lab, leases_run_out, no_faults, person, recover, run, to};
-use holdfast_lab::{Execution, Lab, network_map};
+use crate::support::{
+    begin_and_kill_if_held, fault, green, lab, leases_run_out, no_faults, patient_map, person, published, recover, run,
+    to,
+};
+use holdfast_lab::{Execution, Lab};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Tries of one call by the SDK before a function says `Throttled`; a test of `contract` holds the constant.
@@ -53,10 +55,9 @@ async fn every_retry_and_every_catch_is_taken() {
 /// Publishes the network map in a version that no function has read yet.
 async fn publish_anew(lab: &Lab) {
     static VERSION: AtomicU32 = AtomicU32::new(301);
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/network-map.example.yaml"));
     let age = format!("evidence_max_age_seconds: {}", VERSION.fetch_add(1, Ordering::Relaxed));
-    let text = std::fs::read_to_string(path).unwrap().replace("evidence_max_age_seconds: 300", &age);
-    lab.publish(&network_map::localized(&text, path, lab.sim()).unwrap()).await.unwrap();
+    let text = patient_map().replace("evidence_max_age_seconds: 300", &age);
+    lab.publish(&published(lab, &text)).await.unwrap();
 }
 
 fn input(machine: &str) -> Value {

@@ -7,10 +7,13 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod against;
 mod bad_input;
 mod edges;
 mod killed;
 mod lost;
 mod story;
 mod support;
+mod topology;
 mod unproven;
+mod variants;

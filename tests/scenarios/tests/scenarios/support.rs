@@ -1,16 +1,19 @@
 //! A lab in the middle of the story, and hands to disturb it with.
 
-use holdfast_lab::{Consistency, Execution, Lab, LabOptions, Source};
+use holdfast_lab::{Consistency, Execution, Lab, LabOptions, STORY_MAP, STORY_WORLD, Source, network_map, query};
+use holdfast_sim::{World, WorldFile};
 use serde_json::{Value, json};
+use std::path::Path;
 
 pub const TOKYO: &str = "ap-northeast-1";
 pub const OSAKA: &str = "ap-northeast-3";
 
+/// The story's world at its beginning.
 pub async fn lab() -> Lab {
     lab_with(LabOptions::default()).await
 }
 
-async fn lab_with(options: LabOptions) -> Lab {
+pub async fn lab_with(options: LabOptions) -> Lab {
     Lab::start(options).await.unwrap_or_else(|error| panic!("{}", error.line()))
 }
 
@@ -32,13 +35,46 @@ pub async fn migrated() -> Lab {
 }
 
 async fn migrated_with(tables: Consistency) -> Lab {
-    let map =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/network-map.example.yaml")).unwrap();
-    let map = Source::Text(map + "  guest_timeout_seconds: 5\n");
-    let lab = lab_with(LabOptions { map, tables, ..LabOptions::default() }).await;
+    let lab = lab_with(LabOptions { map: Source::Text(patient_map()), tables, ..LabOptions::default() }).await;
     green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
-    lab.control().post("/move/move-tokyo/cutover", &json!({"plan": "wave-1"})).await.unwrap();
+    migrate(&lab).await;
     lab
+}
+
+/// Move cuts the wave over: instances stopped, VMs with addresses of the pool.
+pub async fn migrate(lab: &Lab) {
+    lab.control().post("/move/move-tokyo/cutover", &json!({"plan": "wave-1"})).await.unwrap();
+}
+
+/// The story's network map, with five seconds for a guest to take a lease.
+pub fn patient_map() -> String {
+    checkout(STORY_MAP) + "  guest_timeout_seconds: 5\n"
+}
+
+/// The story's world file.
+pub fn story_world() -> WorldFile {
+    WorldFile::parse(&checkout(STORY_WORLD)).unwrap()
+}
+
+fn checkout(path: &str) -> String {
+    std::fs::read_to_string(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)).unwrap()
+}
+
+/// The network map as it is published, to be changed and published again.
+pub fn published(lab: &Lab, text: &str) -> Value {
+    network_map::localized(text, Path::new("map"), lab.sim()).unwrap_or_else(|error| panic!("{}", error.line()))
+}
+
+/// Puts another world with the same appliances in place of the present one, and forgets all that functions stored.
+pub async fn begin_anew(lab: &Lab, file: &WorldFile) {
+    *lab.sim().shared().world() = World::from_file(file).unwrap();
+    for table in ["holdfast-inventory", "holdfast-operations"] {
+        let found = dynamodb(lab, "Scan", json!({"TableName": table})).await;
+        for item in found["Items"].as_array().unwrap() {
+            let key = json!({"pk": item["pk"], "sk": item["sk"]});
+            dynamodb(lab, "DeleteItem", json!({"TableName": table, "Key": key})).await;
+        }
+    }
 }
 
 pub async fn run(lab: &Lab, machine: &str, input: Value) -> Execution {
@@ -105,25 +141,15 @@ pub async fn tables(lab: &Lab) -> Value {
     lab.control().get("/world").await.unwrap()["ec2"]["tgw_route_tables"].clone()
 }
 
-/// One EC2 call of a person.
-pub async fn ec2(lab: &Lab, region: &str, parameters: &[(&str, &str)]) -> String {
-    let mut form = vec![("Version", "2016-11-15")];
-    form.extend(parameters);
-    query(lab, region, "ec2", &form).await
+/// One EC2 call of a person in Tokyo.
+pub async fn ec2(lab: &Lab, action: &str, parameters: &[(&str, &str)]) -> String {
+    lab.ec2(TOKYO, action, parameters).await.unwrap_or_else(|error| panic!("{}", error.line()))
 }
 
 /// One call of a person in Tokyo by the Query protocol.
-pub async fn person(lab: &Lab, service: &str, parameters: &[(&str, &str)]) -> String {
-    query(lab, TOKYO, service, parameters).await
-}
-
-async fn query(lab: &Lab, region: &str, service: &str, form: &[(&str, &str)]) -> String {
-    let request = reqwest::Client::new().post(lab.sim().aws_endpoint()).form(form);
-    let answer = request.header("authorization", authorization(region, service)).send().await.unwrap();
-    let status = answer.status();
-    let text = answer.text().await.unwrap();
-    assert!(status.is_success(), "{form:?}: {text}");
-    text
+pub async fn person(lab: &Lab, service: &str, form: &[(&str, &str)]) -> String {
+    let called = query::call(&lab.sim().aws_endpoint(), "111122223333", TOKYO, service, form).await;
+    called.unwrap_or_else(|error| panic!("{}", error.line()))
 }
 
 /// Starts a failover, kills the process whose call the hold catches, and returns the ended execution; none when the execution

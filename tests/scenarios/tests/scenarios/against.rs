@@ -1,0 +1,95 @@
+//! What stands against a swap of routes is named, and nothing is changed; once it is mended the same input goes through.
+
+use crate::bad_input::refused;
+use crate::support::{TOKYO, ec2, fault, green, held, no_faults, probes, recover, run, tables, to};
+use holdfast_lab::{Lab, query};
+use holdfast_sim::ec2::Progress;
+use holdfast_sim::prism::{Signal, state::Power};
+use serde_json::{Value, json};
+
+/// All transit gateway routes are right, and the NC2 VPC does not lead the prefix to a host: the probe fails and the execution is not green.
+pub async fn a_vpc_without_the_fvn_prefix(lab: &Lab) {
+    let vpc = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", "vpc-0c200000000000001")];
+    let found = ec2(lab, "DescribeRouteTables", &vpc).await;
+    let table = query::element(&found, "routeTableId").unwrap();
+    let flow = found.split("<item>").find(|item| item.contains("172.30.1.0/24")).unwrap();
+    let route = [("RouteTableId", table), ("DestinationCidrBlock", "172.30.1.0/24")];
+    ec2(lab, "DeleteRoute", &route).await;
+    for probe in probes(lab).await {
+        assert!(!probe.to_string().contains("web-1"), "the probe should fail: {probe}");
+    }
+    refused(lab, "failover", to("nc2-tokyo"), &["172.30.1.0/24", table]).await;
+    let eni = [("NetworkInterfaceId", query::element(flow, "networkInterfaceId").unwrap())];
+    ec2(lab, "CreateRoute", &[&route[..], &eni[..]].concat()).await;
+    green(&run(lab, "failover", to("nc2-tokyo")).await);
+}
+
+pub async fn a_prism_central_that_does_not_answer(lab: &Lab) {
+    // The machines are not there.
+    refused(lab, "failover", to("nc2-osaka"), &["EvidenceAgainst", "`nc2-tokyo`"]).await;
+    lab.control().post("/prism/pc-tokyo", &json!({"lost": true})).await.unwrap();
+    let endpoint = &lab.sim().prism_centrals()["pc-tokyo"].url;
+    refused(lab, "failover", to("nc2-osaka"), &["site `nc2-tokyo` is unknown", endpoint, "force"]).await;
+    lab.control().post("/prism/pc-tokyo", &json!({"lost": false})).await.unwrap();
+}
+
+pub async fn an_attachment_that_is_not_available(lab: &Lab) {
+    const OSAKA: &str = "tgw-attach-0c200000000000003";
+    let put = |state| lab.sim().shared().world().ec2.attachments.get_mut(OSAKA).unwrap().state = state;
+    recover(lab).await;
+    for state in [Progress::Modifying(1000), Progress::Deleted] {
+        put(state);
+        refused(lab, "failover", to("nc2-osaka"), &[OSAKA, "ap-northeast-3"]).await;
+    }
+    put(Progress::Available);
+    recover(lab).await;
+}
+
+pub async fn operations_and_drift(lab: &Lab) {
+    // Another operation is open.
+    recover(lab).await;
+    let denied = json!({"kind": "error", "code": "UnauthorizedOperation", "status": 403, "message": "injected"});
+    fault(lab, json!({"service": "ec2", "region": TOKYO, "action": "ReplaceTransitGatewayRoute"}), 0, 1, denied).await;
+    held(&run(lab, "failover", to("nc2-osaka")).await, "SwapIncomplete");
+    no_faults(lab).await;
+    recover(lab).await;
+    refused(lab, "failover", to("nc2-tokyo"), &["OperationOpen"]).await;
+
+    // Somebody else changed a route of the open operation.
+    recover(lab).await;
+    let [table, vpn] = ["tgw-rtb-00000000000000001", "tgw-attach-00b00000000000001"];
+    let replace = async |attachment| {
+        let route = [("TransitGatewayRouteTableId", table), ("DestinationCidrBlock", "172.30.1.0/24")];
+        let to = [("TransitGatewayAttachmentId", attachment)];
+        ec2(lab, "ReplaceTransitGatewayRoute", &[&route[..], &to[..]].concat()).await;
+    };
+    replace(vpn).await;
+    refused(lab, "failover", to("nc2-osaka"), &["Drifted", table, "172.30.1.0/24"]).await;
+    replace("tgw-attach-0c200000000000001").await;
+    green(&run(lab, "failover", to("nc2-osaka")).await);
+}
+
+/// From NC2 Osaka: refused while a VM runs or an instance does not; then every table is as it was before the wave left EC2.
+pub async fn the_way_back_to_ec2(lab: &Lab, on_ec2: &Value) {
+    refused(lab, "failover", to("ec2-tokyo"), &["EvidenceAgainst", "web-1", "shut that VM down first"]).await;
+    power_off(lab, "pc-osaka");
+    refused(lab, "failover", to("ec2-tokyo"), &["EvidenceAgainst", "i-0a1b2c3d4e5f60034", "start the instance"]).await;
+    let instances = [("InstanceId.1", "i-0a1b2c3d4e5f60034"), ("InstanceId.2", "i-0a1b2c3d4e5f60035")];
+    ec2(lab, "StartInstances", &instances).await;
+    while ec2(lab, "DescribeInstances", &instances).await.contains("<name>pending</name>") {}
+    green(&run(lab, "failover", to("ec2-tokyo")).await);
+    assert_eq!(tables(lab).await, *on_ec2);
+    for probe in probes(lab).await {
+        assert!(probe.to_string().contains("i-0a1b2c3d4e5f60034"), "{probe}");
+    }
+}
+
+/// A person powers every VM of a Prism Central off.
+fn power_off(lab: &Lab, prism: &str) {
+    let mut world = lab.sim().shared().world();
+    let vms: Vec<_> = world.prisms[prism].vms.keys().copied().collect();
+    for vm in vms {
+        world.prisms.get_mut(prism).unwrap().vms.get_mut(&vm).unwrap().power = Power::Off;
+        holdfast_sim::guests::vm_changed(&mut world, prism, &Signal::PoweredOff { vm });
+    }
+}
