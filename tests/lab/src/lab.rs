@@ -29,6 +29,8 @@ pub const STORY_WORLD: &str = "tests/lab/worlds/story.yaml";
 pub const STORY_MAP: &str = "infra/network-map.example.yaml";
 /// The tables that one store keeps for all Regions, as a strongly consistent global table does.
 const TABLES: [&str; 2] = ["holdfast-inventory", "holdfast-operations"];
+/// What the emulator's environment holds.
+const REQUIREMENTS: &str = "tests/lab/requirements.txt";
 /// Where the stack is deployed when the world has no Region of its own.
 const REGIONS: [&str; 2] = ["ap-northeast-1", "ap-northeast-3"];
 const ACCOUNT: &str = "111122223333";
@@ -108,6 +110,15 @@ struct Region {
     parameters: Vec<(&'static str, String)>,
 }
 
+/// Builds every program of the workspace and the emulator's environment, as a lab that is started does first.
+///
+/// # Errors
+/// What could not be built, with the mend.
+pub async fn prepare(workspace: &Workspace, progress: &Progress) -> Result<(), LabError> {
+    functions::build(workspace, progress).await?;
+    python::environment(workspace, REQUIREMENTS, progress).await.map(drop)
+}
+
 impl Lab {
     /// Builds the functions and starts everything.
     ///
@@ -129,7 +140,7 @@ impl Lab {
         if options.build {
             functions::build(&workspace, progress).await?;
         }
-        let python = python::environment(&workspace, "tests/lab/requirements.txt", progress).await?;
+        let python = python::environment(&workspace, REQUIREMENTS, progress).await?;
 
         progress.step("starting the simulators and the emulator");
         let account = file.default_account.clone().unwrap_or_else(|| ACCOUNT.to_owned());

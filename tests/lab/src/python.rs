@@ -1,6 +1,9 @@
 //! The private Python environment of the emulator, under the target folder.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use tokio::process::Command;
 
@@ -21,6 +24,11 @@ pub async fn environment(workspace: &Workspace, requirements: &str, progress: &P
     let wanted = workspace.read(Path::new(requirements))?;
     let folder = workspace.target().join("lab").join("python");
     let (python, stamp) = (folder.join("bin").join("python"), folder.join("holdfast-requirements.txt"));
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&python).await.is_ok() {
+        return Ok(python);
+    }
+    // Labs that share the target folder wait here for the first of them.
+    let _lock = lock(&folder).await?;
     if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&python).await.is_ok() {
         return Ok(python);
     }
@@ -47,6 +55,21 @@ pub async fn environment(workspace: &Workspace, requirements: &str, progress: &P
         source,
     })?;
     Ok(python)
+}
+
+/// Holds the environment's lock until the returned file is closed.
+async fn lock(folder: &Path) -> Result<File, LabError> {
+    let path = folder.with_extension("lock");
+    let locked = path.clone();
+    let locking = tokio::task::spawn_blocking(move || {
+        if let Some(parent) = locked.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let file = File::create(&locked)?;
+        file.lock().map(|()| file)
+    });
+    let file = locking.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    file.map_err(|source| LabError::File { path, what: "cannot be locked: make the target folder writable", source })
 }
 
 async fn find() -> Result<PathBuf, LabError> {

@@ -1,10 +1,9 @@
 //! What stands against a swap of routes is named, and nothing is changed; once it is mended the same input goes through.
 
 use crate::bad_input::refused;
-use crate::support::{TOKYO, ec2, fault, green, held, no_faults, probes, recover, run, tables, to};
+use crate::support::{TOKYO, ec2, fault, green, held, no_faults, power_off, probes, recover, run, tables, to};
 use holdfast_lab::{Lab, query};
 use holdfast_sim::ec2::Progress;
-use holdfast_sim::prism::{Signal, state::Power};
 use serde_json::{Value, json};
 
 /// All transit gateway routes are right, and the NC2 VPC does not lead the prefix to a host: the probe fails and the execution is not green.
@@ -81,15 +80,5 @@ pub async fn the_way_back_to_ec2(lab: &Lab, on_ec2: &Value) {
     assert_eq!(tables(lab).await, *on_ec2);
     for probe in probes(lab).await {
         assert!(probe.to_string().contains("i-0a1b2c3d4e5f60034"), "{probe}");
-    }
-}
-
-/// A person powers every VM of a Prism Central off.
-fn power_off(lab: &Lab, prism: &str) {
-    let mut world = lab.sim().shared().world();
-    let vms: Vec<_> = world.prisms[prism].vms.keys().copied().collect();
-    for vm in vms {
-        world.prisms.get_mut(prism).unwrap().vms.get_mut(&vm).unwrap().power = Power::Off;
-        holdfast_sim::guests::vm_changed(&mut world, prism, &Signal::PoweredOff { vm });
     }
 }

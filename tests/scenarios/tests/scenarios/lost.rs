@@ -1,8 +1,7 @@
 //! Tokyo is lost: Osaka drives without one call to it; then Tokyo is back, with the old VMs running.
 
-use crate::support::{OSAKA, TOKYO, cut_over_with, dynamodb, green, held, last_call, probes};
+use crate::support::{OSAKA, TOKYO, cut_over_with, dynamodb, green, held, last_call, power_off, probes};
 use holdfast_lab::{Consistency, Lab};
-use holdfast_sim::prism::{Signal, state::Power};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +35,7 @@ async fn without_one_call_to_the_lost_region_and_back() {
         let home = if tables == Consistency::Strong { OSAKA } else { TOKYO };
         while !lock(&lab).await.to_string().contains("owed") {}
         held(&lab.run(home, "failover", &reconcile).await.unwrap(), "runs at `nc2-tokyo`");
-        power_off(&lab);
+        power_off(&lab, "pc-tokyo");
         green(&lab.run(home, "failover", &reconcile).await.unwrap());
         for vantage in [0, 1] {
             assert!(seen(&lab, vantage).await.contains("pc-osaka"), "{tables:?}");
@@ -73,14 +72,4 @@ async fn seen(lab: &Lab, vantage: usize) -> String {
 async fn lock(lab: &Lab) -> Value {
     let key = json!({"pk": {"S": "network#app"}, "sk": {"S": "lock"}});
     dynamodb(lab, "GetItem", json!({"TableName": "holdfast-operations", "Key": key})).await
-}
-
-/// A person powers every VM of Tokyo off.
-fn power_off(lab: &Lab) {
-    let mut world = lab.sim().shared().world();
-    let vms: Vec<_> = world.prisms["pc-tokyo"].vms.keys().copied().collect();
-    for vm in vms {
-        world.prisms.get_mut("pc-tokyo").unwrap().vms.get_mut(&vm).unwrap().power = Power::Off;
-        holdfast_sim::guests::vm_changed(&mut world, "pc-tokyo", &Signal::PoweredOff { vm });
-    }
 }

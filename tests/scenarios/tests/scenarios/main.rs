@@ -12,6 +12,8 @@ mod bad_input;
 mod edges;
 mod killed;
 mod lost;
+mod nics_killed;
+mod served;
 mod story;
 mod support;
 mod topology;

@@ -1,6 +1,7 @@
 //! A lab in the middle of the story, and hands to disturb it with.
 
 use holdfast_lab::{Consistency, Execution, Lab, LabOptions, STORY_MAP, STORY_WORLD, Source, network_map, query};
+use holdfast_sim::prism::{Signal, state::Power};
 use holdfast_sim::{World, WorldFile};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -68,12 +69,16 @@ pub fn published(lab: &Lab, text: &str) -> Value {
 /// Puts another world with the same appliances in place of the present one, and forgets all that functions stored.
 pub async fn begin_anew(lab: &Lab, file: &WorldFile) {
     *lab.sim().shared().world() = World::from_file(file).unwrap();
-    for table in ["holdfast-inventory", "holdfast-operations"] {
-        let found = dynamodb(lab, "Scan", json!({"TableName": table})).await;
-        for item in found["Items"].as_array().unwrap() {
-            let key = json!({"pk": item["pk"], "sk": item["sk"]});
-            dynamodb(lab, "DeleteItem", json!({"TableName": table, "Key": key})).await;
-        }
+    forget(lab, "holdfast-inventory").await;
+    forget(lab, "holdfast-operations").await;
+}
+
+/// Removes every item of a table.
+pub async fn forget(lab: &Lab, table: &str) {
+    let found = dynamodb(lab, "Scan", json!({"TableName": table})).await;
+    for item in found["Items"].as_array().unwrap() {
+        let key = json!({"pk": item["pk"], "sk": item["sk"]});
+        dynamodb(lab, "DeleteItem", json!({"TableName": table, "Key": key})).await;
     }
 }
 
@@ -170,6 +175,17 @@ pub async fn begin_and_kill_if_held(lab: &Lab, input: &Value, hold: Value) -> Op
     Some(lab.finish(TOKYO, &arn).await.unwrap())
 }
 
+/// Calls a function as its state machine would: its output, or the error that the state machine would see.
+pub async fn invoke(lab: &Lab, function: &str, input: &Value) -> Result<Value, Value> {
+    let url = format!("{}/2015-03-31/functions/{function}/invocations", lab.sim().aws_endpoint());
+    let request = reqwest::Client::new().post(url).body(input.to_string());
+    let answer = request.header("authorization", authorization(TOKYO, "lambda")).send().await.unwrap();
+    let failed = answer.headers().contains_key("x-amz-function-error");
+    let text = answer.text().await.unwrap();
+    let output = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    if failed { Err(output) } else { Ok(output) }
+}
+
 /// What waiting for the lease of a dead writer would do: another intent may begin.
 pub async fn leases_run_out(lab: &Lab) {
     let key = json!({"pk": {"S": "network#app"}, "sk": {"S": "lock"}});
@@ -196,4 +212,14 @@ fn authorization(region: &str, service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential=111122223333/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
     )
+}
+
+/// A person powers every VM of a Prism Central off.
+pub fn power_off(lab: &Lab, prism: &str) {
+    let mut world = lab.sim().shared().world();
+    let vms: Vec<_> = world.prisms[prism].vms.keys().copied().collect();
+    for vm in vms {
+        world.prisms.get_mut(prism).unwrap().vms.get_mut(&vm).unwrap().power = Power::Off;
+        holdfast_sim::guests::vm_changed(&mut world, prism, &Signal::PoweredOff { vm });
+    }
 }

@@ -1,0 +1,112 @@
+//! `restore-nic` killed at the calls that it makes to Prism Central, and the same input started again.
+
+use crate::support::{begin_anew, forget, green, invoke, lab, last_call, migrate, run, story_world};
+use holdfast_lab::{Lab, wave};
+use holdfast_sim::prism::Switches;
+use holdfast_sim::{World, WorldFile};
+use serde_json::{Value, json};
+
+const FUNCTION: &str = "holdfast-restore-nic";
+const ADDRESS: &str = "172.30.1.34";
+
+/// How `web-1` comes to its address: a sentence, what Nutanix does, where Move lands it, and the change that shows it.
+type Way = (&'static str, fn(&mut Switches), Option<&'static str>, &'static str);
+
+const WAYS: [Way; 3] = [
+    ("migrate, from another subnet", |_| {}, None, "migrate"),
+    ("release and assign, in the same subnet", |_| {}, Some("app"), "assign-ip"),
+    ("delete and create, where migrate is refused", |it| it.migrate_within_vpc = false, None, "nics.create"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restore_nic_killed_at_any_call_is_finished_by_the_same_input() {
+    let lab = lab().await;
+    for (at, (name, turn, landing, change)) in WAYS.into_iter().enumerate() {
+        let mut world = story_world();
+        wave::resize(&mut world, 1).unwrap();
+        let workloads = &mut world.moves.get_mut("move-tokyo").unwrap().plans[0].workloads;
+        workloads[0].network = landing.map(str::to_owned);
+        let switches = &mut world.switches.prism;
+        (switches.task_queued_reads, switches.task_running_reads) = (0, 0);
+        (switches.address_lag_reads, switches.learned_lag_reads) = (0, 0);
+        turn(switches);
+        begin_anew(&lab, &world).await;
+        green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
+
+        let calls = undisturbed(&lab, &world).await;
+        let actions: Vec<&str> = calls.iter().map(|call| call["action"].as_str().unwrap()).collect();
+        assert!(actions.iter().any(|action| action.contains(change)), "{name}: {actions:?}");
+        for (position, call) in calls.iter().enumerate() {
+            let changes = call["mutating"] == true;
+            let follows = position > 0 && calls[position - 1]["mutating"] == true;
+            // Between two changes nothing but the number of reads differs: one way is killed at each of them, the others at the first.
+            if at == 0 || changes || follows {
+                kill(&lab, &world, name, position, "before").await;
+            }
+            // After a read nothing is different from before it.
+            if changes {
+                kill(&lab, &world, name, position, "after").await;
+            }
+        }
+    }
+}
+
+/// The calls of a start that nothing disturbs.
+async fn undisturbed(lab: &Lab, world: &WorldFile) -> Vec<Value> {
+    migrated_anew(lab, world).await;
+    let since = last_call(lab).await;
+    finished(lab, "undisturbed").await;
+    let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+    let ours = |call: &&Value| call["source"] == "prism:pc-tokyo" && call["function"] == FUNCTION;
+    log.as_array().unwrap().iter().filter(ours).cloned().collect()
+}
+
+async fn kill(lab: &Lab, world: &WorldFile, name: &str, position: usize, when: &str) {
+    let case = format!("{name}, killed {when} call {position}");
+    migrated_anew(lab, world).await;
+    let hold = json!({"match": {"source": "prism", "function": FUNCTION}, "skip": position, "when": when});
+    let hold = lab.control().post("/holds", &hold).await.unwrap();
+    let hold = format!("/holds/{}", hold["id"]);
+    let held = async { while lab.control().get(&format!("{hold}?wait_ms=1000")).await.unwrap()["state"] != "held" {} };
+    let input = input();
+    let mut started = std::pin::pin!(invoke(lab, FUNCTION, &input));
+    tokio::select! {
+        () = held => {}
+        ended = &mut started => panic!("{case}: it ended without this call: {ended:?}"),
+    }
+    lab.control().post(&format!("{hold}/kill"), &json!({})).await.unwrap();
+    let ended = started.await;
+    assert!(ended.is_err(), "{case}: {ended:?}");
+    finished(lab, &case).await;
+}
+
+fn input() -> Value {
+    json!({"schema_version": 1, "execution": "killed", "map": null, "wave": "wave-1"})
+}
+
+/// The world right after Move's cutover, and nothing noted by an earlier start.
+async fn migrated_anew(lab: &Lab, world: &WorldFile) {
+    *lab.sim().shared().world() = World::from_file(world).unwrap();
+    forget(lab, "holdfast-operations").await;
+    migrate(lab).await;
+}
+
+/// Starts it until it is done: the VM has one NIC, connected, with the recorded address, and its guest uses that.
+async fn finished(lab: &Lab, case: &str) {
+    let input = input();
+    loop {
+        let output = invoke(lab, FUNCTION, &input).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+        match output["result"].as_str() {
+            Some("continue") => {}
+            Some("done") => break,
+            _ => panic!("{case}: {output}"),
+        }
+    }
+    let world = lab.sim().shared().world();
+    let (id, vm) = world.prisms["pc-tokyo"].vms.iter().find(|(_, vm)| vm.name == "web-1").unwrap();
+    let nics: Vec<Value> = vm.nics.iter().map(|nic| serde_json::to_value(nic).unwrap()).collect();
+    assert_eq!(nics.len(), 1, "{case}: {nics:?}");
+    assert_eq!(vm.nics[0].address.unwrap().to_string(), ADDRESS, "{case}: {nics:?}");
+    let (_, guest) = world.guests.of_vm("pc-tokyo", *id).unwrap();
+    assert!(guest.holder(ADDRESS.parse().unwrap()).is_some(), "{case}: {:?}", guest.adapters);
+}
