@@ -1,6 +1,6 @@
 //! `restore-nic` killed at the calls that it makes to Prism Central, and the same input started again.
 
-use crate::support::{begin_anew, forget, green, invoke, lab, last_call, migrate, run, story_world};
+use crate::support::{begin_anew, forget, green, invoke, invoke_and_kill, lab, last_call, migrate, run, story_world};
 use holdfast_lab::{Lab, wave};
 use holdfast_sim::prism::Switches;
 use holdfast_sim::{World, WorldFile};
@@ -65,18 +65,7 @@ async fn kill(lab: &Lab, world: &WorldFile, name: &str, position: usize, when: &
     let case = format!("{name}, killed {when} call {position}");
     migrated_anew(lab, world).await;
     let hold = json!({"match": {"source": "prism", "function": FUNCTION}, "skip": position, "when": when});
-    let hold = lab.control().post("/holds", &hold).await.unwrap();
-    let hold = format!("/holds/{}", hold["id"]);
-    let held = async { while lab.control().get(&format!("{hold}?wait_ms=1000")).await.unwrap()["state"] != "held" {} };
-    let input = input();
-    let mut started = std::pin::pin!(invoke(lab, FUNCTION, &input));
-    tokio::select! {
-        () = held => {}
-        ended = &mut started => panic!("{case}: it ended without this call: {ended:?}"),
-    }
-    lab.control().post(&format!("{hold}/kill"), &json!({})).await.unwrap();
-    let ended = started.await;
-    assert!(ended.is_err(), "{case}: {ended:?}");
+    assert!(invoke_and_kill(lab, FUNCTION, &input(), hold).await, "{case}: it ended without this call");
     finished(lab, &case).await;
 }
 
@@ -87,7 +76,7 @@ fn input() -> Value {
 /// The world right after Move's cutover, and nothing noted by an earlier start.
 async fn migrated_anew(lab: &Lab, world: &WorldFile) {
     *lab.sim().shared().world() = World::from_file(world).unwrap();
-    forget(lab, "holdfast-operations").await;
+    forget(lab, "holdfast-operations", "").await;
     migrate(lab).await;
 }
 

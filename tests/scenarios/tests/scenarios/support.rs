@@ -69,14 +69,17 @@ pub fn published(lab: &Lab, text: &str) -> Value {
 /// Puts another world with the same appliances in place of the present one, and forgets all that functions stored.
 pub async fn begin_anew(lab: &Lab, file: &WorldFile) {
     *lab.sim().shared().world() = World::from_file(file).unwrap();
-    forget(lab, "holdfast-inventory").await;
-    forget(lab, "holdfast-operations").await;
+    forget(lab, "holdfast-inventory", "").await;
+    forget(lab, "holdfast-operations", "").await;
 }
 
-/// Removes every item of a table.
-pub async fn forget(lab: &Lab, table: &str) {
+/// Removes every item of a table but those whose partition begins with `but`, where that is not empty.
+pub async fn forget(lab: &Lab, table: &str, but: &str) {
     let found = dynamodb(lab, "Scan", json!({"TableName": table})).await;
     for item in found["Items"].as_array().unwrap() {
+        if !but.is_empty() && item["pk"]["S"].as_str().unwrap().starts_with(but) {
+            continue;
+        }
         let key = json!({"pk": item["pk"], "sk": item["sk"]});
         dynamodb(lab, "DeleteItem", json!({"TableName": table, "Key": key})).await;
     }
@@ -184,6 +187,25 @@ pub async fn invoke(lab: &Lab, function: &str, input: &Value) -> Result<Value, V
     let text = answer.text().await.unwrap();
     let output = serde_json::from_str(&text).unwrap_or(Value::String(text));
     if failed { Err(output) } else { Ok(output) }
+}
+
+/// Calls a function and kills its process at the call that the hold catches; false when it ended without such a call.
+pub async fn invoke_and_kill(lab: &Lab, function: &str, input: &Value, hold: Value) -> bool {
+    let hold = lab.control().post("/holds", &hold).await.unwrap();
+    let hold = format!("/holds/{}", hold["id"]);
+    let held = async { while lab.control().get(&format!("{hold}?wait_ms=1000")).await.unwrap()["state"] != "held" {} };
+    let mut started = std::pin::pin!(invoke(lab, function, input));
+    tokio::select! {
+        () = held => {}
+        ended = &mut started => {
+            ended.unwrap_or_else(|error| panic!("nobody killed it: {error}"));
+            return false;
+        }
+    }
+    lab.control().post(&format!("{hold}/kill"), &json!({})).await.unwrap();
+    let Err(error) = started.await else { panic!("it was killed, and answered") };
+    assert_eq!(error["errorType"], "Runtime.ExitError", "{error}");
+    true
 }
 
 /// What waiting for the lease of a dead writer would do: another intent may begin.
