@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use tokio::{process::Command, sync::OnceCell};
@@ -15,6 +16,9 @@ const MEND: &str = "run `cargo build --workspace --bins` to see the whole error"
 
 /// The binaries are built once in the life of this process: cargo replaces them while it builds, and another lab may be packing them.
 static BUILT: OnceCell<()> = OnceCell::const_new();
+
+/// Packing is work of a core for seconds, and done once for each build of a function.
+static PACKING: Mutex<()> = Mutex::new(());
 
 /// Builds every binary of the workspace into the target folder of the running lab.
 ///
@@ -40,6 +44,8 @@ async fn build_now(workspace: &Workspace, progress: &Progress) -> Result<(), Lab
 /// # Errors
 /// [`LabError::File`].
 pub fn package(workspace: &Workspace, name: &str) -> Result<PathBuf, LabError> {
+    // Labs of one process that start together wait for the first of them, and find its archive.
+    let _packing = PACKING.lock().unwrap_or_else(PoisonError::into_inner);
     let binary = workspace.binary(name);
     let folder = workspace.target().join("lab").join("functions").join(workspace.profile());
     let archive = folder.join(format!("{name}.zip"));
