@@ -1,5 +1,6 @@
 //! `cargo lab`, `cargo lab serve` and `cargo lab bench`.
 
+use std::time::Duration;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
@@ -104,7 +105,14 @@ async fn run(arguments: &Arguments, progress: &Progress) -> Result<(), LabError>
         return Err(lab.until_the_emulator_ends().await);
     }
     let timeline = tokio::select! {
-        told = story::tell(&lab, progress) => told?,
+        told = story::tell(&lab, progress) => match told {
+            Ok(timeline) => timeline,
+            // A call may notice that the emulator is gone before its end is seen; then its end is what to tell.
+            Err(error) => {
+                let ended = tokio::time::timeout(Duration::from_secs(2), lab.until_the_emulator_ends()).await;
+                return Err(ended.unwrap_or(error));
+            }
+        },
         ended = lab.until_the_emulator_ends() => return Err(ended),
     };
     progress.line(&timeline.table());

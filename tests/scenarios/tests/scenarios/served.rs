@@ -182,7 +182,7 @@ fn status(pid: i32) -> Option<(i32, char)> {
 /// None of the processes runs any more; whoever waits for an orphan may leave it as a zombie for a while.
 async fn gone(all: &BTreeSet<i32>) {
     let left = || all.iter().filter(|pid| status(**pid).is_some_and(|(_, state)| state != 'Z')).count();
-    let ended = wait::until("the end of every process of the lab", Duration::from_secs(10), || async {
+    let ended = wait::until("the end of every process of the lab", Duration::from_secs(60), || async {
         Ok((left() == 0).then_some(()))
     });
     ended.await.unwrap_or_else(|error| panic!("{}: {} of {all:?} run", error.line(), left()));
