@@ -34,7 +34,7 @@ pub use desire::current_site;
 pub use drift::{Drift, drift};
 pub use entry::{Taken, entry_taken};
 pub use forecast::{Forecast, QuotaUse, api, forecast};
-pub use judge::{Facts, Objection, Objections, judge};
+pub use judge::{Facts, Objection, Objections, ec2_sites_left, judge};
 pub use plan::{plan_move, plan_rest, plan_undo};
 pub use present::{NoValue, value_at};
 pub use refusal::Refusal;

@@ -92,6 +92,24 @@ pub fn current_site(map: &NetworkMap, picture: &Picture, network: &NetworkName) 
     }
 }
 
+/// Whether a network may be on its way from one site to another: no table leads it to a third site. A table that was not read, or that follows no site
+/// at all, tells nothing.
+pub(crate) fn between(
+    map: &NetworkMap,
+    picture: &Picture,
+    network: &NetworkName,
+    from: &SiteName,
+    to: &SiteName,
+) -> bool {
+    let Some(prefix) = map.networks.get(network).map(|network| network.prefix) else { return false };
+    map.tables_of(network).all(|(_, declared)| {
+        let Ok(value) = effective(declared, prefix, picture) else { return true };
+        let leads_to: Vec<&SiteName> =
+            declared.next_hops.iter().filter(|(_, hop)| RouteValue::of(hop) == value).map(|(site, _)| site).collect();
+        leads_to.is_empty() || leads_to.contains(&from) || leads_to.contains(&to)
+    })
+}
+
 /// A declared table with what was read of it.
 struct Table<'a> {
     name: &'a TableName,

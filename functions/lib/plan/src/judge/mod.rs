@@ -6,6 +6,7 @@ mod objection;
 mod stranded;
 
 pub use objection::{Objection, Objections};
+pub use stranded::ec2_sites_left;
 
 use crate::step::Plan;
 use holdfast_model::{Evidence, HostRecord, Machines, NetworkMap, NetworkName, Picture, Prefix, Site, SiteName};

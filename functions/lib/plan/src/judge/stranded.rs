@@ -2,15 +2,15 @@
 
 use super::ec2::{ids_of, who_is};
 use super::{Judge, Objection, addresses_of, holds};
-use crate::desire::current_site;
+use crate::desire::{between, current_site};
 use crate::refusal::list;
 use crate::step::{Place, RouteValue};
 use crate::touch::propagated_prefixes;
 use crate::view::View;
 use crate::walk::leads_to_flow;
 use holdfast_model::{
-    Eni, EniId, EniStatus, HostRecord, InstanceId, InstanceState, Machines, Picture, Prefix, Site, SiteName,
-    TargetKind, VpcTarget,
+    Eni, EniId, EniStatus, HostRecord, InstanceId, InstanceState, Machines, NetworkMap, NetworkName, Picture, Prefix,
+    Site, SiteName, TargetKind, VpcTarget,
 };
 use std::collections::BTreeSet;
 
@@ -26,38 +26,49 @@ fn of_nc2(eni: &Eni, machines: &Machines) -> bool {
     instance.is_some_and(|instance| instance.tags.keys().any(|key| key.to_ascii_lowercase().starts_with("nutanix")))
 }
 
+/// EC2 sites that networks leave when they move to a site: those where they are now, or from which they may be on their way. Whoever was left behind
+/// by an earlier move is no worse off by a later one.
+#[must_use]
+pub fn ec2_sites_left(
+    networks: &BTreeSet<NetworkName>,
+    to: &SiteName,
+    map: &NetworkMap,
+    picture: &Picture,
+) -> BTreeSet<SiteName> {
+    let left = |name: &SiteName| {
+        networks.iter().any(|network| match current_site(map, picture, network) {
+            Some(here) => here == *name,
+            None => between(map, picture, network, name, to),
+        })
+    };
+    let ec2 = map.sites.iter().filter(|(name, site)| *name != to && matches!(site, Site::Ec2 { .. }));
+    ec2.map(|(name, _)| name).filter(|name| left(name)).cloned().collect()
+}
+
 impl<'a> Judge<'_, 'a> {
     /// Everything that the routing as it was read strands.
     pub(super) fn stranded(&mut self, hosts: &[&'a HostRecord]) {
         let Some(picture) = self.facts.picture else { return };
         let moving: BTreeSet<&InstanceId> = hosts.iter().map(|host| &host.instance).collect();
         let view = View::of(picture);
-        let here = self.leaving(picture);
+        let left = ec2_sites_left(self.facts.networks, self.facts.to, self.facts.map, picture);
         for (name, site) in &self.facts.map.sites {
             if name == self.facts.to {
                 continue;
             }
             let Some(machines) = self.facts.machines.get(name) else { continue };
             match site {
-                // Whoever was left behind by an earlier move is no worse off by this one.
-                Site::Ec2 { .. } if here.as_ref().is_some_and(|here| !here.contains(name)) => {
-                    self.cut_off(name, site, machines, &moving, picture);
-                }
                 Site::Ec2 { .. } => {
-                    self.held_by_local(name, site, machines, &moving, &view);
-                    self.balanced(name, site, machines, &moving);
+                    if left.contains(name) {
+                        self.held_by_local(name, site, machines, &moving, &view);
+                        self.balanced(name, site, machines, &moving);
+                    }
                     self.cut_off(name, site, machines, &moving, picture);
                 }
                 Site::Nc2 { .. } => self.held_by_nc2(name, site, machines, &view),
             }
         }
         self.split(picture);
-    }
-
-    /// Sites that the networks are at now; none where the tables do not tell.
-    fn leaving(&self, picture: &Picture) -> Option<BTreeSet<SiteName>> {
-        let facts = self.facts;
-        facts.networks.iter().map(|network| current_site(facts.map, picture, network)).collect()
     }
 
     fn strand(&mut self, who: String, ids: Vec<String>, saw: String) {

@@ -163,3 +163,33 @@ fn whoever_stays_in_a_vpc_whose_propagation_goes_is_cut_off() {
         "{text}"
     );
 }
+
+/// An operation that stopped in its middle: whoever stayed at the EC2 site matters where the machines came from there, and not where they had left it
+/// before.
+#[test]
+fn half_way_between_two_nc2_sites_nobody_leaves_the_ec2_site() {
+    let half = |tokyo: Option<&str>, osaka: Option<&str>, to: &str| {
+        let mut case = with_neighbour(|_, _| ());
+        let mut world = story();
+        for (table, at) in [("tokyo", tokyo), ("osaka", osaka)] {
+            if let Some(at) = at {
+                world.route(table, "172.30.1.0/24", at, RouteOrigin::Static);
+            }
+        }
+        case.picture = Some(world.picture);
+        case.to = site(to);
+        for seen in case.evidence.as_mut().unwrap().hosts.values_mut().flatten() {
+            seen.site = site(to);
+        }
+        case
+    };
+    for (tokyo, osaka) in [(Some("nctokyo"), None), (None, Some("peer"))] {
+        let (_, text) = half(tokyo, osaka, "nc2-tokyo").judge().unwrap_err();
+        assert!(text.contains("i-00000009") && text.contains("`local` keeps it"), "{text}");
+    }
+    // Osaka leads to the machines there already, Tokyo still to its own.
+    half(Some("nctokyo"), Some("ncosaka"), "nc2-osaka").judge().unwrap();
+    // What follows no site tells nothing.
+    let (_, text) = half(Some("vpntokyo"), None, "nc2-tokyo").judge().unwrap_err();
+    assert!(text.contains("i-00000009"), "{text}");
+}
