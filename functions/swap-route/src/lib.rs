@@ -13,8 +13,13 @@ pub use context::Context;
 pub use swap::handle;
 pub use tables::AwsTables;
 
-/// IAM actions in the accounts that the network map names: everything that is read, and the writes of static routes.
-pub const ACTIONS: &[&[&str]] = &[holdfast_aws_network::ACTIONS, holdfast_aws_network::WRITE_ACTIONS];
+/// IAM actions in the accounts that the network map names: everything that is read, and the writes of routes.
+pub const ACTIONS: &[&[&str]] = &[
+    holdfast_aws_network::ACTIONS,
+    holdfast_aws_network::QUOTA_ACTIONS,
+    holdfast_aws_network::TARGET_ACTIONS,
+    holdfast_aws_network::WRITE_ACTIONS,
+];
 
 /// IAM actions in the function's own account.
 pub const OWN_ACTIONS: &[&[&str]] = &[

@@ -4,13 +4,17 @@ use crate::context::Context;
 use crate::goal::{Goal, goal};
 use crate::tables::AwsTables;
 use crate::words::{done, names, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, violations};
-use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_sites};
+use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_quotas, read_sites, read_targets};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
-    Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, Scope, SiteName,
+    Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, QuotaName, Quotas,
+    Scope, SiteName,
 };
-use holdfast_plan::{Facts, Move, Plan, check, current_site, forecast, judge, plan_move, plan_rest, plan_undo};
+use holdfast_plan::{
+    Facts, Move, Plan, Refusal, check, current_site, ec2_sites_left, forecast, judge, plan_move, plan_rest, plan_undo,
+    quotas_wanted, within_quotas,
+};
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,8 +77,10 @@ enum Taken<'a> {
 
 impl<'a> Swap<'a> {
     async fn plan_only(&self) -> Result<SwapRouteOutput, Fault> {
-        let picture = self.picture().await;
-        let plan = self.plan(&picture)?;
+        let mut picture = self.picture().await;
+        let plan = self.plan(&mut picture).await?;
+        let quotas = self.quotas(&plan, &picture).await;
+        self.within(&plan, &mut picture, quotas)?;
         let text = shown(&plan);
         if plan.is_empty() {
             let summary = nothing_to_do(&self.goal.networks, &self.goal.to);
@@ -194,14 +200,17 @@ impl<'a> Swap<'a> {
             let message = format!("operation {} was already taken back by {by}", undone.id);
             return Err(Fault::new(FaultName::NotUndoable, message));
         }
-        let picture = self.picture().await;
-        let plan = self.plan(&picture)?;
+        let mut picture = self.picture().await;
+        let plan = self.plan(&mut picture).await?;
         // An operation that never finished is closed by the one that replaces it, even where no table has to change.
         let unfinished = replaced.is_some_and(|(_, phase)| phase != Phase::Finished);
         if plan.is_empty() && !unfinished {
             return Ok(Ok(Taken::Nothing));
         }
-        let verdict = self.verdict(&picture, &plan).await?;
+        let (verdict, quotas) =
+            futures::future::join(self.verdict(&picture, &plan), self.quotas(&plan, &picture)).await;
+        let verdict = verdict?;
+        self.within(&plan, &mut picture, quotas)?;
         let now = self.context.clock.now();
         let from = self
             .goal
@@ -267,18 +276,41 @@ impl<'a> Swap<'a> {
         read_picture_towards(&self.networks, self.map, Some(&self.goal.to), self.context.clock.now()).await
     }
 
-    fn plan(&self, picture: &Picture) -> Result<Plan, Fault> {
-        let plan = match &self.goal.undone {
+    /// Plans, and checks the plan. Where AWS's default of a quota would forbid it, the quotas themselves are read.
+    async fn plan(&self, picture: &mut Picture) -> Result<Plan, Fault> {
+        let mut plan = self.planned(picture);
+        if matches!(plan, Err(Refusal::Quota { .. })) {
+            let all = self.networks.keys().map(|scope| (scope.clone(), QuotaName::ALL.into())).collect();
+            picture.quotas = read_quotas(&self.networks, &all).await;
+            plan = self.planned(picture);
+        }
+        let plan = plan.map_err(refused)?;
+        check(&plan, picture, self.map).map_err(|found| violations(&found))?;
+        Ok(plan)
+    }
+
+    fn planned(&self, picture: &Picture) -> Result<Plan, Refusal> {
+        let goal = &self.goal;
+        match &goal.undone {
             None => {
-                let goal = &self.goal;
                 let wanted = Move { networks: &goal.networks, to: &goal.to, hosts: goal.hosts.as_ref() };
                 plan_move(&wanted, self.map, picture)
             }
-            Some(undone) => plan_undo(&undone.plan, &self.goal.to, self.map, picture),
-        };
-        let plan = plan.map_err(|refusal| Fault::new(refusal.fault(), refusal.to_string()))?;
-        check(&plan, picture, self.map).map_err(|found| violations(&found))?;
-        Ok(plan)
+            Some(undone) => plan_undo(&undone.plan, &goal.to, self.map, picture),
+        }
+    }
+
+    /// The quotas that a plan takes more of; one that takes no more asks nobody.
+    async fn quotas(&self, plan: &Plan, picture: &Picture) -> BTreeMap<Scope, Quotas> {
+        read_quotas(&self.networks, &quotas_wanted(plan, picture)).await
+    }
+
+    /// Sees that a plan stays within the quotas that were read for it.
+    fn within(&self, plan: &Plan, picture: &mut Picture, quotas: BTreeMap<Scope, Quotas>) -> Result<(), Fault> {
+        for (scope, read) in quotas {
+            picture.quotas.entry(scope).or_default().extend(read);
+        }
+        within_quotas(plan, self.map, picture).map_err(refused)
     }
 
     /// Judges the evidence, and the EC2 sites as they are now; with force, nothing is read and nothing judged.
@@ -287,7 +319,7 @@ impl<'a> Swap<'a> {
             return Ok(Vec::new());
         }
         let (evidence, hosts, machines) =
-            futures::future::try_join3(self.evidence(), self.hosts(), self.machines()).await?;
+            futures::future::try_join3(self.evidence(), self.hosts(), self.machines(picture)).await?;
         let facts = Facts {
             networks: &self.goal.networks,
             to: &self.goal.to,
@@ -317,10 +349,17 @@ impl<'a> Swap<'a> {
         Ok(self.context.inventory.hosts_of(&self.goal.networks).await?)
     }
 
-    /// Instances and network interfaces of every site's VPC.
-    async fn machines(&self) -> Result<BTreeMap<SiteName, Machines>, Fault> {
-        let read = read_sites(&self.networks, self.map).await;
-        read.into_iter().map(|(name, machines)| Ok((name, machines?))).collect()
+    /// Instances and network interfaces of every site's VPC; load-balancer targets of the EC2 sites that are left.
+    async fn machines(&self, picture: &Picture) -> Result<BTreeMap<SiteName, Machines>, Fault> {
+        let left = ec2_sites_left(&self.goal.networks, &self.goal.to, self.map, picture);
+        let targets = read_targets(&self.networks, self.map, &left);
+        let (read, targets) = futures::future::join(read_sites(&self.networks, self.map), targets).await;
+        let mut targets = targets?;
+        let with = |(name, machines): (SiteName, Result<Machines, _>)| {
+            let targets = targets.remove(&name);
+            Ok((name, Machines { targets, ..machines? }))
+        };
+        read.into_iter().map(with).collect()
     }
 
     fn output(
@@ -343,6 +382,11 @@ impl<'a> Swap<'a> {
             summary,
         }
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn refused(refusal: Refusal) -> Fault {
+    Fault::new(refusal.fault(), refusal.to_string())
 }
 
 /// Nobody leads traffic into a Region that is declared lost.

@@ -2,11 +2,12 @@
 
 use crate::context::Context;
 use futures::future::join;
-use holdfast_aws_network::{AwsNetwork, read_picture, read_sites};
+use holdfast_aws_network::{AwsNetwork, read_picture, read_sites, read_targets};
 use holdfast_model::{
     Evidence, EvidenceId, Fault, FaultName, HostRecord, Machines, NetworkMap, NetworkName, Picture, Scope, Site,
     SiteName,
 };
+use holdfast_plan::ec2_sites_left;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -96,5 +97,25 @@ impl Live {
             }
         }
         live
+    }
+    /// Reads the load-balancer targets of the EC2 sites that a move to `to` leaves; none if they were read, else why not.
+    pub(crate) async fn read_targets(
+        &mut self,
+        networks: &BTreeMap<Scope, AwsNetwork>,
+        subject: &Subject<'_>,
+        to: &SiteName,
+    ) -> Option<String> {
+        let left = ec2_sites_left(&subject.networks, to, subject.map, &self.picture);
+        match read_targets(networks, subject.map, &left).await {
+            Ok(read) => {
+                for (site, targets) in read {
+                    if let Some(machines) = self.machines.get_mut(&site) {
+                        machines.targets = Some(targets);
+                    }
+                }
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Before a cutover: everything that would refuse it later.
 
-use crate::checks::{list, pass};
+use crate::checks::{list, pass, unknown, warn};
 use crate::context::Context;
 use crate::facts::{Live, Subject, site};
 use crate::machines::Taking;
@@ -58,12 +58,17 @@ pub(crate) async fn checks(
 ) -> Result<Vec<Check>, Fault> {
     let destination = site(subject.map, to)?;
     let networks = context.networks(subject.map).await?;
-    let live = Live::read(&networks, subject.map, subject.now).await;
+    let mut live = Live::read(&networks, subject.map, subject.now).await;
+    let targets = live.read_targets(&networks, subject, to).await;
     let host = match moment {
         Moment::Captured => CheckStatus::Warn,
         Moment::Cutover => CheckStatus::Fail,
     };
     let mut checks = machines::at_site(subject, &live, to, Taking { host, stranded: host, no_evidence: None });
+    checks.extend(targets.map(|why| match moment {
+        Moment::Captured => warn("load-balancer targets", why),
+        Moment::Cutover => unknown("load-balancer targets", why),
+    }));
     checks.push(routes::attachments(subject, &live, to));
     let flow = flow::tables(subject, &live, to, destination);
     checks.extend(flow.checks);

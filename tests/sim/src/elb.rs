@@ -13,6 +13,9 @@ use crate::{
 /// The actions that are answered.
 pub const ACTIONS: [&str; 2] = ["DescribeTargetGroups", "DescribeTargetHealth"];
 
+/// Most target groups in one answer. Source: ELB API reference, `DescribeTargetGroups`, `PageSize`.
+const PAGE: usize = 400;
+
 /// Answers one action with the inside of its result.
 pub(crate) fn handle(
     world: &World,
@@ -51,7 +54,18 @@ pub(crate) fn handle(
         let wanted: Vec<&str> = arns.iter().chain(&names).map(|text| text.as_str()).collect();
         return Err(missing(&wanted.join(", ")));
     }
-    members(&mut xml, "TargetGroups", found, |xml, (arn, group)| {
+    let number = |name: &str, usual: usize| form.get(name).map_or(Ok(usual), |text| text.parse());
+    let refused = |what: &str| Refusal {
+        status: 400,
+        code: "ValidationError".into(),
+        message: format!("The value of '{what}' is not valid"),
+    };
+    let size = number("PageSize", PAGE).ok().filter(|size| (1..=PAGE).contains(size));
+    let size = size.ok_or_else(|| refused("PageSize"))?;
+    let from = number("Marker", 0).map_err(|_| refused("Marker"))?;
+    let next = from.saturating_add(size);
+    let more = found.len() > next;
+    members(&mut xml, "TargetGroups", found.into_iter().skip(from).take(size), |xml, (arn, group)| {
         xml.text("TargetGroupArn", arn)
             .text("TargetGroupName", &group.name)
             .text("Protocol", "TCP")
@@ -60,6 +74,9 @@ pub(crate) fn handle(
             .text("TargetType", if group.by_ip { "ip" } else { "instance" })
             .text("IpAddressType", "ipv4");
     });
+    if more {
+        xml.text("NextMarker", next);
+    }
     Ok(xml.as_str().to_owned())
 }
 

@@ -1,7 +1,7 @@
 //! The network of AWS as Holdfast uses it: transit gateway and VPC routes, prefix lists, propagations, instances and
 //! network interfaces.
 //!
-//! The only crate that names `aws_sdk_ec2` and `aws_sdk_directconnect`; no type of an SDK is in its interface. It reads and writes and decides nothing: what a picture
+//! The only crate that names `aws_sdk_ec2`, `aws_sdk_directconnect`, `aws_sdk_elasticloadbalancingv2` and `aws_sdk_servicequotas`; no type of an SDK is in its interface. It reads and writes and decides nothing: what a picture
 //! means is in `holdfast-plan`, when a route is written is in `holdfast-journal`.
 //!
 //! One [`AwsNetwork`] is one account in one Region. All its calls go through one token bucket per action of the EC2 API.
@@ -17,7 +17,9 @@ mod pace;
 mod pages;
 mod picture;
 mod places;
+mod quotas;
 mod scope;
+mod targets;
 mod tgw;
 mod vpcs;
 
@@ -26,7 +28,9 @@ pub use machines::read_sites;
 pub use network::AwsNetwork;
 pub use pace::Pace;
 pub use picture::{read_picture, read_picture_towards};
+pub use quotas::read_quotas;
 pub use scope::scopes_of;
+pub use targets::read_targets;
 
 /// Actions that only read.
 pub const ACTIONS: &[&str] = &[
@@ -47,6 +51,13 @@ pub const ACTIONS: &[&str] = &[
     "ec2:GetTransitGatewayRouteTablePropagations",
     "ec2:SearchTransitGatewayRoutes",
 ];
+
+/// Actions that read the targets of load balancers.
+pub const TARGET_ACTIONS: &[&str] =
+    &["elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"];
+
+/// Actions that read quotas.
+pub const QUOTA_ACTIONS: &[&str] = &["servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"];
 
 /// EC2 actions that change routes: of `swap-route` only.
 pub const WRITE_ACTIONS: &[&str] = &[

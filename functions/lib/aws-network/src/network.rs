@@ -14,6 +14,8 @@ pub struct AwsNetwork {
     pub(crate) reads: Client,
     pub(crate) writes: Client,
     pub(crate) dx: aws_sdk_directconnect::Client,
+    pub(crate) elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub(crate) quotas: aws_sdk_servicequotas::Client,
     pub(crate) pace: Pace,
     scope: Scope,
 }
@@ -32,7 +34,9 @@ impl AwsNetwork {
     pub fn paced(config: &SdkConfig, scope: Scope, pace: Pace) -> Self {
         let once = aws_sdk_ec2::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
         let dx = aws_sdk_directconnect::Client::new(config);
-        Self { reads: Client::new(config), writes: Client::from_conf(once), dx, pace, scope }
+        let elb = aws_sdk_elasticloadbalancingv2::Client::new(config);
+        let quotas = aws_sdk_servicequotas::Client::new(config);
+        Self { reads: Client::new(config), writes: Client::from_conf(once), dx, elb, quotas, pace, scope }
     }
 
     /// Account and Region.

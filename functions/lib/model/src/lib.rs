@@ -15,6 +15,7 @@ mod map;
 mod map_check;
 mod observed;
 mod prefix;
+mod quotas;
 pub mod wire;
 
 pub use clock::Clock;
@@ -29,3 +30,4 @@ pub use map::*;
 pub use map_check::MapError;
 pub use observed::*;
 pub use prefix::{Prefix, PrefixError};
+pub use quotas::{Quota, QuotaName, Quotas};

@@ -1,8 +1,8 @@
 //! What was read of the routing of a set of accounts and Regions. What is not in a picture is unknown, never absent.
 
 use crate::{
-    AttachmentId, DxGatewayId, EniId, Prefix, PrefixListId, Region, RouteTableId, Scope, SubnetId, TgwId, VpcId,
-    VpcPeeringId,
+    AttachmentId, DxGatewayId, EniId, Prefix, PrefixListId, Quotas, Region, RouteTableId, Scope, SubnetId, TgwId,
+    VpcId, VpcPeeringId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub struct Picture {
     pub vpc_peerings: BTreeMap<VpcPeeringId, VpcPeering>,
     /// Direct Connect gateways that the map names.
     pub dx_gateways: BTreeMap<DxGatewayId, DxGateway>,
-    /// Quotas that were read, where a service tells them. Left out: AWS's defaults.
+    /// Quotas that were asked for, by account and Region.
     pub quotas: BTreeMap<Scope, Quotas>,
     /// What could not be read, in plain words.
     pub unread: Vec<Unread>,
@@ -175,22 +175,6 @@ pub struct DxGateway {
     pub name: Option<String>,
     /// Per associated transit gateway, the prefixes that it advertises to on-premises.
     pub allowed: BTreeMap<TgwId, BTreeSet<Prefix>>,
-}
-
-/// Quotas of one account in one Region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quotas {
-    /// Routes of a transit gateway, over all its tables.
-    pub tgw_routes: u32,
-    /// Routes of a VPC route table.
-    pub vpc_table_routes: u32,
-}
-
-impl Default for Quotas {
-    /// AWS's defaults: "Quotas for your transit gateways", "Amazon VPC quotas".
-    fn default() -> Self {
-        Self { tgw_routes: 10_000, vpc_table_routes: 500 }
-    }
 }
 
 /// A route of a transit gateway route table.

@@ -1,6 +1,6 @@
 //! How many prefixes on-premises is told of by each entry, against what its routers and AWS take.
 
-use crate::forecast::QuotaUse;
+use crate::forecast::{QuotaSource, QuotaUse};
 use crate::step::{Place, Plan, RouteValue};
 use holdfast_model::{Advertisement, AttachmentKind, NetworkMap, Picture, RouteState};
 use std::collections::BTreeSet;
@@ -45,6 +45,7 @@ pub(crate) fn advertised(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Ve
             after: most.saturating_sub(less),
             most,
             quota,
+            source: QuotaSource::Documented,
         });
     }
     uses

@@ -2,7 +2,7 @@
 
 use crate::step::{Place, Plan, RouteValue, Step};
 use crate::view::table_label;
-use holdfast_model::{Picture, RouteTableId, Scope, TgwId};
+use holdfast_model::{Picture, Quota, QuotaName, RouteTableId, Scope, TgwId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -36,6 +36,46 @@ pub struct QuotaUse {
     pub most: usize,
     /// The quota.
     pub quota: usize,
+    /// Who says so.
+    pub source: QuotaSource,
+}
+
+/// Who says what a quota is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QuotaSource {
+    /// AWS's documentation: it cannot be raised, or no service tells it.
+    Documented,
+    /// Service Quotas.
+    Applied,
+    /// Nobody, for this reason: AWS's default is assumed.
+    Unread(String),
+    /// Nobody was asked yet: AWS's default is assumed.
+    NotAsked(Scope, QuotaName),
+}
+
+impl QuotaUse {
+    /// Whether the plan would be refused in its middle. What is exceeded already is not made worse by a plan that adds nothing; and a quota that is
+    /// exceeded already is not AWS's default.
+    pub(crate) fn exceeded(&self) -> bool {
+        let disproved = self.assumed() && self.now > self.quota;
+        self.most > self.quota && self.most > self.now && !disproved
+    }
+
+    fn assumed(&self) -> bool {
+        matches!(self.source, QuotaSource::Unread(_) | QuotaSource::NotAsked(..))
+    }
+
+    /// What the words of the quota end with, where it is not known.
+    pub(crate) fn assumption(&self) -> String {
+        match &self.source {
+            QuotaSource::Documented | QuotaSource::Applied => String::new(),
+            QuotaSource::Unread(why) => format!("; quota not read: {why}, AWS default {} assumed", self.quota),
+            QuotaSource::NotAsked(..) if self.most > self.now => {
+                format!("; quota not read: nobody asked, AWS default {} assumed", self.quota)
+            }
+            QuotaSource::NotAsked(..) => "; AWS default".to_owned(),
+        }
+    }
 }
 
 impl Forecast {
@@ -59,8 +99,9 @@ impl fmt::Display for Forecast {
             write!(f, " ({count} x {api} in {scope}: {BUCKET} at once, then {REFILL} a second)")?;
         }
         for quota in &self.quotas {
+            let assumption = quota.assumption();
             let QuotaUse { what, of, now, after, quota, .. } = quota;
-            write!(f, "\n{what}: {after} of {quota} {of} ({now} now)")?;
+            write!(f, "\n{what}: {after} of {quota} {of} ({now} now{assumption})")?;
         }
         Ok(())
     }
@@ -132,8 +173,7 @@ fn gateways(picture: &Picture, made: &Made<'_>) -> Vec<QuotaUse> {
         let own = || picture.tgw_tables.values().filter(|table| table.tgw == *tgw && table.scope == *scope);
         let now = own().map(|table| table.routes.len()).sum();
         let (more, less) = own().filter_map(|table| made.get(&table.id)).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
-        let quota = picture.quotas.get(scope).copied().unwrap_or_default().tgw_routes;
-        used(format!("{tgw} ({scope})"), "routes", now, (more, less), quota)
+        used(format!("{tgw} ({scope})"), now, (more, less), quota(picture, scope, QuotaName::TgwRoutes))
     });
     uses.collect()
 }
@@ -141,15 +181,34 @@ fn gateways(picture: &Picture, made: &Made<'_>) -> Vec<QuotaUse> {
 fn vpc_tables(picture: &Picture, made: &Made<'_>) -> Vec<QuotaUse> {
     let uses = made.iter().filter_map(|(id, changes)| {
         let (vpc, table) = picture.vpc_table(id)?;
-        let quota = picture.quotas.get(&vpc.scope).copied().unwrap_or_default().vpc_table_routes;
         let what = format!("{} ({})", table_label(picture, id), vpc.scope);
-        Some(used(what, "routes", table.routes.len(), *changes, quota))
+        Some(used(what, table.routes.len(), *changes, quota(picture, &vpc.scope, QuotaName::VpcTableRoutes)))
     });
     uses.collect()
 }
 
-fn used(what: String, of: &'static str, now: usize, (more, less): (usize, usize), quota: u32) -> QuotaUse {
+fn quota(picture: &Picture, scope: &Scope, name: QuotaName) -> (u32, QuotaSource) {
+    match picture.quotas.get(scope).and_then(|quotas| quotas.get(&name)) {
+        Some(Quota::Applied { value }) => (*value, QuotaSource::Applied),
+        Some(Quota::Unread { why }) => (name.aws_default(), QuotaSource::Unread(why.clone())),
+        None => (name.aws_default(), QuotaSource::NotAsked(scope.clone(), name)),
+    }
+}
+
+fn used(what: String, now: usize, (more, less): (usize, usize), (quota, source): (u32, QuotaSource)) -> QuotaUse {
     let most = now.saturating_add(more);
     let quota = usize::try_from(quota).unwrap_or(usize::MAX);
-    QuotaUse { what, of, now, after: most.saturating_sub(less), most, quota }
+    QuotaUse { what, of: "routes", now, after: most.saturating_sub(less), most, quota, source }
+}
+
+/// Quotas that are worth asking for before a plan is made true: those that it takes more of, and that nobody asked for.
+#[must_use]
+pub fn quotas_wanted(plan: &Plan, picture: &Picture) -> BTreeMap<Scope, BTreeSet<QuotaName>> {
+    let mut wanted: BTreeMap<Scope, BTreeSet<QuotaName>> = BTreeMap::new();
+    for used in forecast(plan, picture).quotas.into_iter().filter(|used| used.most > used.now) {
+        if let QuotaSource::NotAsked(scope, name) = used.source {
+            wanted.entry(scope).or_default().insert(name);
+        }
+    }
+    wanted
 }

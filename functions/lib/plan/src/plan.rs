@@ -5,7 +5,7 @@ use crate::case::{Client, Frame, Item};
 use crate::classes::sort;
 use crate::desire::desired_steps;
 use crate::ends::{Purpose, ends_well, served};
-use crate::forecast::forecast;
+use crate::forecast::{QuotaUse, forecast};
 use crate::present::{NoValue, value_at};
 use crate::refusal::{Refusal, list};
 use crate::search::Problem;
@@ -114,14 +114,19 @@ pub fn plan_rest(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<Pla
     Ok(Plan { networks: plan.networks.clone(), to: plan.to.clone(), hosts: plan.hosts.clone(), stages })
 }
 
-/// A call that exceeds a quota fails in the middle of a plan, so it is refused before. What is exceeded already is not made worse by this plan alone.
-fn within_quotas(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<(), Refusal> {
+/// Sees that a plan stays within what is known of the quotas: a call that exceeds one fails in the middle of a plan, so it is refused before.
+///
+/// # Errors
+/// [`Refusal::Quota`], with the first quota that would be exceeded on the way.
+pub fn within_quotas(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<(), Refusal> {
     let mut uses = forecast(plan, picture).quotas;
     uses.extend(advertised(plan, map, picture));
-    match uses.into_iter().find(|used| used.most > used.quota && used.most > used.now) {
+    match uses.into_iter().find(QuotaUse::exceeded) {
         None => Ok(()),
         Some(used) => {
-            Err(Refusal::Quota { what: used.what, of: used.of, after: used.most, now: used.now, quota: used.quota })
+            let assumption = used.assumption();
+            let QuotaUse { what, of, most: after, now, quota, .. } = used;
+            Err(Refusal::Quota { what, of, after, now, quota, assumption })
         }
     }
 }

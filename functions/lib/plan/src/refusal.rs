@@ -302,7 +302,7 @@ pub enum Refusal {
         before: String,
     },
     /// A quota would be exceeded.
-    #[error("{what} would hold {after} {of}, the quota is {quota} ({now} now); raise it or move fewer")]
+    #[error("{what} would hold {after} {of}, the quota is {quota} ({now} now{assumption}); raise it or move fewer")]
     Quota {
         /// What has the quota, with account and Region.
         what: String,
@@ -314,6 +314,8 @@ pub enum Refusal {
         now: usize,
         /// The quota.
         quota: usize,
+        /// Words on where the quota is from, when nobody read it.
+        assumption: String,
     },
     /// A step is about a table that the map does not declare for the network.
     #[error(

@@ -52,6 +52,16 @@ fn only_aws_network_names_the_ec2_sdk() {
 }
 
 #[test]
+fn one_crate_names_each_sdk_of_the_network() {
+    for sdk in ["aws-sdk-directconnect", "aws-sdk-elasticloadbalancingv2", "aws-sdk-servicequotas"] {
+        let metadata = metadata();
+        let users = metadata.workspace_packages().into_iter().filter(|p| p.dependencies.iter().any(|d| d.name == sdk));
+        let users: Vec<_> = users.map(|package| package.name.to_string()).collect();
+        assert_eq!(users, ["holdfast-aws-network"], "{sdk}");
+    }
+}
+
+#[test]
 fn deciding_crates_name_no_sdk_and_no_runtime() {
     for package in metadata()
         .workspace_packages()

@@ -1,8 +1,12 @@
 //! What stands against a swap of routes is named, and nothing is changed; once it is mended the same input goes through.
 
 use crate::bad_input::refused;
-use crate::support::{TOKYO, ec2, fault, green, held, no_faults, power_off, probes, recover, run, tables, to};
+use crate::support::{
+    TOKYO, ec2, fault, green, held, invoke, no_faults, patient_map, power_off, probes, published, recover, run,
+    story_world, tables, to,
+};
 use holdfast_lab::{Lab, query};
+use holdfast_sim::World;
 use holdfast_sim::ec2::Progress;
 use serde_json::{Value, json};
 
@@ -21,6 +25,45 @@ pub async fn a_vpc_without_the_fvn_prefix(lab: &Lab) {
     let eni = [("NetworkInterfaceId", query::element(flow, "networkInterfaceId").unwrap())];
     ec2(lab, "CreateRoute", &[&route[..], &eni[..]].concat()).await;
     green(&run(lab, "failover", to("nc2-tokyo")).await);
+}
+
+/// A load balancer of the source VPC could not reach its targets any more: the cutover is refused by its preflight, and by `swap-route` itself.
+/// Returns the network map that accepts it.
+pub async fn load_balancer_targets(lab: &Lab) -> Value {
+    let front = json!({"name": "front", "vpc": "apps", "targets": ["web-1", "app-1"]});
+    let mut balanced = story_world();
+    balanced.regions.get_mut(TOKYO).unwrap().target_groups.push(serde_json::from_value(front).unwrap());
+    lab.sim().shared().world().ec2.target_groups = World::from_file(&balanced).unwrap().ec2.target_groups;
+    let web =
+        "target i-0a1b2c3d4e5f60034 of target group front could not be reached by its load balancer in `ec2-tokyo`";
+    let app = "target i-0a1b2c3d4e5f60035 of target group front";
+    refused(lab, "cutover", json!({"wave": "wave-1"}), &[web, app, "`policy.accept_stranded` as `front`"]).await;
+
+    let subject = json!({"kind": "failover", "request": to("nc2-tokyo")});
+    let watch = json!({"schema_version": 1, "execution": "alone", "subject": subject});
+    let seen = invoke(lab, "holdfast-watch", &watch).await.unwrap();
+    let swap = json!({
+        "schema_version": 1,
+        "execution": "alone",
+        "action": "apply",
+        "request": to("nc2-tokyo"),
+        "evidence": seen["evidence"],
+    });
+    let before = tables(lab).await;
+    let error = invoke(lab, "holdfast-swap-route", &swap).await.unwrap_err();
+    assert!([web, app].iter().all(|target| error["errorMessage"].as_str().unwrap().contains(target)), "{error}");
+    // Whom it cannot ask may have targets.
+    let denied = json!({"kind": "error", "code": "AccessDenied", "status": 403, "message": "injected"});
+    fault(lab, json!({"service": "elasticloadbalancing", "action": "DescribeTargetHealth"}), 0, 1, denied).await;
+    let error = invoke(lab, "holdfast-swap-route", &swap).await.unwrap_err();
+    assert_eq!(error["errorType"], "AccessDenied", "{error}");
+    assert!(error["errorMessage"].as_str().unwrap().contains("targets of `front`"), "{error}");
+    no_faults(lab).await;
+    assert_eq!(tables(lab).await, before);
+
+    let mut accepting = published(lab, &patient_map());
+    accepting["policy"]["accept_stranded"] = json!(["front"]);
+    accepting
 }
 
 pub async fn a_prism_central_that_does_not_answer(lab: &Lab) {

@@ -28,7 +28,10 @@ async fn bad_input_is_named_with_its_mend_and_changes_nothing() {
     migrate(&lab).await;
     two_vms_of_one_name(&lab).await;
     a_prism_central_that_is_not_the_declared_one(&lab).await;
+    let accepting = against::load_balancer_targets(&lab).await;
+    lab.publish(&accepting).await.unwrap();
     green(&run(&lab, "cutover", json!({"wave": "wave-1"})).await);
+    lab.publish(&published(&lab, &patient_map())).await.unwrap();
     remove_twin(&lab);
 
     execution_inputs(&lab).await;

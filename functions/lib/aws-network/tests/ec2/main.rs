@@ -10,6 +10,8 @@
 mod accounts;
 mod beside;
 mod places;
+mod quotas;
+mod targets;
 
 use aws_config::{BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;

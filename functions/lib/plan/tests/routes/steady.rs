@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use holdfast_model::*;
-use holdfast_plan::{Move, drift, forecast, plan_move, plan_text};
+use holdfast_plan::{Move, drift, forecast, plan_move, plan_text, quotas_wanted};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
@@ -26,10 +26,68 @@ fn the_forecast_tells_seconds_and_quotas_and_what_exceeds_one_is_refused() {
     let mut world = story();
     let plan = plan_move(&Move::whole(&networks, &to), &map(), &world.picture).unwrap();
     insta::assert_snapshot!("forecast", plan_text(&plan, &forecast(&plan, &world.picture)));
-    world.picture.quotas.insert(scope(OSAKA), Quotas { tgw_routes: 5, vpc_table_routes: 500 });
+    let tgw = |quota| Quotas::from([(QuotaName::TgwRoutes, quota)]);
+    world.picture.quotas.insert(scope(OSAKA), tgw(Quota::Applied { value: 5 }));
     let refusal = plan_move(&Move::whole(&networks, &to), &map(), &world.picture).unwrap_err();
     insta::assert_snapshot!(refusal.to_string(), @"tgw-000osaka (account `main` in ap-northeast-3) would hold 6 routes, the quota is 5 (5 now); raise it or move fewer");
     let mut many = plan.clone();
     many.stages = vec![(0..1000).map(|_| plan.steps().next().unwrap().clone()).collect()];
     assert_eq!(forecast(&many, &world.picture).seconds(), 190);
+}
+
+/// Service Quotas, `GetServiceQuota`: the applied value counts, which may be above the default or below.
+#[test]
+fn a_quota_is_asked_for_where_a_plan_adds_routes_and_what_was_not_read_is_said() {
+    let (networks, to) = (BTreeSet::from([network("app")]), site("nc2-tokyo"));
+    let mut world = story();
+    let plan = plan_move(&Move::whole(&networks, &to), &map(), &world.picture).unwrap();
+    let both = BTreeSet::from([QuotaName::TgwRoutes]);
+    assert_eq!(
+        quotas_wanted(&plan, &world.picture),
+        BTreeMap::from([(scope(TOKYO), both.clone()), (scope(OSAKA), both.clone())])
+    );
+    let tgw = |quota| Quotas::from([(QuotaName::TgwRoutes, quota)]);
+    world.picture.quotas.insert(scope(OSAKA), tgw(Quota::Applied { value: 12_000 }));
+    world.picture.quotas.insert(scope(TOKYO), tgw(Quota::Unread { why: "not allowed".into() }));
+    assert_eq!(quotas_wanted(&plan, &world.picture), BTreeMap::new(), "what was asked for is not asked again");
+    let words = forecast(&plan, &world.picture).to_string();
+    assert!(words.contains("tgw-000osaka (account `main` in ap-northeast-3): 6 of 12000 routes (5 now)\n"), "{words}");
+    assert!(words.ends_with("(5 now; quota not read: not allowed, AWS default 10000 assumed)"), "{words}");
+
+    // A plan that only replaces asks nothing.
+    for (table, to) in [("tokyo", "nctokyo"), ("osaka", "peer")] {
+        world.route(table, "172.30.1.0/24", to, RouteOrigin::Static);
+    }
+    world.picture.quotas.clear();
+    let away = plan_move(&Move::whole(&networks, &site("nc2-osaka")), &map(), &world.picture).unwrap();
+    assert!(!away.is_empty());
+    assert_eq!(quotas_wanted(&away, &world.picture), BTreeMap::new());
+    let words = forecast(&away, &world.picture).to_string();
+    assert!(words.ends_with("6 of 10000 routes (6 now; AWS default)"), "{words}");
+}
+
+/// A transit gateway that holds more than AWS's default has a higher quota, though nobody could read it.
+#[test]
+fn a_default_that_is_exceeded_already_is_not_the_quota() {
+    let (networks, to) = (BTreeSet::from([network("app")]), site("nc2-tokyo"));
+    let mut world = story();
+    let fill = |world: &mut World, count: u32| {
+        for n in 0..count {
+            let prefix = format!("100.{}.{}.{}/32", 64 + n / 65536, n / 256 % 256, n % 256);
+            world.route("osaka", &prefix, "peer", RouteOrigin::Static);
+        }
+    };
+    fill(&mut world, 9_995);
+    let refusal = plan_move(&Move::whole(&networks, &to), &map(), &world.picture).unwrap_err();
+    let text = refusal.to_string();
+    assert!(
+        text.contains("would hold 10001 routes, the quota is 10000 (10000 now; quota not read: nobody asked"),
+        "{text}"
+    );
+    fill(&mut world, 9_996);
+    plan_move(&Move::whole(&networks, &to), &map(), &world.picture).unwrap();
+    // Unless somebody says that it is.
+    let applied = Quotas::from([(QuotaName::TgwRoutes, Quota::Applied { value: 10_000 })]);
+    world.picture.quotas.insert(scope(OSAKA), applied);
+    plan_move(&Move::whole(&networks, &to), &map(), &world.picture).unwrap_err();
 }
