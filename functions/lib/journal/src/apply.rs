@@ -156,8 +156,8 @@ impl From<Stopped> for Fault {
 /// # Guarantees
 /// No step is written before the journal names it, nor after another invocation has taken the operation over and appended, nor with less time
 /// left than the margin. A step whose table holds `after` is done without a write. A write with an unknown outcome is resolved by
-/// reading. A step that EC2 did not take for now is read again before it is tried again. However it ends, the lease is given up; a finished
-/// operation frees its locks.
+/// reading. A step that EC2 did not take for now is read again before it is tried again. However it ends, the lease is given up, unless another invocation
+/// holds the lock; a finished operation frees its locks.
 ///
 /// # Assumptions
 /// The steps of one stage may land in any order: the checker proved it. Whoever holds the locks is the only Holdfast that writes these places, so
@@ -175,7 +175,7 @@ pub async fn apply<J: JournalStore, T: RouteTables>(
     match &ended {
         Ok(Applied::Done) => session.release().await,
         Ok(Applied::Continue) => session.stop().await,
-        Err(Cause::TakenOver(_)) => {}
+        Err(Cause::TakenOver(_)) => session.leave().await,
         Err(Cause::Store(_)) => session.stop().await,
         Err(cause @ (Cause::Drifted { .. } | Cause::Unsettled { .. } | Cause::Tables { .. })) => {
             session.note(Event::Held { reason: cause.to_string() });

@@ -94,6 +94,30 @@ impl<'a, J: JournalStore> Session<'a, J> {
         self.swap(|_, lock, older| Lock { lease: older, ..lock }).await;
     }
 
+    /// Ends the lease of an invocation that was taken over: whoever took over may have ended, and left this lease behind for calls under way.
+    pub(crate) async fn leave(&self) {
+        let journal = self.desk.journal;
+        let networks = self.locks.keys().cloned().collect();
+        let present = match journal.read_locks(&networks).await {
+            Ok(present) => present,
+            Err(error) => {
+                tracing::warn!(operation = %self.operation.id, %error, "leases run out by themselves: {error}");
+                return;
+            }
+        };
+        for (network, lock) in present {
+            // Whoever holds the lock now compares its fence: it is not touched.
+            if lock.lease.as_ref().is_none_or(|lease| lease.holder != self.desk.holder) {
+                continue;
+            }
+            let older = self.locks.get(&network).and_then(|held| held.older.clone());
+            let left = Lock { fence: lock.fence + 1, lease: older, ..lock.clone() };
+            if let Err(error) = journal.swap_lock(&network, lock.fence, &left).await {
+                tracing::warn!(network = %network, %error, "lease of network `{network}` runs out by itself: {error}");
+            }
+        }
+    }
+
     /// Frees the locks: the operation has ended. A move without a lost Region leaves behind what that Region owes; any other settles it. Networks
     /// that were locked beside those that moved keep what they have.
     pub(crate) async fn release(&mut self) {

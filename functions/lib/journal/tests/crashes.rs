@@ -453,6 +453,31 @@ async fn who_is_taken_over_stops_before_its_next_write() {
     let stopped = apply(&mut old, &tables, &clock, &limits).await.unwrap_err();
     assert_eq!(stopped.cause, Cause::TakenOver("op-00000002".into()));
     assert!(holds(&tables, |step| &step.before));
+    let leases: Vec<_> = journal.snapshot().locks.into_values().filter_map(|lock| lock.lease).collect();
+    assert_eq!(leases, [], "whoever took over had left its lease behind, and no call of it is under way any more");
+}
+
+/// Whoever took over still works: its lock is not touched, and it can free it.
+#[tokio::test]
+async fn who_is_taken_over_leaves_the_locks_of_who_took_over() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let networks = BTreeSet::from([network("app"), network("db")]);
+    let first = forward("op-00000001", 0);
+    let desk = Desk::new(&journal, first.holder(), at(85));
+    let Standing::Free(locks) = desk.find(&networks, &first.intent, at(0)).await.unwrap() else { panic!("not free") };
+    let mut old = desk.open(first.operation(), &locks, at(0)).await.unwrap();
+    let second = forward("op-00000002", 1);
+    let desk = Desk::new(&journal, second.holder(), at(86));
+    let Standing::Same(id, locks) = desk.find(&networks, &first.intent, at(1)).await.unwrap() else { panic!("free") };
+    let mut new = desk.resume(&id, &locks, None, at(1)).await.unwrap();
+    let clock = Now(Mutex::new(at(2)));
+    let limits = Limits { deadline: at(60), margin: Duration::from_secs(5), settle: Duration::from_secs(1) };
+    let held = journal.snapshot().locks;
+    let stopped = apply(&mut old, &tables, &clock, &limits).await.unwrap_err();
+    assert_eq!(stopped.cause, Cause::TakenOver("op-00000002".into()));
+    assert_eq!(journal.snapshot().locks, held);
+    assert!(matches!(apply(&mut new, &tables, &clock, &limits).await, Ok(Applied::Done)));
+    assert!(journal.snapshot().locks.values().all(|lock| lock.open.is_none()));
 }
 
 #[tokio::test]
