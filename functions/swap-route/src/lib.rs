@@ -5,6 +5,7 @@
 
 mod context;
 mod goal;
+mod outdated;
 mod swap;
 mod tables;
 mod words;

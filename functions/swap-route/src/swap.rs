@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::goal::{Goal, goal};
+use crate::outdated::outdated;
 use crate::tables::AwsTables;
 use crate::words::{done, names, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, violations};
 use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_quotas, read_sites, read_targets};
@@ -164,7 +165,7 @@ impl<'a> Swap<'a> {
         let rest = plan_rest(&operation.plan, self.map, &picture)
             .map_err(|refusal| Fault::new(refusal.fault(), format!("{refusal}; operation {id} stays open")))?;
         check(&rest, &picture, self.map).map_err(|found| violations(&found))?;
-        let verdict = self.verdict(&picture, &rest).await?;
+        let verdict = self.verdict(&picture, &rest, &Locks::new()).await?;
         let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
         Ok(match session {
             Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session, locks).await?), verdict)),
@@ -208,7 +209,7 @@ impl<'a> Swap<'a> {
             return Ok(Ok(Taken::Nothing));
         }
         let (verdict, quotas) =
-            futures::future::join(self.verdict(&picture, &plan), self.quotas(&plan, &picture)).await;
+            futures::future::join(self.verdict(&picture, &plan, locks), self.quotas(&plan, &picture)).await;
         let verdict = verdict?;
         self.within(&plan, &mut picture, quotas)?;
         let now = self.context.clock.now();
@@ -313,13 +314,17 @@ impl<'a> Swap<'a> {
         within_quotas(plan, self.map, picture).map_err(refused)
     }
 
-    /// Judges the evidence, and the EC2 sites as they are now; with force, nothing is read and nothing judged.
-    async fn verdict(&self, picture: &Picture, plan: &Plan) -> Result<Vec<String>, Fault> {
+    /// Judges the evidence, and the EC2 sites as they are now; with force, nothing is read and nothing judged. `locks` are those under which the plan
+    /// is to begin.
+    async fn verdict(&self, picture: &Picture, plan: &Plan, locks: &Locks) -> Result<Vec<String>, Fault> {
         if self.goal.force.is_some() {
             return Ok(Vec::new());
         }
         let (evidence, hosts, machines) =
             futures::future::try_join3(self.evidence(), self.hosts(), self.machines(picture)).await?;
+        if let Some(outdated) = evidence.as_ref().and_then(|evidence| outdated(evidence, plan, locks)) {
+            return Err(outdated);
+        }
         let facts = Facts {
             networks: &self.goal.networks,
             to: &self.goal.to,

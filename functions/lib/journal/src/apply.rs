@@ -173,7 +173,7 @@ pub async fn apply<J: JournalStore, T: RouteTables>(
 ) -> Result<Applied, Stopped> {
     let ended = run(session, tables, clock, limits).await;
     match &ended {
-        Ok(Applied::Done) => session.release().await,
+        Ok(Applied::Done) => session.release(clock.now()).await,
         Ok(Applied::Continue) => session.stop().await,
         Err(Cause::TakenOver(_)) => session.leave().await,
         Err(Cause::Store(_)) => session.stop().await,

@@ -125,16 +125,17 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         intent: &Intent,
         now: Timestamp,
     ) -> Result<Standing, TakeError> {
-        let locks = self.journal.read_locks(networks).await?;
+        let mut locks = self.journal.read_locks(networks).await?;
         let mut same: Option<OperationId> = None;
-        let mut ended: BTreeMap<&OperationId, bool> = BTreeMap::new();
-        for (network, lock) in &locks {
-            let Some(open) = &lock.open else { continue };
+        let mut ended: BTreeMap<OperationId, Option<Timestamp>> = BTreeMap::new();
+        for (network, lock) in &mut locks {
+            let Some(open) = lock.open.clone() else { continue };
             let ended = match ended.get(&open.operation) {
                 Some(ended) => *ended,
-                None => *ended.entry(&open.operation).or_insert(self.ended(&open.operation).await?),
+                None => *ended.entry(open.operation.clone()).or_insert(self.ended(&open.operation).await?),
             };
-            if ended {
+            if ended.is_some() {
+                lock.moved_at = lock.moved_at.max(ended);
                 continue;
             }
             if open.intent == *intent && same.as_ref().is_none_or(|same| *same == open.operation) {
@@ -155,11 +156,12 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         })
     }
 
-    /// Whether an operation ended, though a lock still points to it.
-    async fn ended(&self, id: &OperationId) -> Result<bool, TakeError> {
-        let Some(operation) = self.journal.read_operation(id).await? else { return Ok(false) };
-        let (status, _) = self.status(&operation).await?;
-        Ok(matches!(status.phase, Phase::Finished | Phase::Superseded(_)))
+    /// When an operation ended that a lock still points to; none where it did not.
+    async fn ended(&self, id: &OperationId) -> Result<Option<Timestamp>, TakeError> {
+        let Some(operation) = self.journal.read_operation(id).await? else { return Ok(None) };
+        let (status, entries) = self.status(&operation).await?;
+        let ended = matches!(status.phase, Phase::Finished | Phase::Superseded(_));
+        Ok(entries.last().filter(|_| ended).map(|entry| entry.at))
     }
 
     /// Reads the journal of an operation and folds it.
@@ -228,7 +230,7 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         let closed = ended(&status.phase);
         let mut session = Session::new(self, operation, status, taken);
         if closed {
-            session.release().await;
+            session.release(now).await;
             return Err(TakeError::Closed { operation: id.clone(), why: "ended in between".to_owned() });
         }
         Ok(session)
@@ -277,7 +279,7 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         let older = lock.leased(now).filter(|lease| lease.holder != self.holder).cloned();
         let until = older.as_ref().map_or(self.lease_until, |older| older.until.max(self.lease_until));
         let lease = Lease { holder: self.holder.clone(), until };
-        let mine = Lock { v: 1, fence: lock.fence + 1, open: Some(open), lease: Some(lease), owed: lock.owed.clone() };
+        let mine = Lock { fence: lock.fence + 1, open: Some(open), lease: Some(lease), ..lock.clone() };
         let end = match self.journal.swap_lock(network, lock.fence, &mine).await {
             Ok(LockWrite::Written) => Ok(Some(HeldLock { lock: mine, older })),
             Ok(LockWrite::Changed(other)) if *other == mine => Ok(Some(HeldLock { lock: mine, older })),

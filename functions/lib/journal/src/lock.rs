@@ -21,11 +21,14 @@ pub struct Lock {
     /// What the tables of a Region that was lost still have to follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owed: Option<Owed>,
+    /// When the last operation that moved the network ended: what was seen of its machines before tells nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_at: Option<Timestamp>,
 }
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { v: 1, fence: 0, open: None, lease: None, owed: None }
+        Self { v: 1, fence: 0, open: None, lease: None, owed: None, moved_at: None }
     }
 }
 

@@ -120,7 +120,7 @@ impl<'a, J: JournalStore> Session<'a, J> {
 
     /// Frees the locks: the operation has ended. A move without a lost Region leaves behind what that Region owes; any other settles it. Networks
     /// that were locked beside those that moved keep what they have.
-    pub(crate) async fn release(&mut self) {
+    pub(crate) async fn release(&mut self, now: Timestamp) {
         let owed = match &self.operation.intent {
             Intent::Move { lost: Some(region), to, .. } => {
                 Some(Owed { operation: self.operation.id.clone(), region: region.clone(), to: to.clone() })
@@ -129,8 +129,12 @@ impl<'a, J: JournalStore> Session<'a, J> {
         };
         let moved = self.operation.plan.networks.clone();
         self.swap(|network, lock, older| {
-            let owed = if moved.contains(network) { owed.clone() } else { lock.owed.clone() };
-            Lock { open: None, lease: older, owed, ..lock }
+            if moved.contains(network) {
+                let moved_at = lock.moved_at.max(Some(now));
+                Lock { open: None, lease: older, owed: owed.clone(), moved_at, ..lock }
+            } else {
+                Lock { open: None, lease: older, ..lock }
+            }
         })
         .await;
     }

@@ -509,6 +509,7 @@ async fn journal_items_keep_their_form() {
             open: Some(Open { operation: id.clone(), intent: operation.intent.clone(), since: at(0) }),
             lease: Some(Lease { holder: operation.planned_by.clone(), until: at(85) }),
             owed: None,
+            moved_at: None,
         },
     });
     insta::assert_snapshot!("journal_items_v2", serde_json::to_string_pretty(&items).unwrap());
