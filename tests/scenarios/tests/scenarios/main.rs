@@ -13,6 +13,7 @@ mod edges;
 mod killed;
 mod lost;
 mod nics_killed;
+mod races;
 mod served;
 mod story;
 mod support;

@@ -182,7 +182,7 @@ pub async fn begin_and_kill_if_held(lab: &Lab, input: &Value, hold: Value) -> Op
 pub async fn invoke(lab: &Lab, function: &str, input: &Value) -> Result<Value, Value> {
     let url = format!("{}/2015-03-31/functions/{function}/invocations", lab.sim().aws_endpoint());
     let request = reqwest::Client::new().post(url).body(input.to_string());
-    let answer = request.header("authorization", authorization(TOKYO, "lambda")).send().await.unwrap();
+    let answer = request.header("authorization", authorization(lab, "lambda")).send().await.unwrap();
     let failed = answer.headers().contains_key("x-amz-function-error");
     let text = answer.text().await.unwrap();
     let output = serde_json::from_str(&text).unwrap_or(Value::String(text));
@@ -222,7 +222,7 @@ pub async fn dynamodb(lab: &Lab, action: &str, body: Value) -> Value {
     let request = request
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", format!("DynamoDB_20120810.{action}"))
-        .header("authorization", authorization(TOKYO, "dynamodb"));
+        .header("authorization", authorization(lab, "dynamodb"));
     let answer = request.send().await.unwrap();
     let status = answer.status();
     let text = answer.text().await.unwrap();
@@ -230,9 +230,12 @@ pub async fn dynamodb(lab: &Lab, action: &str, body: Value) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-fn authorization(region: &str, service: &str) -> String {
+/// Of a person in the lab's first Region.
+fn authorization(lab: &Lab, service: &str) -> String {
+    let lab = lab.describe();
+    let (account, region) = (lab["account"].as_str().unwrap(), lab["regions"][0].as_str().unwrap());
     format!(
-        "AWS4-HMAC-SHA256 Credential=111122223333/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
     )
 }
 
