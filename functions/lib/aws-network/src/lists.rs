@@ -6,7 +6,10 @@ use crate::convert::{name_tag, parse, reference};
 use crate::network::AwsNetwork;
 use crate::pages::{FILTER_VALUES, filter, read_pages};
 use crate::places::propagates;
-use aws_sdk_ec2::types::{ManagedPrefixList, VpcPeeringConnectionStateReasonCode, VpcPeeringConnectionVpcInfo};
+use aws_sdk_ec2::types::{
+    Filter, ManagedPrefixList, TransitGatewayPrefixListReference, TransitGatewayRouteTablePropagation,
+    VpcPeeringConnectionStateReasonCode, VpcPeeringConnectionVpcInfo,
+};
 use holdfast_model::{
     AttachmentId, AttachmentState, Prefix, PrefixList, PrefixListId, PrefixListReference, Region, RouteTableId, VpcId,
     VpcPeering, VpcPeeringId,
@@ -15,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const LISTS: &str = "DescribeManagedPrefixLists";
 const ENTRIES: &str = "GetManagedPrefixListEntries";
-const REFERENCES: &str = "GetTransitGatewayPrefixListReferences";
-const PROPAGATIONS: &str = "GetTransitGatewayRouteTablePropagations";
+pub(crate) const REFERENCES: &str = "GetTransitGatewayPrefixListReferences";
+pub(crate) const PROPAGATIONS: &str = "GetTransitGatewayRouteTablePropagations";
 const VPC_PEERINGS: &str = "DescribeVpcPeeringConnections";
 
 /// Entries a page: `GetManagedPrefixListEntries` and `DescribeManagedPrefixLists` give no more.
@@ -86,18 +89,7 @@ impl AwsNetwork {
         table: &RouteTableId,
     ) -> Result<BTreeMap<PrefixListId, PrefixListReference>, Ec2Error> {
         let what = format!("prefix list references of `{table}`");
-        let request = self
-            .reads
-            .get_transit_gateway_prefix_list_references()
-            .transit_gateway_route_table_id(table.as_str())
-            .max_results(1000);
-        let found = read_pages!(
-            self,
-            "GetTransitGatewayPrefixListReferences",
-            &what,
-            request,
-            transit_gateway_prefix_list_references
-        );
+        let found = self.list_references(table, &what, None).await?;
         found
             .iter()
             .map(reference)
@@ -105,21 +97,54 @@ impl AwsNetwork {
             .map_err(|error| self.malformed(REFERENCES, &what, error))
     }
 
-    /// Attachments that propagate into a table, or are about to.
-    pub(crate) async fn read_propagations(&self, table: &RouteTableId) -> Result<BTreeSet<AttachmentId>, Ec2Error> {
-        let what = format!("propagations of `{table}`");
+    /// The same as EC2 tells them, all or those that a filter lets through.
+    pub(crate) async fn list_references(
+        &self,
+        table: &RouteTableId,
+        what: &str,
+        only: Option<Filter>,
+    ) -> Result<Vec<TransitGatewayPrefixListReference>, Ec2Error> {
+        let request = self
+            .reads
+            .get_transit_gateway_prefix_list_references()
+            .transit_gateway_route_table_id(table.as_str())
+            .set_filters(only.map(|only| vec![only]))
+            .max_results(1000);
+        Ok(read_pages!(
+            self,
+            "GetTransitGatewayPrefixListReferences",
+            what,
+            request,
+            transit_gateway_prefix_list_references
+        ))
+    }
+
+    /// Propagations of a table as EC2 tells them, all or those that a filter lets through.
+    pub(crate) async fn list_propagations(
+        &self,
+        table: &RouteTableId,
+        what: &str,
+        only: Option<Filter>,
+    ) -> Result<Vec<TransitGatewayRouteTablePropagation>, Ec2Error> {
         let request = self
             .reads
             .get_transit_gateway_route_table_propagations()
             .transit_gateway_route_table_id(table.as_str())
+            .set_filters(only.map(|only| vec![only]))
             .max_results(1000);
-        let found = read_pages!(
+        Ok(read_pages!(
             self,
             "GetTransitGatewayRouteTablePropagations",
-            &what,
+            what,
             request,
             transit_gateway_route_table_propagations
-        );
+        ))
+    }
+
+    /// Attachments that propagate into a table, or are about to.
+    pub(crate) async fn read_propagations(&self, table: &RouteTableId) -> Result<BTreeSet<AttachmentId>, Ec2Error> {
+        let what = format!("propagations of `{table}`");
+        let found = self.list_propagations(table, &what, None).await?;
         found
             .iter()
             .filter_map(|found| propagates(found).transpose())

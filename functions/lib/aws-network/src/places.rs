@@ -2,6 +2,7 @@
 
 use crate::codes::{Ec2Error, ErrorKind};
 use crate::convert::{Precedence, parse, reference, route_state, vpc_route};
+use crate::lists::{PROPAGATIONS, REFERENCES};
 use crate::network::AwsNetwork;
 use crate::pages::{filter, read_pages, write_once};
 use aws_sdk_ec2::types::{
@@ -12,7 +13,6 @@ use holdfast_model::{AttachmentId, Prefix, PrefixListId, ReferenceState, RouteSt
 use holdfast_plan::{Place, RouteValue, Step};
 
 const VPC_TABLES: &str = "DescribeRouteTables";
-const REFERENCES: &str = "GetTransitGatewayPrefixListReferences";
 
 /// How a place is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,19 +238,7 @@ impl AwsNetwork {
 
     async fn read_reference(&self, table: &RouteTableId, list: &PrefixListId) -> Result<Seen, Ec2Error> {
         let what = format!("reference of `{table}` to `{list}`");
-        let request = self
-            .reads
-            .get_transit_gateway_prefix_list_references()
-            .transit_gateway_route_table_id(table.as_str())
-            .filters(filter("prefix-list-id", [list]))
-            .max_results(1000);
-        let found = read_pages!(
-            self,
-            "GetTransitGatewayPrefixListReferences",
-            &what,
-            request,
-            transit_gateway_prefix_list_references
-        );
+        let found = self.list_references(table, &what, Some(filter("prefix-list-id", [list]))).await?;
         let found = found.iter().find(|it| it.prefix_list_id() == Some(list.as_str()));
         found.map_or(Ok(Seen::Settled(RouteValue::Absent)), |found| self.of_reference(&what, found))
     }
@@ -306,19 +294,8 @@ impl AwsNetwork {
 
     async fn read_propagation(&self, table: &RouteTableId, attachment: &AttachmentId) -> Result<Seen, Ec2Error> {
         let what = format!("propagation of `{attachment}` into `{table}`");
-        let request = self
-            .reads
-            .get_transit_gateway_route_table_propagations()
-            .transit_gateway_route_table_id(table.as_str())
-            .filters(filter("transit-gateway-attachment-id", [attachment]))
-            .max_results(1000);
-        let found = read_pages!(
-            self,
-            "GetTransitGatewayRouteTablePropagations",
-            &what,
-            request,
-            transit_gateway_route_table_propagations
-        );
+        let only = filter("transit-gateway-attachment-id", [attachment]);
+        let found = self.list_propagations(table, &what, Some(only)).await?;
         let found = found.iter().find(|it| it.transit_gateway_attachment_id() == Some(attachment.as_str()));
         let state = found.map(|found| found.state());
         use TransitGatewayPropagationState as S;
@@ -327,11 +304,7 @@ impl AwsNetwork {
             Some(Some(S::Enabled)) => Ok(Seen::Settled(RouteValue::Propagates)),
             Some(Some(S::Enabling)) => Ok(Seen::Changing(RouteValue::Propagates)),
             Some(Some(S::Disabling)) => Ok(Seen::Changing(RouteValue::Absent)),
-            Some(_) => Err(self.not_ours(
-                "GetTransitGatewayRouteTablePropagations",
-                what,
-                "the propagation is in a state that is not known",
-            )),
+            Some(_) => Err(self.not_ours(PROPAGATIONS, what, "the propagation is in a state that is not known")),
         }
     }
 
