@@ -63,10 +63,7 @@ fn today(subject: &Subject<'_>, live: &Live) -> Vec<Check> {
             Some(site) => {
                 by_site.entry(site).or_default().insert(network);
             }
-            None => checks.push(fail(
-                format!("where {network} is today"),
-                "the route tables were not all read, or follow no site of the network map",
-            )),
+            None => checks.push(fail(format!("where {network} is today"), routes::astray(subject, live, &network))),
         }
     }
     for (site, networks) in by_site {

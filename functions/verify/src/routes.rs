@@ -4,11 +4,13 @@ use crate::checks::{fail, list, pass, unknown, warn};
 use crate::facts::{Live, Subject};
 use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{
-    AttachmentId, AttachmentState, FaultName, Lost, Network, NetworkMap, NetworkName, NextHop, Region, SiteName,
+    AttachmentId, AttachmentState, FaultName, Lost, Network, NetworkMap, NetworkName, NextHop, Power, Region, SiteName,
     Vantage, VantageName,
 };
-use holdfast_plan::{Move, Outcome, Reply, Source, View, check, current_site, parts, plan_move, trace, trace_reply};
-use std::collections::BTreeSet;
+use holdfast_plan::{
+    Move, Outcome, Reply, Source, View, check, current_site, drift, parts, plan_move, trace, trace_reply,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Attachments that a move to the site needs: next hops of the tables, and where the vantages enter and leave.
 pub(crate) fn attachments(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Check {
@@ -151,6 +153,32 @@ pub(crate) fn sites_now(subject: &Subject<'_>, live: &Live) -> Vec<(NetworkName,
         .iter()
         .map(|network| (network.clone(), current_site(subject.map, &live.picture, network)))
         .collect()
+}
+
+/// What a person has to know of a network whose tables follow no site: which places say otherwise than where its machines were seen to run.
+pub(crate) fn astray(subject: &Subject<'_>, live: &Live, network: &NetworkName) -> String {
+    let Some(site) = runs_at(subject, network) else {
+        return "the route tables follow no site of the network map, or were not all read, and its machines were not all seen to run at one site".to_owned();
+    };
+    let found = drift(&BTreeMap::from([(network.clone(), site)]), subject.map, &live.picture);
+    list(found)
+}
+
+/// The one NC2 site at which every captured host of a network was seen to run.
+fn runs_at(subject: &Subject<'_>, network: &NetworkName) -> Option<SiteName> {
+    let evidence = subject.evidence.as_ref()?;
+    let hosts = subject.hosts.iter().filter(|host| host.nics.iter().any(|nic| nic.network == *network));
+    let mut sites = BTreeSet::new();
+    for host in hosts {
+        let running = evidence.hosts.get(&host.name).into_iter().flatten().filter(|seen| seen.power == Power::On);
+        let at: BTreeSet<&SiteName> = running.map(|seen| &seen.site).collect();
+        if at.is_empty() {
+            return None;
+        }
+        sites.extend(at);
+    }
+    let one = sites.pop_first()?;
+    sites.is_empty().then(|| one.clone())
 }
 
 /// What is not verified because a Region is declared lost.
