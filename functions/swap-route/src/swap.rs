@@ -4,7 +4,9 @@ use crate::context::Context;
 use crate::goal::{Goal, goal};
 use crate::outdated::outdated;
 use crate::tables::AwsTables;
-use crate::words::{done, names, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, violations};
+use crate::words::{
+    done, names, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, too_old, violations,
+};
 use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_quotas, read_sites, read_targets};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
@@ -175,16 +177,11 @@ impl<'a> Swap<'a> {
 
     /// A plan that was forgotten is not taken up again, unless a person says so.
     fn young_enough(&self, operation: &Operation) -> Result<(), Fault> {
-        let age = self.context.clock.now().duration_since(operation.planned_at).as_secs();
-        let allowed = self.map.policy.plan_max_age_seconds;
-        if self.goal.force.is_some() || age <= i64::from(allowed) {
-            return Ok(());
+        let too_old = too_old(operation, self.context.clock.now(), self.map.policy.plan_max_age_seconds);
+        match too_old.filter(|_| self.goal.force.is_none()) {
+            None => Ok(()),
+            Some(why) => Err(Fault::new(FaultName::Refused, why)),
         }
-        let id = &operation.id;
-        let message = format!(
-            "the plan of operation {id} is {age} s old, policy allows {allowed} s; take it back with `{{\"undo\": \"{id}\"}}` and start anew, or start with `force` (who and why)"
-        );
-        Err(Fault::new(FaultName::Refused, message))
     }
 
     async fn operation(&self, id: &holdfast_model::OperationId) -> Result<Operation, Fault> {

@@ -114,6 +114,17 @@ pub(crate) fn to_be_continued(operation: &Operation, done: usize) -> String {
     )
 }
 
+/// Why an operation is not resumed, when its plan is older than policy allows.
+pub(crate) fn too_old(operation: &Operation, now: Timestamp, allowed: u32) -> Option<String> {
+    let age = now.duration_since(operation.planned_at).as_secs();
+    let id = &operation.id;
+    (age > i64::from(allowed)).then(|| {
+        format!(
+            "the plan of operation {id} is {age} s old, policy allows {allowed} s (`plan_max_age_seconds`); take it back with `{{\"undo\": \"{id}\"}}` and start anew, or start with `force` (who and why)"
+        )
+    })
+}
+
 /// A plan that the checker does not accept: a bug of the planner, or a map that changed.
 pub(crate) fn violations(violations: &[Violation]) -> Fault {
     let lines: Vec<String> = violations.iter().take(5).map(ToString::to_string).collect();
@@ -167,6 +178,20 @@ mod tests {
         assert!(text.len() < 100_000, "{}", text.len());
         assert!(text.contains("100.64.0.199/32") && !text.contains("100.64.0.200/32"));
         assert!(text.contains("and 7800 more: the stages have 150, 7850 steps"), "{}", text.lines().last().unwrap());
+    }
+
+    #[test]
+    fn a_plan_older_than_policy_is_not_resumed() {
+        let operation: Operation = serde_json::from_value(serde_json::json!({
+            "v": 2, "id": "op-00000001", "intent": {"kind": "move", "networks": ["app"], "to": "nc2-osaka"}, "from": {},
+            "map": {"bucket": "b", "key": "k", "version": "", "sha256": "00"}, "force": null, "evidence": null,
+            "verdict": [], "planned_at": "2026-01-02T03:00:00Z",
+            "planned_by": {"execution": "e1", "invocation": "r1"},
+            "plan": {"networks": ["app"], "to": "nc2-osaka", "stages": []}
+        }))
+        .unwrap();
+        assert_eq!(too_old(&operation, "2026-01-02T03:01:00Z".parse().unwrap(), 60), None);
+        insta::assert_snapshot!(too_old(&operation, "2026-01-02T03:01:01Z".parse().unwrap(), 60).unwrap(), @r#"the plan of operation op-00000001 is 61 s old, policy allows 60 s (`plan_max_age_seconds`); take it back with `{"undo": "op-00000001"}` and start anew, or start with `force` (who and why)"#);
     }
 
     #[test]
