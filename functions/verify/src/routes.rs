@@ -155,13 +155,17 @@ pub(crate) fn sites_now(subject: &Subject<'_>, live: &Live) -> Vec<(NetworkName,
         .collect()
 }
 
-/// What a person has to know of a network whose tables follow no site: which places say otherwise than where its machines were seen to run.
+/// What a person has to know of a network whose tables follow no site: which places say otherwise than where its machines were seen to run, and what
+/// leads them there. Nothing is corrected here: a route that somebody changed by hand had a reason.
 pub(crate) fn astray(subject: &Subject<'_>, live: &Live, network: &NetworkName) -> String {
     let Some(site) = runs_at(subject, network) else {
         return "the route tables follow no site of the network map, or were not all read, and its machines were not all seen to run at one site".to_owned();
     };
-    let found = drift(&BTreeMap::from([(network.clone(), site)]), subject.map, &live.picture);
-    list(found)
+    let found = drift(&BTreeMap::from([(network.clone(), site.clone())]), subject.map, &live.picture);
+    format!(
+        "{}; if nobody wanted that, start `failover` with {{\"networks\": [\"{network}\"], \"to\": \"{site}\"}}",
+        list(found)
+    )
 }
 
 /// The one NC2 site at which every captured host of a network was seen to run.

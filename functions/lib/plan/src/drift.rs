@@ -27,7 +27,7 @@ impl fmt::Display for Drift {
     }
 }
 
-/// Every place that does not follow where the networks are, as operations left them. Nothing is corrected: where policy wants that, it is a move to
+/// Every place that does not follow where the networks are, as operations left them. Nothing is corrected: to do so is a move to
 /// the same site like any other.
 #[must_use]
 pub fn drift(sites: &BTreeMap<NetworkName, SiteName>, map: &NetworkMap, picture: &Picture) -> Vec<Drift> {

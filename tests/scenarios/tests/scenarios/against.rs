@@ -109,6 +109,16 @@ pub async fn operations_and_drift(lab: &Lab) {
     refused(lab, "failover", to("nc2-osaka"), &["Drifted", table, "172.30.1.0/24"]).await;
     replace("tgw-attach-0c200000000000001").await;
     green(&run(lab, "failover", to("nc2-osaka")).await);
+
+    // And a route of the steady state: a drill says so and how to mend it.
+    replace("tgw-attach-0c200000000000001").await;
+    let says = [
+        "network app is at nc2-osaka, but route 172.30.1.0/24 of",
+        table,
+        r#"{"networks": ["app"], "to": "nc2-osaka"}"#,
+    ];
+    refused(lab, "drill", to("nc2-tokyo"), &says).await;
+    green(&run(lab, "failover", to("nc2-osaka")).await);
 }
 
 /// From NC2 Osaka: refused while a VM runs or an instance does not; then every table is as it was before the wave left EC2.

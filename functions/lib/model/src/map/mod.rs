@@ -8,7 +8,7 @@ mod vantage;
 mod wave;
 
 pub use lost::Lost;
-pub use policy::{DriftPolicy, GuestRefresh, PeeringReach, Policy};
+pub use policy::{GuestRefresh, PeeringReach, Policy};
 pub use site::{Network, Site};
 pub use table::{NextHop, RouteTable};
 pub use vantage::{Advertisement, EntryPoint, PassThrough, ProbeMachine, Replies, Vantage};

@@ -22,8 +22,6 @@ pub struct Policy {
     /// Machines, network interfaces and load-balancer targets that may be cut off from a moved network, each by its id.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub accept_stranded: BTreeSet<String>,
-    /// What is done about tables that say otherwise than where the machines are. A route that somebody changed by hand had a reason, so: report.
-    pub drift: DriftPolicy,
     /// What a VPC peering connection carries. AWS documents own prefixes only.
     pub vpc_peering: PeeringReach,
 }
@@ -37,7 +35,6 @@ impl Default for Policy {
             probe_count: 3,
             plan_max_age_seconds: 86_400,
             accept_stranded: BTreeSet::new(),
-            drift: DriftPolicy::Report,
             vpc_peering: PeeringReach::OwnPrefixes,
         }
     }
@@ -51,16 +48,6 @@ pub enum GuestRefresh {
     LinkBounce,
     /// The VM is rebooted.
     Reboot,
-}
-
-/// What is done about tables that say otherwise than where the machines are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DriftPolicy {
-    /// It is reported; nothing is changed.
-    Report,
-    /// It is reported and corrected by an operation like any other.
-    Correct,
 }
 
 /// What a VPC peering connection carries.
