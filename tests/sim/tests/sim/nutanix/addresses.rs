@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, new_nic, prism, prism_in, read};
+use super::client::{Client, new_nic, prism, prism_in, read};
 
 /// A NIC of web-1 in `app` with the address .100 of the pool.
 async fn in_app(pc: &Client) -> (String, String) {

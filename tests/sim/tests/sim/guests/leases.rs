@@ -9,7 +9,7 @@ use holdfast_sim::{
     prism::Signal,
 };
 
-use crate::support::{WEB, WORLD, bounce, cut_over, id, moved, readdress, vm, world};
+use super::support::{WEB, WORLD, bounce, cut_over, id, moved, readdress, vm, world};
 
 fn addresses(world: &World, guest: &str) -> Vec<String> {
     let (_, guest) = world.guests.named(guest).unwrap();

@@ -3,15 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-mod support;
-
 use std::net::Ipv4Addr;
 
+use crate::support::{Aws, TOKYO, WORLD};
 use holdfast_sim::{
     Options, World,
     ec2::{Kind, PrefixListReference, Progress, RouteOrigin, RouteState, VpcTarget},
 };
-use support::{Aws, TOKYO, WORLD};
 
 /// The usual world, with two prefix lists: one referenced in the TGW table, one in the VPC table.
 fn world() -> String {
@@ -208,7 +206,7 @@ fn lookups_agree_with_all_routes_in_effect() {
 /// Disabling a VPC's propagation takes all its CIDRs out of the table, and what a static route hid comes back with it.
 #[tokio::test]
 async fn a_propagation_stands_for_all_cidrs_of_its_vpc() {
-    let text = support::WORLD.replacen("cidrs: [172.30.0.0/16]", "cidrs: [172.30.0.0/16, 172.31.0.0/16]", 1);
+    let text = crate::support::WORLD.replacen("cidrs: [172.30.0.0/16]", "cidrs: [172.30.0.0/16, 172.31.0.0/16]", 1);
     let aws = Aws::of(&text, Options::default()).await;
     let pair = [("TransitGatewayRouteTableId", "tgw-rtb-01"), ("TransitGatewayAttachmentId", "tgw-attach-0ec2")];
     let of_vpc = async || {

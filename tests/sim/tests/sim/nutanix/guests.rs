@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use holdfast_sim::{ec2::Kind, move_, prism::failover};
 use serde_json::{Value, json};
 
-use crate::client::{Client, new_nic, prism};
+use super::client::{Client, new_nic, prism};
 
 /// The addresses that the guest of the VM of this name uses on its first NIC.
 fn used(pc: &Client, name: &str) -> Vec<String> {

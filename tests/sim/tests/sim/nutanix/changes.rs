@@ -4,9 +4,9 @@ use holdfast_sim::prism::switches::{MissingIfMatch, NicEntity, StaleIfMatch, Tor
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::{Client, new_nic, prism, read};
+use super::client::{Client, new_nic, prism, read};
 
-async fn release(pc: &Client, vm: &str, nic: &str, if_match: Option<&str>) -> crate::client::Reply {
+async fn release(pc: &Client, vm: &str, nic: &str, if_match: Option<&str>) -> super::client::Reply {
     let path = format!("{}/nics/{nic}/$actions/release-ip", pc.vm_path(vm));
     let request = pc.request("POST", &path);
     read(if_match.map_or_else(|| pc.request("POST", &path), |tag| request.header("If-Match", tag))).await

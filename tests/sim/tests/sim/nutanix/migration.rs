@@ -3,7 +3,7 @@
 use holdfast_sim::{clients, ec2::Kind, move_, prism::failover};
 use serde_json::{Value, json};
 
-use crate::client::{Client, move_in, prism, read};
+use super::client::{Client, move_in, prism, read};
 
 async fn log_in(mv: &Client) -> String {
     let form = [("grantType", "PASSWORD"), ("username", "nutanix"), ("password", mv.endpoint.password.as_str())];
@@ -123,7 +123,7 @@ async fn an_unplanned_failover_leaves_a_stale_vm_until_the_failback() {
 
 #[tokio::test]
 async fn a_failover_onto_a_held_address_changes_nothing() {
-    let pc = crate::client::prism_in("pc-a", |file| file.replace("172.30.1.90", "172.30.1.50")).await;
+    let pc = super::client::prism_in("pc-a", |file| file.replace("172.30.1.90", "172.30.1.50")).await;
     let mut world = pc.sim.shared().world();
     assert!(failover(&mut world, "apps", true).unwrap_err().contains("held by VM `old-1`"));
     assert_eq!(world.prisms["pc-a"].vms_named("o'brien").count(), 1);

@@ -3,14 +3,12 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "what fails here fails the test")]
 
-mod support;
-
+use crate::support::{Aws, OSAKA, TOKYO};
 use holdfast_sim::{
     World,
     dataplane::{self, Lost, ProbeOutcome},
     ec2::{Kind, VpcPeeringState, VpcRoute, VpcTarget},
 };
-use support::{Aws, OSAKA, TOKYO};
 
 /// A machine in each of two peered VPCs, and one in a third VPC that is peered with the second only.
 const WORLD: &str = r#"
@@ -191,7 +189,7 @@ fn a_copy_of_a_world_goes_its_own_way() {
 /// Routes to gateways that belong to others are read as they are, led elsewhere, and put back.
 #[tokio::test]
 async fn routes_to_gateways_are_shown_and_can_be_put_back() {
-    let world = support::WORLD.replacen(
+    let world = crate::support::WORLD.replacen(
         "routes: [{ prefix: 0.0.0.0/0, transit_gateway: tokyo }]",
         "routes: [{ prefix: 0.0.0.0/0, nat_gateway: nat-01 }, { prefix: 10.0.0.0/8, gateway: vgw-01 }, \
          { prefix: 172.30.9.0/24, gateway: vpce-01 }]",
@@ -222,7 +220,7 @@ async fn routes_to_gateways_are_shown_and_can_be_put_back() {
 /// "Route priority": a created route hides a propagated one of its prefix, which comes back; `local` is not overruled.
 #[tokio::test]
 async fn propagated_vpc_routes_give_way_and_come_back() {
-    let world = support::WORLD.replacen(
+    let world = crate::support::WORLD.replacen(
         "routes: [{ prefix: 0.0.0.0/0, transit_gateway: tokyo }]",
         "routes: [{ prefix: 0.0.0.0/0, transit_gateway: tokyo }, { prefix: 10.8.0.0/16, gateway: vgw-01, propagated: true }, \
          { prefix: 172.30.9.0/24, gateway: vgw-01, propagated: true }]",

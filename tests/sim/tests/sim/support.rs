@@ -1,6 +1,5 @@
 //! A small AWS client: what it sends is written out, so that a test shows the protocol.
 
-#![expect(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::sync::Arc;

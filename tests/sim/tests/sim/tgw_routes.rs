@@ -1,8 +1,6 @@
 //! Rules of transit gateway routing, over HTTP. Sources: the Transit Gateways guide and the EC2 API reference.
 
-mod support;
-
-use support::Aws;
+use crate::support::Aws;
 
 const TABLE: (&str, &str) = ("TransitGatewayRouteTableId", "tgw-rtb-01");
 
@@ -131,9 +129,10 @@ async fn a_route_leads_to_an_attachment_of_its_own_transit_gateway() {
             ("TransitGatewayAttachmentId", attachment),
         ]
     };
-    let far = aws.try_ec2(support::OSAKA, "CreateTransitGatewayRoute", &osaka("tgw-attach-0c2")).await.unwrap();
+    let far = aws.try_ec2(crate::support::OSAKA, "CreateTransitGatewayRoute", &osaka("tgw-attach-0c2")).await.unwrap();
     assert_eq!(far.code(), "InvalidTransitGatewayAttachmentID.NotFound");
-    let peering = aws.try_ec2(support::OSAKA, "CreateTransitGatewayRoute", &osaka("tgw-attach-0b")).await.unwrap();
+    let peering =
+        aws.try_ec2(crate::support::OSAKA, "CreateTransitGatewayRoute", &osaka("tgw-attach-0b")).await.unwrap();
     assert_eq!((peering.code(), peering.text("resourceId")), ("", Some("tgw-01")));
 }
 

@@ -1,14 +1,10 @@
 //! Prism Central and Move as clients see them: over HTTPS, rule by rule.
 
-#[cfg(test)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what fails here fails the test")]
+
 mod addresses;
-#[cfg(test)]
 mod changes;
-#[cfg(test)]
 mod client;
-#[cfg(test)]
 mod guests;
-#[cfg(test)]
 mod migration;
-#[cfg(test)]
 mod reads;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::client::{prism, read};
+use super::client::{prism, read};
 
 const VMS: &str = "/api/vmm/v4.3/ahv/config/vms";
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use holdfast_sim::{Options, Sim, clients};
 use serde_json::{Value, json};
 
-use crate::support::{moved, world};
+use super::support::{moved, world};
 
-const CAPTURE_SH: &str = include_str!("../../../../functions/lib/guest/scripts/capture.sh");
-const PROBE_SH: &str = include_str!("../../../../functions/lib/guest/scripts/probe.sh");
+const CAPTURE_SH: &str = include_str!("../../../../../functions/lib/guest/scripts/capture.sh");
+const PROBE_SH: &str = include_str!("../../../../../functions/lib/guest/scripts/probe.sh");
 
 struct Ssm {
     sim: Sim,

@@ -6,7 +6,7 @@ use holdfast_sim::{
     prism,
 };
 
-use crate::support::{
+use super::support::{
     WEB, WORLD, answers, ask, bounce, cut_over, id, lost, moved, readdress, tgw_route, vpc_route, world,
 };
 

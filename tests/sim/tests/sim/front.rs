@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-mod support;
-
+use crate::support::{ACCOUNT, Aws, OSAKA, TOKYO, scope};
 use axum::{Json, Router, body::Bytes, http::HeaderMap};
 use holdfast_sim::Options;
 use serde_json::{Value, json};
-use support::{ACCOUNT, Aws, OSAKA, TOKYO, scope};
 
 /// An emulator that answers with what it was asked.
 async fn echo() -> String {
@@ -87,7 +85,7 @@ async fn resources_belong_to_the_account_of_the_credentials() {
 #[tokio::test]
 async fn an_attachment_is_seen_by_both_accounts_and_its_routes_by_the_gateways_owner() {
     const NETWORK: &str = "444455556666";
-    let shared = support::WORLD.replacen("name: tokyo\n", "name: tokyo\n        account: \"444455556666\"\n", 1);
+    let shared = crate::support::WORLD.replacen("name: tokyo\n", "name: tokyo\n        account: \"444455556666\"\n", 1);
     let aws = Aws::of(&shared, Options::default()).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let ask = async |key: &str, action: &str, more: &[(&str, &str)]| {

@@ -2,12 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
-mod support;
-
 use std::process::{Command, Stdio};
 
+use crate::support::{ACCOUNT, Aws, OSAKA, TOKYO, scope};
 use serde_json::json;
-use support::{ACCOUNT, Aws, OSAKA, TOKYO, scope};
 
 #[tokio::test]
 async fn the_log_keeps_who_called_what_with_which_answer() {
