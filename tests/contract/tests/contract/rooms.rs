@@ -3,6 +3,7 @@
 use crate::support::root;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Crates from the top down; a crate may use crates behind it only.
 const ORDER: [&str; 13] = [
@@ -85,6 +86,37 @@ fn no_test_features_of_an_aws_sdk_are_enabled() {
             assert!(!node.features.iter().any(|feature| feature.contains("test-util")), "{}", package.name);
         }
     }
+}
+
+/// Targets without a test harness of their own are not linked for nothing; what a harness would run must not be in them.
+#[test]
+fn no_test_is_where_none_is_run() {
+    for package in metadata().workspace_packages() {
+        for target in package.targets.iter().filter(|target| target.is_lib() || target.is_bin()) {
+            let file = target.src_path.as_std_path();
+            // A library is its folder, a program its one file.
+            let files = if target.is_lib() { sources(file.parent().unwrap()) } else { vec![file.to_owned()] };
+            for file in files {
+                let text = std::fs::read_to_string(&file).unwrap();
+                let tests =
+                    text.lines().any(|line| line.trim_start().starts_with("#[test]") || line.contains("#[tokio::test"));
+                assert!(target.test || !tests, "`test = false` for {}, and a test in {}", target.name, file.display());
+                let example = text.lines().any(|line| line.trim_start().starts_with("/// ```"));
+                assert!(
+                    !target.is_lib() || target.doctest || !example,
+                    "`doctest = false` for {}, and an example in {}",
+                    target.name,
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+    entries.flat_map(below).filter(|path| path.extension().is_some_and(|end| end == "rs")).collect()
 }
 
 /// Packages with their features as `cargo` would build them for all members.
