@@ -103,7 +103,7 @@ async fn dispatch(front: &Front, request: &AwsRequest) -> Answer {
         }
         "elasticloadbalancing"
             if elb::ACTIONS.contains(&request.action.as_str())
-                && !front.shared.world().ec2.target_groups.is_empty() =>
+                && (front.upstream.url.is_none() || !front.shared.world().ec2.target_groups.is_empty()) =>
         {
             match elb::handle(&front.shared.world(), &request.caller, &request.action, &request.form) {
                 Ok(result) => sts::document(ELB, &request.action, &result),
