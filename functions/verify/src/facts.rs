@@ -2,12 +2,12 @@
 
 use crate::context::Context;
 use futures::future::join;
-use holdfast_aws_network::{AwsNetwork, read_picture, read_sites, read_targets};
+use holdfast_aws_network::{AwsNetwork, read_picture, read_quotas, read_sites, read_targets};
 use holdfast_model::{
-    Evidence, EvidenceId, Fault, FaultName, HostRecord, Machines, NetworkMap, NetworkName, Picture, Scope, Site,
-    SiteName,
+    Evidence, EvidenceId, Fault, FaultName, HostRecord, Machines, NetworkMap, NetworkName, Picture, QuotaName, Scope,
+    Site, SiteName,
 };
-use holdfast_plan::ec2_sites_left;
+use holdfast_plan::{Move, Refusal, ec2_sites_left, plan_move, quotas_wanted};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,5 +117,19 @@ impl Live {
             }
             Err(error) => Some(error.to_string()),
         }
+    }
+    /// Reads the quotas that a plan to `to` takes more of; all of them where AWS's defaults would forbid it.
+    pub(crate) async fn read_quotas(
+        &mut self,
+        networks: &BTreeMap<Scope, AwsNetwork>,
+        subject: &Subject<'_>,
+        to: &SiteName,
+    ) {
+        let wanted = match plan_move(&Move::whole(&subject.networks, to), subject.map, &self.picture) {
+            Ok(plan) => quotas_wanted(&plan, &self.picture),
+            Err(Refusal::Quota { .. }) => networks.keys().map(|scope| (scope.clone(), QuotaName::ALL.into())).collect(),
+            Err(_) => return,
+        };
+        self.picture.quotas = read_quotas(networks, &wanted).await;
     }
 }

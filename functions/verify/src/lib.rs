@@ -27,8 +27,12 @@ use holdfast_model::wire::{VerifyInput, VerifyKind, VerifyOutput};
 use holdfast_runtime::{Invocation, surviving};
 
 /// IAM actions of this function in the accounts of the network map.
-pub const ACTIONS: &[&[&str]] =
-    &[holdfast_aws_network::ACTIONS, holdfast_aws_network::TARGET_ACTIONS, holdfast_guest::ACTIONS];
+pub const ACTIONS: &[&[&str]] = &[
+    holdfast_aws_network::ACTIONS,
+    holdfast_aws_network::QUOTA_ACTIONS,
+    holdfast_aws_network::TARGET_ACTIONS,
+    holdfast_guest::ACTIONS,
+];
 
 /// IAM actions of this function in its own account.
 pub const OWN_ACTIONS: &[&[&str]] = &[

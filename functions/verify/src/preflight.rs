@@ -60,6 +60,7 @@ pub(crate) async fn checks(
     let networks = context.networks(subject.map).await?;
     let mut live = Live::read(&networks, subject.map, subject.now).await;
     let targets = live.read_targets(&networks, subject, to).await;
+    live.read_quotas(&networks, subject, to).await;
     let host = match moment {
         Moment::Captured => CheckStatus::Warn,
         Moment::Cutover => CheckStatus::Fail,

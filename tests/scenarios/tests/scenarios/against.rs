@@ -27,6 +27,27 @@ pub async fn a_vpc_without_the_fvn_prefix(lab: &Lab) {
     green(&run(lab, "failover", to("nc2-tokyo")).await);
 }
 
+/// The quota that is applied counts, not AWS's default; and one that nobody may read is said with the default.
+pub async fn a_quota_that_is_used_up(lab: &Lab) {
+    let routes = |count: usize| json!({"ec2": {"routes_per_transit_gateway": count}});
+    lab.control().put("/switches", &routes(5)).await.unwrap();
+    let says = ["would hold 6 routes, the quota is 5 (5 now); raise it or move fewer", "ap-northeast-"];
+    refused(lab, "cutover", json!({"wave": "wave-1"}), &says).await;
+    let plan = json!({"schema_version": 1, "execution": "alone", "action": "plan", "request": to("nc2-tokyo")});
+    let error = invoke(lab, "holdfast-swap-route", &plan).await.unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().contains(says[0]), "{error}");
+    lab.control().put("/switches", &routes(12_000)).await.unwrap();
+    let denied = json!({"kind": "error", "code": "AccessDeniedException", "status": 400, "message": "injected"});
+    fault(lab, json!({"service": "servicequotas", "region": TOKYO}), 0, 1, denied).await;
+    let planned = invoke(lab, "holdfast-swap-route", &plan).await.unwrap();
+    no_faults(lab).await;
+    let text = planned["plan"].as_str().unwrap();
+    assert!(text.ends_with("6 of 12000 routes (5 now)"), "{text}");
+    assert!(text.contains("6 of 10000 routes (5 now; quota not read: GetServiceQuota of quota `L-BCC1FB47`"), "{text}");
+    assert!(text.contains(": not allowed (AccessDeniedException: injected), AWS default 10000 assumed)\n"), "{text}");
+    lab.control().put("/switches", &routes(10_000)).await.unwrap();
+}
+
 /// A load balancer of the source VPC could not reach its targets any more: the cutover is refused by its preflight, and by `swap-route` itself.
 /// Returns the network map that accepts it.
 pub async fn load_balancer_targets(lab: &Lab) -> Value {

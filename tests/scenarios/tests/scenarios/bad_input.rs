@@ -28,6 +28,7 @@ async fn bad_input_is_named_with_its_mend_and_changes_nothing() {
     migrate(&lab).await;
     two_vms_of_one_name(&lab).await;
     a_prism_central_that_is_not_the_declared_one(&lab).await;
+    against::a_quota_that_is_used_up(&lab).await;
     let accepting = against::load_balancer_targets(&lab).await;
     lab.publish(&accepting).await.unwrap();
     green(&run(&lab, "cutover", json!({"wave": "wave-1"})).await);
