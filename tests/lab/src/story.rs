@@ -32,7 +32,7 @@ const APP_SUBNET: &str = "subnet-0ec20000000000001";
 const OTHER_SUBNET: &str = "subnet-0ec20000000000009";
 /// Addresses of machines in the prefix that are not of the wave.
 const STRANGERS: [&str; 2] = ["172.30.1.77", "172.30.1.88"];
-/// Calls to AWS that one failover of the story may make in all. The story tells the count; it does not fail by it.
+/// Calls to AWS that one failover of the story may make in all.
 const AWS_CALLS: usize = 60;
 
 /// A story being told.
