@@ -101,7 +101,10 @@ async fn leases(lab: &Lab, taken: &mut BTreeSet<Edge>) {
         recover(lab).await;
         let call = json!({"function": "holdfast-swap-route", "service": "ec2", "action": "ReplaceTransitGatewayRoute"});
         let hold = json!({"match": call, "when": "after"});
-        assert!(begin_and_kill_if_held(lab, &to("nc2-osaka"), hold).await.is_some(), "no route was replaced");
+        assert!(
+            begin_and_kill_if_held(lab, "failover", &to("nc2-osaka"), hold).await.is_some(),
+            "no route was replaced"
+        );
         green(&run(lab, "failover", to("nc2-osaka")).await);
 
         recover(lab).await;

@@ -43,8 +43,13 @@ async fn swap_route_killed_at_any_call_is_finished_by_the_same_input() {
     begin_again(&lab, &before).await;
     let write =
         json!({"function": FUNCTION, "service": "ec2", "region": TOKYO, "action": "ReplaceTransitGatewayRoute"});
-    let held =
-        begin_and_kill_if_held(&lab, &to("nc2-osaka"), json!({"match": write, "skip": 0, "when": "before"})).await;
+    let held = begin_and_kill_if_held(
+        &lab,
+        "failover",
+        &to("nc2-osaka"),
+        json!({"match": write, "skip": 0, "when": "before"}),
+    )
+    .await;
     assert!(held.unwrap().held());
     never_worse(&lab, "an execution").await;
     green(&run(&lab, "failover", to("nc2-osaka")).await);

@@ -1,6 +1,9 @@
 //! `restore-nic` killed at the calls that it makes to Prism Central, and the same input started again.
 
-use crate::support::{begin_anew, forget, green, invoke, invoke_and_kill, lab, last_call, migrate, run, story_world};
+use crate::support::{
+    begin_and_kill_if_held, begin_anew, forget, green, held, invoke, invoke_and_kill, lab, last_call, migrate, probes,
+    run, story_world,
+};
 use holdfast_lab::{Lab, wave};
 use holdfast_sim::prism::Switches;
 use holdfast_sim::{World, WorldFile};
@@ -35,7 +38,8 @@ async fn restore_nic_killed_at_any_call_is_finished_by_the_same_input() {
 
         let calls = undisturbed(&lab, &world).await;
         let actions: Vec<&str> = calls.iter().map(|call| call["action"].as_str().unwrap()).collect();
-        assert!(actions.iter().any(|action| action.contains(change)), "{name}: {actions:?}");
+        let change = actions.iter().find(|action| action.contains(change));
+        let change = change.unwrap_or_else(|| panic!("{name}: {actions:?}"));
         for (position, call) in calls.iter().enumerate() {
             let changes = call["mutating"] == true;
             let follows = position > 0 && calls[position - 1]["mutating"] == true;
@@ -48,6 +52,21 @@ async fn restore_nic_killed_at_any_call_is_finished_by_the_same_input() {
                 kill(&lab, &world, name, position, "after").await;
             }
         }
+        in_a_cutover(&lab, &world, change).await;
+    }
+}
+
+/// The same as the state machine sees it: the cutover holds, and started again it goes on to the end.
+async fn in_a_cutover(lab: &Lab, world: &WorldFile, change: &str) {
+    migrated_anew(lab, world).await;
+    let wave = json!({"wave": "wave-1"});
+    let hold = json!({"match": {"source": "prism", "function": FUNCTION, "action": change}, "when": "after"});
+    let killed = begin_and_kill_if_held(lab, "cutover", &wave, hold).await.unwrap();
+    held(&killed, "Runtime.ExitError");
+    assert!(!killed.states().contains(&"SwapRoutes".to_owned()), "{:?}", killed.states());
+    green(&run(lab, "cutover", wave).await);
+    for probe in probes(lab).await {
+        assert!(probe.to_string().contains("pc-tokyo"), "{probe}");
     }
 }
 

@@ -160,12 +160,12 @@ pub async fn person(lab: &Lab, service: &str, form: &[(&str, &str)]) -> String {
     called.unwrap_or_else(|error| panic!("{}", error.line()))
 }
 
-/// Starts a failover, kills the process whose call the hold catches, and returns the ended execution; none when the execution
-/// ended without such a call.
-pub async fn begin_and_kill_if_held(lab: &Lab, input: &Value, hold: Value) -> Option<Execution> {
+/// Starts an execution, kills the process whose call the hold catches, and returns the ended execution; none when it ended
+/// without such a call.
+pub async fn begin_and_kill_if_held(lab: &Lab, machine: &str, input: &Value, hold: Value) -> Option<Execution> {
     let hold = lab.control().post("/holds", &hold).await.unwrap();
     let hold = format!("/holds/{}", hold["id"].as_str().map_or_else(|| hold["id"].to_string(), str::to_owned));
-    let arn = lab.begin(TOKYO, "failover", input).await.unwrap();
+    let arn = lab.begin(TOKYO, machine, input).await.unwrap();
     let held = async { while lab.control().get(&format!("{hold}?wait_ms=1000")).await.unwrap()["state"] != "held" {} };
     tokio::select! {
         () = held => {}
