@@ -104,6 +104,14 @@ pub enum Cause {
         /// Why not.
         error: TablesError,
     },
+    /// A write had no answer, and did not show in the table: it may still take effect.
+    #[error("{} in {} ({}): {error}; it may still take effect", step.place, step.label(), step.scope)]
+    Unanswered {
+        /// The step.
+        step: Box<Step>,
+        /// What the connection said.
+        error: TablesError,
+    },
     /// The journal could not be written.
     #[error("{0}")]
     Store(StoreError),
@@ -122,6 +130,7 @@ impl Cause {
                     FaultName::SwapIncomplete
                 }
             },
+            Cause::Unanswered { .. } => FaultName::Unavailable,
             Cause::Store(error) => error.fault(),
         }
     }
@@ -157,7 +166,7 @@ impl From<Stopped> for Fault {
 /// No step is written before the journal names it, nor after another invocation has taken the operation over and appended, nor with less time
 /// left than the margin. A step whose table holds `after` is done without a write. A write with an unknown outcome is resolved by
 /// reading. A step that EC2 did not take for now is read again before it is tried again. However it ends, the lease is given up, unless another invocation
-/// holds the lock; a finished operation frees its locks.
+/// holds the lock or a write had no answer; a finished operation frees its locks.
 ///
 /// # Assumptions
 /// The steps of one stage may land in any order: the checker proved it. Whoever holds the locks is the only Holdfast that writes these places, so
@@ -175,15 +184,23 @@ pub async fn apply<J: JournalStore, T: RouteTables>(
     match &ended {
         Ok(Applied::Done) => session.release(clock.now()).await,
         Ok(Applied::Continue) => session.stop().await,
+        // What shows in the table may be the other's write, and one of this invocation still be under way.
+        Err(Cause::TakenOver(_)) if session.doubts() => {}
         Err(Cause::TakenOver(_)) => session.leave().await,
         Err(Cause::Store(_)) => session.stop().await,
-        Err(cause @ (Cause::Drifted { .. } | Cause::Unsettled { .. } | Cause::Tables { .. })) => {
+        Err(
+            cause @ (Cause::Drifted { .. } | Cause::Unsettled { .. } | Cause::Tables { .. } | Cause::Unanswered { .. }),
+        ) => {
             session.note(Event::Held { reason: cause.to_string() });
             // The cause is what counts: an entry that cannot be written either is found again by whoever resumes.
             if let Err(error) = session.append(clock.now()).await {
                 tracing::warn!(operation = %session.operation().id, %error, "journal does not show why {} is held: {error}", session.operation().id);
             }
-            session.stop().await;
+            if matches!(cause, Cause::Unanswered { .. }) {
+                session.linger(clock.now(), limits.deadline).await;
+            } else {
+                session.stop().await;
+            }
         }
     }
     ended.map_err(|cause| {
@@ -230,8 +247,11 @@ async fn run<J: JournalStore, T: RouteTables>(
             });
             let mut ends: Vec<(u32, Result<Landed, Cause>)> = join_all(ends).await.into_iter().flatten().collect();
             ends.sort_by_key(|(at, _)| *at);
-            let done: Vec<u32> =
-                ends.iter().filter(|(_, end)| matches!(end, Ok(Landed::Done))).map(|(at, _)| *at).collect();
+            let done = ends.iter().filter(|(_, end)| matches!(end, Ok(Landed::Done | Landed::DoneUnanswered)));
+            let done: Vec<u32> = done.map(|(at, _)| *at).collect();
+            if ends.iter().any(|(_, end)| matches!(end, Ok(Landed::DoneUnanswered))) {
+                session.doubt();
+            }
             let all = done.len() == ends.len();
             if !done.is_empty() {
                 session.note(Event::Done { steps: done });
@@ -282,6 +302,8 @@ async fn append<J: JournalStore>(session: &mut Session<'_, J>, clock: &dyn Clock
 enum Landed {
     /// Read back as wanted.
     Done,
+    /// Read back as wanted, after a write without an answer.
+    DoneUnanswered,
     /// Not begun, for lack of time.
     NoTime,
 }
@@ -316,6 +338,10 @@ async fn try_to_land<T: RouteTables>(
     limits: &Limits,
 ) -> Result<Landed, Cause> {
     let failed = |error| Cause::Tables { step: Box::new(step.clone()), error };
+    let unanswered = |error| match error {
+        TablesError::Unavailable(_) => Cause::Unanswered { step: Box::new(step.clone()), error },
+        error => failed(error),
+    };
     let mut seen = match first {
         Some(read) => read.map_err(failed)?,
         None => tables.read_route(step).await.map_err(failed)?,
@@ -343,9 +369,10 @@ async fn try_to_land<T: RouteTables>(
             | TablesError::Refused(_)),
         ) => return Err(failed(error)),
         // Changed in between, or no answer: what counts is what the table holds now.
-        Err(error @ (TablesError::Changed(_) | TablesError::Unavailable(_))) => {
-            (tables.read_route(step).await.map_err(failed)?, Some(error))
-        }
+        Err(error @ (TablesError::Changed(_) | TablesError::Unavailable(_))) => match tables.read_route(step).await {
+            Ok(seen) => (seen, Some(error)),
+            Err(_) => return Err(unanswered(error)),
+        },
     };
     if matches!(seen, Seen::Changing(_)) {
         seen = tables.await_route(step, limits.settle).await.map_err(failed)?;
@@ -358,9 +385,9 @@ async fn try_to_land<T: RouteTables>(
                 route.before = %step.before, route.after = %step.after, networks = ?step.networks,
                 "route changed: {step}"
             );
-            Ok(Landed::Done)
+            Ok(if matches!(lost, Some(TablesError::Unavailable(_))) { Landed::DoneUnanswered } else { Landed::Done })
         }
-        Some(error) if present == step.before => Err(failed(error)),
+        Some(error) if present == step.before => Err(unanswered(error)),
         Some(_) | None => Err(Cause::Drifted { step: Box::new(step.clone()), seen: present }),
     }
 }

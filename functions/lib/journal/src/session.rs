@@ -5,7 +5,7 @@ use crate::status::{Phase, Status};
 use crate::{Append, Entry, Event, Intent, JournalStore, Lease, Lock, LockWrite, Operation, Owed, StoreError};
 use futures::StreamExt;
 use holdfast_model::NetworkName;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// One invocation at work on one operation, whose locks it holds.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Session<'a, J> {
     locks: HeldLocks,
     /// Events that go with the next append.
     waiting: Vec<Event>,
+    /// Whether a write had no answer.
+    doubts: bool,
 }
 
 /// Why an append failed.
@@ -34,7 +36,7 @@ pub enum AppendError {
 
 impl<'a, J: JournalStore> Session<'a, J> {
     pub(crate) fn new(desk: Desk<'a, J>, operation: Operation, status: Status, locks: HeldLocks) -> Self {
-        Self { desk, operation, status, locks, waiting: Vec::new() }
+        Self { desk, operation, status, locks, waiting: Vec::new(), doubts: false }
     }
 
     /// The operation.
@@ -57,6 +59,16 @@ impl<'a, J: JournalStore> Session<'a, J> {
         let by = self.operation.id.clone();
         let already = |phase: &Phase| matches!(phase, Phase::Superseded(_));
         self.desk.append_to(undone, &Event::Superseded { by }, already, now).await
+    }
+
+    /// Notes that a write had no answer.
+    pub(crate) fn doubt(&mut self) {
+        self.doubts = true;
+    }
+
+    /// Whether a write of this invocation had no answer.
+    pub(crate) fn doubts(&self) -> bool {
+        self.doubts
     }
 
     /// Notes an event that goes with the next append.
@@ -92,6 +104,17 @@ impl<'a, J: JournalStore> Session<'a, J> {
     /// Ends the lease: no call of this invocation is under way any more. The operation stays open.
     pub(crate) async fn stop(&mut self) {
         self.swap(|_, lock, older| Lock { lease: older, ..lock }).await;
+    }
+
+    /// Keeps the lease for as long as one call may take, from now on: a write had no answer. The operation stays open.
+    pub(crate) async fn linger(&mut self, now: Timestamp, deadline: Timestamp) {
+        let until = now + self.desk.lease_until.duration_since(deadline).max(SignedDuration::ZERO);
+        let holder = self.desk.holder.clone();
+        self.swap(|_, lock, older| {
+            let until = older.as_ref().map_or(until, |older| older.until.max(until));
+            Lock { lease: Some(Lease { holder: holder.clone(), until }), ..lock }
+        })
+        .await;
     }
 
     /// Ends the lease of an invocation that was taken over: whoever took over may have ended, and left this lease behind for calls under way.

@@ -457,6 +457,71 @@ async fn who_is_taken_over_stops_before_its_next_write() {
     assert_eq!(leases, [], "whoever took over had left its lease behind, and no call of it is under way any more");
 }
 
+/// Tables that take a write, say nothing, and let it have its effect when they want to.
+struct Late<'a>(&'a MemoryTables);
+
+impl RouteTables for Late<'_> {
+    async fn read_route(&self, step: &Step) -> Result<Seen, TablesError> {
+        self.0.read_route(step).await
+    }
+    async fn write_route(&self, _: &Step) -> Result<Seen, TablesError> {
+        Err(TablesError::Unavailable("timed out".into()))
+    }
+    async fn await_route(&self, step: &Step, within: Duration) -> Result<Seen, TablesError> {
+        self.0.await_route(step, within).await
+    }
+    async fn pause(&self, _: u32) {}
+}
+
+/// The client's time-out is not the platform's: a call without an answer may take effect a little later, and an undo must come after it.
+#[tokio::test]
+async fn a_write_without_an_answer_keeps_others_out_for_as_long_as_it_may_take_effect() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let Err(Failed::Stopped(stopped)) = forward("op-00000001", 0).run(&journal, &Late(&tables)).await else {
+        panic!("it had no answer")
+    };
+    assert!(matches!(stopped.cause, Cause::Unanswered { .. }), "{stopped}");
+    let early = backward("op-00000002", "op-00000001", &tables, 1).run(&journal, &tables).await;
+    assert!(matches!(early, Err(Failed::Take(TakeError::LeaseHeld { .. }))), "{early:?}");
+    for step in stopped.left.iter().take(1) {
+        tables.write_route(step).await.unwrap();
+    }
+    assert!(!holds(&tables, |step| &step.before));
+    let undo = backward("op-00000003", "op-00000001", &tables, 26).run(&journal, &tables).await;
+    assert!(matches!(undo, Ok(Applied::Done)), "{undo:?}");
+    assert!(holds(&tables, |step| &step.before));
+}
+
+/// Tables whose first write has no answer, while another execution does everything.
+struct Overtaken<'a>(&'a MemoryTables, &'a MemoryJournal);
+
+impl RouteTables for Overtaken<'_> {
+    async fn read_route(&self, step: &Step) -> Result<Seen, TablesError> {
+        self.0.read_route(step).await
+    }
+    async fn write_route(&self, _: &Step) -> Result<Seen, TablesError> {
+        futures::executor::block_on(forward("op-00000002", 1).run(self.1, self.0)).unwrap();
+        Err(TablesError::Unavailable("timed out".into()))
+    }
+    async fn await_route(&self, step: &Step, within: Duration) -> Result<Seen, TablesError> {
+        self.0.await_route(step, within).await
+    }
+    async fn pause(&self, _: u32) {}
+}
+
+#[tokio::test]
+async fn who_is_taken_over_with_a_call_under_way_keeps_its_lease() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let first = forward("op-00000001", 0);
+    let Err(Failed::Stopped(stopped)) = first.run(&journal, &Overtaken(&tables, &journal)).await else {
+        panic!("it was taken over")
+    };
+    assert_eq!(stopped.cause, Cause::TakenOver("op-00000002".into()));
+    assert!(holds(&tables, |step| &step.after));
+    let locks = journal.snapshot().locks;
+    assert!(locks.values().all(|lock| lock.lease.as_ref().unwrap().holder == first.holder()), "{locks:?}");
+}
+
 /// Whoever took over still works: its lock is not touched, and it can free it.
 #[tokio::test]
 async fn who_is_taken_over_leaves_the_locks_of_who_took_over() {
