@@ -46,11 +46,12 @@ pub fn ec2_sites_left(
 }
 
 impl<'a> Judge<'_, 'a> {
-    /// Everything that the routing as it was read strands.
+    /// Everything that the routing strands once the plan is done; as it was read, where there is none.
     pub(super) fn stranded(&mut self, hosts: &[&'a HostRecord]) {
         let Some(picture) = self.facts.picture else { return };
         let moving: BTreeSet<&InstanceId> = hosts.iter().map(|host| &host.instance).collect();
-        let view = View::of(picture);
+        // A table that the plan itself changes holds nobody back.
+        let view = View::after(picture, self.facts.plan.iter().flat_map(|plan| plan.steps()));
         let left = ec2_sites_left(self.facts.networks, self.facts.to, self.facts.map, picture);
         for (name, site) in &self.facts.map.sites {
             if name == self.facts.to {

@@ -193,3 +193,49 @@ fn half_way_between_two_nc2_sites_nobody_leaves_the_ec2_site() {
     let (_, text) = half(Some("vpntokyo"), None, "nc2-tokyo").judge().unwrap_err();
     assert!(text.contains("i-00000009"), "{text}");
 }
+
+/// A table of the NC2 VPC that the map declares, and that NC2 does not write, leads its machines to the other Region by the plan itself.
+#[test]
+fn machines_of_the_left_nc2_vpc_whose_own_table_follows_are_not_stranded() {
+    let tools = r#"  tools:
+    account: main
+    region: ap-northeast-1
+    id: rtb-000tools
+    next_hops:
+      ec2-tokyo: {kind: absent, served_by: 0.0.0.0/0}
+      nc2-tokyo: {kind: eni, id: eni-0000000f}
+      nc2-osaka: {kind: tgw, id: tgw-000tokyo}
+vantages:
+"#;
+    let mut world = story();
+    world.route("tokyo", "172.30.1.0/24", "nctokyo", RouteOrigin::Static);
+    world.route("osaka", "172.30.1.0/24", "peer", RouteOrigin::Static);
+    let nctokyo = world.picture.vpcs.get_mut(&vpc("nctokyo")).unwrap();
+    nctokyo.subnets.insert(subnet("tools"), VpcSubnet { prefix: prefix("10.10.9.0/24"), table: table("tools") });
+    let to_tgw = VpcRoute::created(VpcTarget::Tgw { id: tgw("tokyo") });
+    let routes = [(prefix("10.10.0.0/16"), VpcRoute::created(VpcTarget::Local)), (prefix("0.0.0.0/0"), to_tgw)];
+    nctokyo
+        .tables
+        .insert(table("tools"), VpcTable { name: None, managed_by: None, routes: routes.into_iter().collect() });
+    world.flow("nctokyo", "tools", "172.30.1.0/24");
+
+    let mut case = Case::good();
+    case.map = NetworkMap::parse(&MAP.replace("vantages:\n", tools)).unwrap();
+    case.to = site("nc2-osaka");
+    for seen in case.evidence.as_mut().unwrap().hosts.values_mut().flatten() {
+        seen.site = site("nc2-osaka");
+    }
+    let (instance, mut eni) = machine(9, InstanceState::Running, "10.10.9.5");
+    (eni.vpc, eni.subnet) = (vpc("nctokyo"), subnet("tools"));
+    let mut machines = Machines::default();
+    machines.instances.insert(instance.id.clone(), instance);
+    machines.enis.insert(eni.id.clone(), eni);
+    case.machines.insert(site("nc2-tokyo"), machines);
+    case.picture = Some(world.picture);
+    let (_, text) = case.judge().unwrap_err();
+    assert!(text.contains("NC2's own route keeps it at `nc2-tokyo`"), "{text}");
+
+    let (networks, to) = (BTreeSet::from([network("app")]), site("nc2-osaka"));
+    case.plan = Some(plan_move(&Move::whole(&networks, &to), &case.map, case.picture.as_ref().unwrap()).unwrap());
+    case.judge().unwrap();
+}
