@@ -77,7 +77,9 @@ impl<'a> Table<'a> {
         let choice = choose(&now, &arrives, &members_now, &names);
         let all_one_way = members_now.iter().all(|(.., leads)| *leads == arrives);
         let count = members_now.len();
-        let why_reference = if all_one_way {
+        let why_reference = if all_one_way && choice == RouteValue::Absent {
+            format!("all {count} networks of the list are at {to}: none needs a route")
+        } else if all_one_way {
             format!("all {count} networks of the list are at {to}: one reference leads them")
         } else if choice == RouteValue::Absent {
             format!("the {count} networks of the list lead different ways: each has a route of its own")
@@ -92,6 +94,8 @@ impl<'a> Table<'a> {
             let after = own_route(&choice, &own, &leads, moves);
             let why = if !moves {
                 format!("{network} stays where it is when the reference to {list} goes")
+            } else if after == RouteValue::Absent && choice == RouteValue::Absent {
+                why(hop, network, to)
             } else if after == RouteValue::Absent {
                 format!("the reference to {list} leads {network} to {to}")
             } else {

@@ -70,6 +70,9 @@ fn one_reference_moves_every_network_of_a_list() {
     let plan = moved(&mut world, &map, &["app", "db"], "nc2-osaka");
     insta::assert_snapshot!("list_to_nc2_osaka", plan_table(&plan));
     assert_eq!(current_site(&map, &world.picture, &network("db")), Some(site("nc2-osaka")));
+    let plan = moved(&mut world, &map, &["app", "db"], "ec2-tokyo");
+    let reference = plan.steps().find(|step| matches!(step.place, Place::Reference { .. })).unwrap();
+    assert_eq!(reference.why, "all 2 networks of the list are at ec2-tokyo: none needs a route");
 }
 
 /// AWS: a static route beats a prefix-list route of the same CIDR, so one network can leave and come back over the reference.
