@@ -1,5 +1,6 @@
 //! What is asked for, resolved against the network map and the journal.
 
+use crate::words::moving;
 use holdfast_journal::{Intent, JournalStore, Operation, owed_to};
 use holdfast_model::wire::{FailoverIntent, FailoverRequest, Force};
 use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, Region, SiteName};
@@ -22,6 +23,13 @@ pub(crate) struct Goal {
     pub(crate) undone: Option<Operation>,
     /// A person's word.
     pub(crate) force: Option<Force>,
+}
+
+impl Goal {
+    /// What moves, in words.
+    pub(crate) fn moving(&self) -> String {
+        moving(&self.networks, self.hosts.as_ref())
+    }
 }
 
 /// Resolves a request.

@@ -5,7 +5,7 @@ use crate::goal::{Goal, goal};
 use crate::outdated::outdated;
 use crate::tables::AwsTables;
 use crate::words::{
-    done, names, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, too_old, violations,
+    done, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, too_old, violations,
 };
 use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_quotas, read_sites, read_targets};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
@@ -86,7 +86,7 @@ impl<'a> Swap<'a> {
         self.within(&plan, &mut picture, quotas)?;
         let text = shown(&plan);
         if plan.is_empty() {
-            let summary = nothing_to_do(&self.goal.networks, &self.goal.to);
+            let summary = nothing_to_do(&self.goal.moving(), &self.goal.to);
             return Ok(self.output(SwapResult::NothingToDo, None, text, summary));
         }
         let summary = planned(&plan);
@@ -102,7 +102,7 @@ impl<'a> Swap<'a> {
         let (mut session, verdict) = match self.take().await? {
             Taken::Session(session, verdict) => (session, verdict),
             Taken::Nothing => {
-                let summary = nothing_to_do(&self.goal.networks, &self.goal.to);
+                let summary = nothing_to_do(&self.goal.moving(), &self.goal.to);
                 let plan = Plan {
                     networks: self.goal.networks.clone(),
                     to: self.goal.to.clone(),
@@ -335,7 +335,7 @@ impl<'a> Swap<'a> {
             now: self.context.clock.now(),
         };
         judge(&facts).map_err(|objections| {
-            let message = format!("{} is not led to {}: {objections}", names(&self.goal.networks), self.goal.to);
+            let message = format!("{} is not led to {}: {objections}", self.goal.moving(), self.goal.to);
             Fault::new(objections.fault(), message)
         })
     }
@@ -380,6 +380,7 @@ impl<'a> Swap<'a> {
             operation: operation.map(|operation| operation.id.clone()),
             networks,
             to: self.goal.to.clone(),
+            hosts: self.goal.hosts.clone(),
             plan,
             summary,
         }

@@ -7,6 +7,7 @@ use holdfast_plan::{Plan, Violation, plan_table};
 use holdfast_runtime::chain;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 /// Id of an operation: the time, and a hash of the invocation that plans it.
 pub(crate) fn operation_id(now: Timestamp, invocation: &str) -> Result<OperationId, Fault> {
@@ -17,9 +18,13 @@ pub(crate) fn operation_id(now: Timestamp, invocation: &str) -> Result<Operation
     OperationId::parse(text).map_err(|error| Fault::new(FaultName::Internal, error.to_string()))
 }
 
-pub(crate) fn names(networks: &BTreeSet<NetworkName>) -> String {
+/// What moves: the networks, or some machines of them.
+pub(crate) fn moving(networks: &BTreeSet<NetworkName>, hosts: Option<&BTreeSet<Ipv4Addr>>) -> String {
     let names: Vec<&str> = networks.iter().map(NetworkName::as_str).collect();
-    names.join(", ")
+    let names = names.join(", ");
+    let Some(hosts) = hosts else { return names };
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    format!("{} of {names}", hosts.join(", "))
 }
 
 /// Lines of a plan that an output shows: the state of an execution holds 256 KiB, and nobody approves more by reading.
@@ -72,7 +77,7 @@ pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[Stri
     let seen = if verdict.is_empty() { String::new() } else { format!("; seen: {}", verdict.join("; ")) };
     format!(
         "every declared table leads {} to {}{what}{}; changed {} (operation {}){}{seen}",
-        names(&operation.plan.networks),
+        moving(&operation.plan.networks, operation.plan.hosts.as_ref()),
         operation.plan.to,
         without(lost, &operation.plan.networks),
         size(&operation.plan),
@@ -93,14 +98,14 @@ fn without(lost: Option<&Lost>, networks: &BTreeSet<NetworkName>) -> String {
     )
 }
 
-pub(crate) fn nothing_to_do(networks: &BTreeSet<NetworkName>, to: &SiteName) -> String {
-    format!("every declared table already leads {} to {to}; nothing was changed", names(networks))
+pub(crate) fn nothing_to_do(moving: &str, to: &SiteName) -> String {
+    format!("every declared table already leads {moving} to {to}; nothing was changed")
 }
 
 pub(crate) fn planned(plan: &Plan) -> String {
     format!(
         "leading {} to {} would change {}; every state on the way was checked from every vantage; nothing was changed, and evidence is judged when the plan is applied",
-        names(&plan.networks),
+        moving(&plan.networks, plan.hosts.as_ref()),
         plan.to,
         size(plan)
     )
@@ -154,6 +159,14 @@ mod tests {
         let id = operation_id(now, "a").unwrap();
         assert_eq!(id.as_str(), "op-20260102t030405-e40c292c");
         assert_ne!(id, operation_id(now, "b").unwrap());
+    }
+
+    #[test]
+    fn machines_that_move_ahead_of_their_network_are_named() {
+        let networks = [NetworkName::parse("app").unwrap(), NetworkName::parse("db").unwrap()].into();
+        assert_eq!(moving(&networks, None), "app, db");
+        let hosts = ["10.0.0.9".parse().unwrap(), "10.0.0.10".parse().unwrap()].into();
+        assert_eq!(moving(&networks, Some(&hosts)), "10.0.0.9, 10.0.0.10 of app, db");
     }
 
     #[test]

@@ -10,11 +10,14 @@ use holdfast_model::{
 use holdfast_plan::{Move, Refusal, ec2_sites_left, plan_move, quotas_wanted};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 /// Networks and hosts that a verification is about.
 pub(crate) struct Subject<'a> {
     pub map: &'a NetworkMap,
     pub networks: BTreeSet<NetworkName>,
+    /// Only these addresses of them; none: whole networks.
+    pub addresses: Option<BTreeSet<Ipv4Addr>>,
     pub hosts: Vec<HostRecord>,
     pub evidence: Option<Evidence>,
     pub now: Timestamp,
@@ -48,12 +51,23 @@ impl<'a> Subject<'a> {
             }
         };
         let (hosts, evidence) = join(context.inventory.hosts_of(networks), evidence).await;
-        Ok(Self { map, networks: networks.clone(), hosts: hosts?, evidence: evidence?, now })
+        Ok(Self { map, networks: networks.clone(), addresses: None, hosts: hosts?, evidence: evidence?, now })
     }
 
     /// The same for some of the networks.
     pub(crate) fn only(&self, networks: BTreeSet<NetworkName>) -> Self {
-        Self { map: self.map, networks, hosts: self.hosts.clone(), evidence: self.evidence.clone(), now: self.now }
+        let (addresses, hosts) = (self.addresses.clone(), self.hosts.clone());
+        Self { map: self.map, networks, addresses, hosts, evidence: self.evidence.clone(), now: self.now }
+    }
+
+    /// The same for some addresses of the networks.
+    pub(crate) fn moving(self, addresses: Option<BTreeSet<Ipv4Addr>>) -> Self {
+        Self { addresses, ..self }
+    }
+
+    /// Whether an address is one of those that it is about, as far as only some are.
+    pub(crate) fn holds(&self, address: Ipv4Addr) -> bool {
+        self.addresses.as_ref().is_none_or(|only| only.contains(&address))
     }
 }
 

@@ -25,6 +25,7 @@ pub use context::Context;
 use holdfast_model::Fault;
 use holdfast_model::wire::{VerifyInput, VerifyKind, VerifyOutput};
 use holdfast_runtime::{Invocation, surviving};
+use postflight::Moved;
 
 /// IAM actions of this function in the accounts of the network map.
 pub const ACTIONS: &[&[&str]] = &[
@@ -64,9 +65,10 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
         VerifyKind::Preflight { request } => {
             preflight::check(context, &map, &request.wave, preflight::Moment::Cutover, now).await?
         }
-        VerifyKind::Postflight { networks, to, evidence, lost } => {
+        VerifyKind::Postflight { networks, to, hosts, evidence, lost } => {
             let map = surviving(map, lost.as_ref())?;
-            postflight::check(context, &map, networks, to, evidence.as_ref(), now).await?
+            let moved = Moved { networks, to, hosts: hosts.as_ref() };
+            postflight::check(context, &map, moved, evidence.as_ref(), now).await?
         }
         VerifyKind::Drill { request, evidence, plan } => {
             drill::check(context, &map, request, evidence, plan, now).await?

@@ -23,7 +23,7 @@ pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking:
         networks: &subject.networks,
         to,
         map: subject.map,
-        addresses: None,
+        addresses: subject.addresses.as_ref(),
         picture: Some(&live.picture),
         plan: None,
         evidence: subject.evidence.as_ref(),

@@ -11,19 +11,32 @@ use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{EvidenceId, Fault, NetworkMap, NetworkName, SiteName};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+/// What was moved where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moved<'a> {
+    pub networks: &'a BTreeSet<NetworkName>,
+    pub to: &'a SiteName,
+    /// Only these addresses; none: whole networks.
+    pub hosts: Option<&'a BTreeSet<Ipv4Addr>>,
+}
 
 pub(crate) async fn check(
     context: &Context,
     map: &NetworkMap,
-    names: &BTreeSet<NetworkName>,
-    to: &SiteName,
+    Moved { networks: names, to, hosts }: Moved<'_>,
     evidence: Option<&EvidenceId>,
     now: Timestamp,
 ) -> Result<Found, Fault> {
     site(map, to)?;
-    let subject = Subject::read(context, map, names, evidence, now).await?;
+    let subject = Subject::read(context, map, names, evidence, now).await?.moving(hosts.cloned());
     let checks = checks(context, &subject, to).await?;
-    Ok(Found { title: format!("{} at {to}", list(names)), checks, evidence: subject.evidence, drill: None })
+    let title = match hosts {
+        None => format!("{} at {to}", list(names)),
+        Some(hosts) => format!("{} of {} at {to}", list(hosts), list(names)),
+    };
+    Ok(Found { title, checks, evidence: subject.evidence, drill: None })
 }
 
 /// The checks, once it is known which hosts they are about.

@@ -41,7 +41,8 @@ pub(crate) async fn check(
     };
     let names: BTreeSet<NetworkName> =
         captured.hosts.iter().flat_map(|host| &host.nics).map(|nic| nic.network.clone()).collect();
-    let subject = Subject::read(context, map, &names, None, now).await?;
+    let addresses = wave.hosts_led(&captured.hosts);
+    let subject = Subject::read(context, map, &names, None, now).await?.moving(addresses);
     let hosts = list(captured.hosts.iter().map(|host| &host.name));
     let mut all = vec![pass(format!("capture of {wave_name}"), format!("version {}: {hosts}", captured.version.0))];
     all.extend(checks(context, &subject, &wave.to, moment).await?);

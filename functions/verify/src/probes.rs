@@ -24,7 +24,7 @@ pub(crate) async fn all(context: &Context, subject: &Subject<'_>) -> Result<Vec<
 /// Recorded addresses by network.
 fn targets(subject: &Subject<'_>) -> BTreeMap<NetworkName, BTreeSet<Ipv4Addr>> {
     let mut targets: BTreeMap<NetworkName, BTreeSet<Ipv4Addr>> = BTreeMap::new();
-    for address in subject.hosts.iter().flat_map(|host| host.addresses()) {
+    for address in subject.hosts.iter().flat_map(|host| host.addresses()).filter(|address| subject.holds(*address)) {
         if let Some((network, _)) = subject.map.network_of(address)
             && subject.networks.contains(network)
         {

@@ -4,8 +4,8 @@ use crate::checks::{fail, list, pass, unknown, warn};
 use crate::facts::{Live, Subject};
 use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{
-    AttachmentId, AttachmentState, FaultName, Lost, Network, NetworkMap, NetworkName, NextHop, Power, Region, SiteName,
-    Vantage, VantageName,
+    AttachmentId, AttachmentState, FaultName, Lost, Network, NetworkMap, NetworkName, NextHop, Power, Prefix, Region,
+    SiteName, Vantage, VantageName,
 };
 use holdfast_plan::{
     Move, Outcome, Reply, Source, View, check, current_site, drift, parts, plan_move, trace, trace_reply,
@@ -75,7 +75,10 @@ fn each<'a>(
     check: impl Fn(Named<'a, NetworkName, Network>, Named<'a, VantageName, Vantage>) -> Check,
 ) -> Vec<Check> {
     let networks = subject.map.networks.iter().filter(|(name, _)| subject.networks.contains(*name));
+    let moves =
+        |network: &Network| subject.addresses.as_ref().is_none_or(|only| only.iter().any(|a| network.prefix.holds(*a)));
     networks
+        .filter(|(_, network)| moves(network))
         .flat_map(|network| subject.map.vantages.iter().map(move |vantage| (network, vantage)))
         .map(|(network, vantage)| check(network, vantage))
         .collect()
@@ -94,7 +97,8 @@ fn traced(
     let view = View::of(&live.picture);
     let mut sites = BTreeSet::new();
     let mut problems: Vec<(CheckStatus, String)> = Vec::new();
-    for part in parts(&live.picture, declared.prefix) {
+    let moved = parts_of(subject, live, declared.prefix);
+    for part in moved.iter().copied() {
         let outcome = trace(&view, subject.map, client, part);
         match &outcome {
             Outcome::Delivered(site) if wanted.is_none_or(|wanted| wanted == site) => {
@@ -107,8 +111,14 @@ fn traced(
         }
     }
     let clients: BTreeSet<_> = client.prefixes().iter().flat_map(|prefix| parts(&live.picture, *prefix)).collect();
-    for (site, part) in sites.iter().flat_map(|site| clients.iter().map(move |part| (site, *part))) {
-        let reply = trace_reply(&view, subject.map, client, Source { network, site, part: declared.prefix }, part);
+    let whole: Vec<Prefix> = match &subject.addresses {
+        None => vec![declared.prefix],
+        Some(_) => moved.into_iter().collect(),
+    };
+    let sources: Vec<Source<'_>> =
+        sites.iter().flat_map(|site| whole.iter().map(move |part| Source { network, site, part: *part })).collect();
+    for (source, part) in sources.iter().flat_map(|source| clients.iter().map(move |part| (*source, *part))) {
+        let reply = trace_reply(&view, subject.map, client, source, part);
         match &reply {
             Reply::Returns => {}
             Reply::Unknown(_) => problems.push((CheckStatus::Unknown, format!("back to {part}: {reply}"))),
@@ -118,15 +128,24 @@ fn traced(
         }
     }
     match problems.iter().map(|(status, _)| *status).max() {
-        None => pass(name, format!("{} is delivered at {} and replies return", declared.prefix, list(&sites))),
+        None => pass(name, format!("{} is delivered at {} and replies return", list(whole), list(&sites))),
         Some(status) => Check { name, status, saw: list(problems.into_iter().map(|(_, text)| text)) },
+    }
+}
+
+/// What of a network is traced: every part that tables may treat differently, or only the machines that move.
+fn parts_of(subject: &Subject<'_>, live: &Live, prefix: Prefix) -> BTreeSet<Prefix> {
+    match &subject.addresses {
+        None => parts(&live.picture, prefix),
+        Some(only) => only.iter().filter(|address| prefix.holds(**address)).map(|a| Prefix::host(*a)).collect(),
     }
 }
 
 /// Whether there is a proven order of route changes to the site.
 pub(crate) fn plan_to(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Check {
     let name = format!("plan to {to}");
-    let plan = match plan_move(&Move::whole(&subject.networks, to), subject.map, &live.picture) {
+    let wanted = Move { networks: &subject.networks, to, hosts: subject.addresses.as_ref() };
+    let plan = match plan_move(&wanted, subject.map, &live.picture) {
         Ok(plan) => plan,
         Err(refusal) if refusal.fault() == FaultName::Unread => return unknown(name, refusal.to_string()),
         Err(refusal) => return fail(name, refusal.to_string()),

@@ -141,7 +141,8 @@ async fn start(world: &str) -> (Sim, Context) {
 }
 
 fn subject(map: &NetworkMap, evidence: Option<Evidence>) -> Subject<'_> {
-    Subject { map, networks: BTreeSet::from([id("app")]), hosts: vec![host()], evidence, now: Timestamp::UNIX_EPOCH }
+    let networks = BTreeSet::from([id("app")]);
+    Subject { map, networks, addresses: None, hosts: vec![host()], evidence, now: Timestamp::UNIX_EPOCH }
 }
 
 fn map() -> NetworkMap {
@@ -207,6 +208,32 @@ async fn what_runs_where_routes_lead_passes_with_its_probes() {
     let checks = after(WORLD, "ec2").await;
     assert_eq!(not_passed(&checks), [], "{checks:#?}");
     assert!(checks.iter().any(|c| c.name == "probe from onprem to app" && c.saw.contains("172.30.1.34: 3 of 3")));
+}
+
+/// Only `web-1` went ahead, by a host route; the rest of its network stays on EC2 and is no failure.
+#[tokio::test]
+async fn a_machine_that_is_ahead_of_its_network_is_judged_alone() {
+    let world = WORLD
+        .replace(
+            "propagations: [apps, nc2, onprem] }",
+            "propagations: [apps, nc2, onprem], routes: [{ prefix: 172.30.1.34/32, attachment: nc2 }] }",
+        )
+        .replace(
+            "      - { name: host-1",
+            "      - { name: app-2, id: i-00000000000000035, interfaces: [{ subnet: other }] }\n      - { name: host-1",
+        );
+    let (_sim, context) = start(&world).await;
+    let map = map();
+    let hosts = Some(BTreeSet::from(["172.30.1.34".parse().unwrap()]));
+    let whole = postflight::checks(&context, &subject(&map, Some(no_vm())), &id("nc2")).await.unwrap();
+    let ahead = postflight::checks(&context, &subject(&map, Some(no_vm())).moving(hosts), &id("nc2")).await.unwrap();
+    let route =
+        |checks: &[Check]| checks.iter().find(|check| check.name == "route from onprem to app").unwrap().clone();
+    assert_eq!(route(&whole).status, CheckStatus::Fail);
+    assert_eq!(
+        (route(&ahead).status, route(&ahead).saw.as_str()),
+        (CheckStatus::Pass, "172.30.1.34/32 is delivered at nc2 and replies return")
+    );
 }
 
 #[tokio::test]

@@ -70,10 +70,13 @@ impl Context {
                     let message = format!("wave `{wave}` has no captured hosts; start `capture` with it first");
                     return Err(Fault::new(FaultName::NotCaptured, message));
                 }
-                subject::of_request(map, &networks, &declared.to)
+                let scope = subject::of_request(map, &networks, &declared.to)?;
+                Ok(Scope { hosts: declared.hosts_led(&hosts), ..scope })
             }
             Subject::Failover { request } => match request.intent().map_err(invalid)? {
-                FailoverIntent::Move { networks, to, .. } => subject::of_request(map, &networks, &to),
+                FailoverIntent::Move { networks, to, hosts, .. } => {
+                    Ok(Scope { hosts, ..subject::of_request(map, &networks, &to)? })
+                }
                 FailoverIntent::Reconcile(networks) => {
                     let to = owed_to(&networks, &self.operations).await?;
                     subject::of_request(map, &networks, &to)
@@ -161,6 +164,7 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         map: reference,
         networks: scope.networks,
         to: scope.to,
+        hosts: scope.hosts,
         evidence: evidence.id,
         taken_at,
         summary,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::net::Ipv4Addr;
 
 use holdfast_journal::{Intent, Operation};
 use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, SiteName, WaveName};
@@ -13,6 +14,8 @@ pub struct Scope {
     pub networks: BTreeSet<NetworkName>,
     /// Site that the machines should be at.
     pub to: SiteName,
+    /// Only the machines with these addresses move; none: whole networks.
+    pub hosts: Option<BTreeSet<Ipv4Addr>>,
 }
 
 impl Scope {
@@ -59,7 +62,7 @@ pub fn of_request(map: &NetworkMap, networks: &BTreeSet<NetworkName>, to: &SiteN
     if !map.sites.contains_key(to) {
         return Err(unknown("site", to, map.sites.keys()));
     }
-    Ok(Scope { networks: networks.clone(), to: to.clone() })
+    Ok(Scope { networks: networks.clone(), to: to.clone(), hosts: None })
 }
 
 /// Networks of an operation, and the site that they were at before it.
@@ -84,7 +87,7 @@ pub fn of_operation(map: &NetworkMap, operation: &Operation) -> Result<Scope, Fa
     }
     let sites: BTreeSet<&SiteName> = operation.from.values().collect();
     match sites.into_iter().collect::<Vec<_>>().as_slice() {
-        [to] => of_request(map, &networks, to),
+        [to] => Ok(Scope { hosts: operation.plan.hosts.clone(), ..of_request(map, &networks, to)? }),
         several => {
             let names: Vec<&str> = several.iter().map(|site| site.as_str()).collect();
             Err(not(format!(

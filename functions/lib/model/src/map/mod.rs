@@ -12,7 +12,7 @@ pub use policy::{GuestRefresh, PeeringReach, Policy};
 pub use site::{Network, Site};
 pub use table::{NextHop, RouteTable};
 pub use vantage::{Advertisement, EntryPoint, PassThrough, ProbeMachine, Replies, Vantage};
-pub use wave::{Select, Wave};
+pub use wave::{Led, Select, Wave};
 
 use crate::{
     AccountId, AccountName, MoveName, NetworkName, PassThroughName, PrismName, Region, SiteName, TableName,

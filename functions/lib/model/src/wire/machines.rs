@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 /// What `capture` takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -129,6 +130,8 @@ pub struct WatchOutput {
     pub networks: BTreeSet<NetworkName>,
     /// Site that the machines should be at: the destination, or for an undo the site before.
     pub to: SiteName,
+    /// Only the machines with these addresses move, by host routes; none: whole networks.
+    pub hosts: Option<BTreeSet<Ipv4Addr>>,
     /// Key of the evidence document.
     pub evidence: EvidenceId,
     /// When it was taken.

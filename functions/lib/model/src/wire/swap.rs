@@ -5,6 +5,7 @@ use crate::{EvidenceId, MapRef, NetworkName, OperationId, SiteName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 /// What `swap-route` takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +52,8 @@ pub struct SwapRouteOutput {
     pub networks: BTreeSet<NetworkName>,
     /// Site that the tables now (or, for a plan, would) lead to.
     pub to: SiteName,
+    /// Only the machines with these addresses are led there, by host routes; none: whole networks.
+    pub hosts: Option<BTreeSet<Ipv4Addr>>,
     /// The plan as a table.
     pub plan: String,
     /// What was done, in plain words.

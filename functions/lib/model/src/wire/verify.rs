@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 /// What `verify` takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,9 @@ pub enum VerifyKind {
         networks: BTreeSet<NetworkName>,
         /// Where their machines should be.
         to: SiteName,
+        /// Only the machines with these addresses moved, by host routes; none: whole networks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hosts: Option<BTreeSet<Ipv4Addr>>,
         /// Evidence to join; none when a person forced the change.
         #[serde(default)]
         evidence: Option<EvidenceId>,
