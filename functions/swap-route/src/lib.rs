@@ -6,6 +6,7 @@
 mod context;
 mod goal;
 mod outdated;
+mod picture;
 mod swap;
 mod tables;
 mod words;

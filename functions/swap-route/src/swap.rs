@@ -3,11 +3,12 @@
 use crate::context::Context;
 use crate::goal::{Goal, goal};
 use crate::outdated::outdated;
+use crate::picture::read_settled;
 use crate::tables::AwsTables;
 use crate::words::{
     done, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, too_old, violations,
 };
-use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_quotas, read_sites, read_targets};
+use holdfast_aws_network::{AwsNetwork, read_quotas, read_sites, read_targets};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
@@ -271,7 +272,7 @@ impl<'a> Swap<'a> {
     }
 
     async fn picture(&self) -> Picture {
-        read_picture_towards(&self.networks, self.map, Some(&self.goal.to), self.context.clock.now()).await
+        read_settled(&self.networks, self.map, &self.goal.to, self.context.clock.as_ref(), SETTLE).await
     }
 
     /// Plans, and checks the plan. Where AWS's default of a quota would forbid it, the quotas themselves are read.

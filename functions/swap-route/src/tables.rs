@@ -46,12 +46,7 @@ impl RouteTables for AwsTables<'_> {
                 Err(error) => Err(Waiting::Failed(error)),
             }
         };
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(FIRST_PAUSE)
-            .with_max_delay(LONGEST_PAUSE)
-            .with_total_delay(Some(within))
-            .without_max_times();
-        match read.retry(pauses).when(|waiting| matches!(waiting, Waiting::Seen(_))).await {
+        match read.retry(pauses(within)).when(|waiting| matches!(waiting, Waiting::Seen(_))).await {
             Ok(seen) | Err(Waiting::Seen(seen)) => Ok(seen),
             Err(Waiting::Failed(error)) => Err(error),
         }
@@ -64,6 +59,15 @@ impl RouteTables for AwsTables<'_> {
     async fn pause(&self, tried: u32) {
         tokio::time::sleep(FIRST_RETRY.saturating_mul(2_u32.saturating_pow(tried))).await;
     }
+}
+
+/// Pauses between reads of what is changing.
+pub(crate) fn pauses(within: Duration) -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_total_delay(Some(within))
+        .without_max_times()
 }
 
 /// Why a read is not the last one.
