@@ -139,8 +139,10 @@ async fn first_failure(aws: &Aws) -> String {
 
 /// Creates a bucket, which may already be there.
 pub(crate) async fn create_bucket(aws: &Aws, bucket: &str) -> Result<(), LabError> {
-    let place = CreateBucketConfiguration::builder().location_constraint(aws.region.as_str().into()).build();
-    let created = aws.s3.create_bucket().bucket(bucket).create_bucket_configuration(place).send().await;
+    // The oldest Region is the one that may not be named (S3 API reference, CreateBucket).
+    let place = (aws.region != "us-east-1")
+        .then(|| CreateBucketConfiguration::builder().location_constraint(aws.region.as_str().into()).build());
+    let created = aws.s3.create_bucket().bucket(bucket).set_create_bucket_configuration(place).send().await;
     match created.map_err(aws_sdk_s3::error::SdkError::into_service_error) {
         Ok(_) => Ok(()),
         Err(error) if error.is_bucket_already_owned_by_you() => Ok(()),
