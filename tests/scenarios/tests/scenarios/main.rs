@@ -10,13 +10,16 @@
 mod against;
 mod bad_input;
 mod edges;
+mod every_route;
 mod killed;
 mod lost;
 mod nics_killed;
 mod races;
+mod routes_killed;
 mod served;
 mod story;
 mod support;
+mod tables;
 mod topology;
 mod unproven;
 mod variants;

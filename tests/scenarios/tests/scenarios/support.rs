@@ -5,6 +5,7 @@ use holdfast_sim::prism::{Signal, state::Power};
 use holdfast_sim::{World, WorldFile};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::OnceLock;
 
 pub const TOKYO: &str = "ap-northeast-1";
 pub const OSAKA: &str = "ap-northeast-3";
@@ -73,15 +74,22 @@ pub async fn begin_anew(lab: &Lab, file: &WorldFile) {
     forget(lab, "holdfast-operations", "").await;
 }
 
+/// Puts a world in place of the present one, which it was earlier. Sessions of assumed roles go on: functions keep their credentials.
+pub fn restore(lab: &Lab, earlier: &World) {
+    let mut world = lab.sim().shared().world();
+    let accounts = world.accounts.clone();
+    *world = World { accounts, ..earlier.clone() };
+}
+
 /// Removes every item of a table but those whose partition begins with `but`, where that is not empty.
 pub async fn forget(lab: &Lab, table: &str, but: &str) {
     let found = dynamodb(lab, "Scan", json!({"TableName": table})).await;
-    for item in found["Items"].as_array().unwrap() {
-        if !but.is_empty() && item["pk"]["S"].as_str().unwrap().starts_with(but) {
-            continue;
-        }
-        let key = json!({"pk": item["pk"], "sk": item["sk"]});
-        dynamodb(lab, "DeleteItem", json!({"TableName": table, "Key": key})).await;
+    let kept = |item: &&Value| !but.is_empty() && item["pk"]["S"].as_str().unwrap().starts_with(but);
+    let gone = found["Items"].as_array().unwrap().iter().filter(|item| !kept(item));
+    let gone = gone.map(|item| json!({"DeleteRequest": {"Key": {"pk": item["pk"], "sk": item["sk"]}}}));
+    for some in gone.collect::<Vec<_>>().chunks(25) {
+        let done = dynamodb(lab, "BatchWriteItem", json!({"RequestItems": {table: some}})).await;
+        assert_eq!(done["UnprocessedItems"], json!({}), "{done}");
     }
 }
 
@@ -181,7 +189,7 @@ pub async fn begin_and_kill_if_held(lab: &Lab, machine: &str, input: &Value, hol
 /// Calls a function as its state machine would: its output, or the error that the state machine would see.
 pub async fn invoke(lab: &Lab, function: &str, input: &Value) -> Result<Value, Value> {
     let url = format!("{}/2015-03-31/functions/{function}/invocations", lab.sim().aws_endpoint());
-    let request = reqwest::Client::new().post(url).body(input.to_string());
+    let request = http().post(url).body(input.to_string());
     let answer = request.header("authorization", authorization(lab, "lambda")).send().await.unwrap();
     let failed = answer.headers().contains_key("x-amz-function-error");
     let text = answer.text().await.unwrap();
@@ -218,7 +226,7 @@ pub async fn leases_run_out(lab: &Lab) {
 
 /// One DynamoDB call of a person.
 pub async fn dynamodb(lab: &Lab, action: &str, body: Value) -> Value {
-    let request = reqwest::Client::new().post(lab.sim().aws_endpoint()).body(body.to_string());
+    let request = http().post(lab.sim().aws_endpoint()).body(body.to_string());
     let request = request
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-target", format!("DynamoDB_20120810.{action}"))
@@ -228,6 +236,12 @@ pub async fn dynamodb(lab: &Lab, action: &str, body: Value) -> Value {
     let text = answer.text().await.unwrap();
     assert!(status.is_success(), "{action}: {text}");
     serde_json::from_str(&text).unwrap()
+}
+
+/// To make one costs more than a call. Connections are not kept: each test has a runtime of its own.
+fn http() -> &'static reqwest::Client {
+    static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
+    HTTP.get_or_init(|| reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap())
 }
 
 /// Of a person in the lab's first Region.
@@ -241,10 +255,19 @@ fn authorization(lab: &Lab, service: &str) -> String {
 
 /// A person powers every VM of a Prism Central off.
 pub fn power_off(lab: &Lab, prism: &str) {
+    power(lab, prism, Power::Off);
+}
+
+/// A person powers every VM of a Prism Central on or off.
+pub fn power(lab: &Lab, prism: &str, to: Power) {
     let mut world = lab.sim().shared().world();
     let vms: Vec<_> = world.prisms[prism].vms.keys().copied().collect();
     for vm in vms {
-        world.prisms.get_mut(prism).unwrap().vms.get_mut(&vm).unwrap().power = Power::Off;
-        holdfast_sim::guests::vm_changed(&mut world, prism, &Signal::PoweredOff { vm });
+        world.prisms.get_mut(prism).unwrap().vms.get_mut(&vm).unwrap().power = to;
+        let signal = match to {
+            Power::On => Signal::Booted { vm },
+            Power::Off => Signal::PoweredOff { vm },
+        };
+        holdfast_sim::guests::vm_changed(&mut world, prism, &signal);
     }
 }

@@ -1,0 +1,128 @@
+//! `swap-route` killed around every change that it makes, on a move that holds every kind of step at once, and the same input started again.
+
+use crate::every_route::{ALL, asked, migrated, recover, served};
+use crate::support::{forget, invoke, invoke_and_kill, last_call, restore};
+use crate::tables::tables;
+use holdfast_lab::Lab;
+use holdfast_sim::World;
+use serde_json::{Value, json};
+
+const FUNCTION: &str = "holdfast-swap-route";
+
+/// One machine is ahead at `east` by host routes, the rest at `legacy`; all machines are at `west` now, and both networks follow: creates, replaces and
+/// deletes in transit gateway and VPC tables, a reference, an aggregate, blackholes, and propagations that go off.
+pub async fn at_any_change(lab: &Lab) {
+    for wave in ["rest", "data"] {
+        migrated(lab, wave).await;
+        let restore = json!({"schema_version": 1, "execution": "killed", "wave": wave});
+        invoke(lab, "holdfast-restore-nic", &restore).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+    recover(lab).await;
+    // Each route that settles is a pause of the function: here only what was written last before a death takes its time.
+    let mut before = lab.sim().shared().world().clone();
+    before.switches.ec2.route_pending_reads = 0;
+    before.switches.ec2.prefix_list_pending_reads = 0;
+    before.switches.ec2.attachment_pending_reads = 0;
+
+    // Without a death, to know the calls.
+    begin_again(lab, &before).await;
+    let mut input = with_fresh_evidence(lab).await;
+    let since = last_call(lab).await;
+    finished(lab, &input, "alive").await;
+    let calls = calls(lab, since).await;
+    let right = tables(lab);
+    let mut killed = 0;
+    for (at, change) in calls.iter().enumerate() {
+        // A death before the journal takes an entry is the death after the last change before it.
+        let moments: &[&str] = match change {
+            Change::OfRoutes => &["before", "after"],
+            Change::OfJournal => &["after"],
+            Change::Nothing => &[],
+        };
+        for when in moments {
+            begin_again(lab, &before).await;
+            if killed % 20 == 0 {
+                input = with_fresh_evidence(lab).await;
+            }
+            let case = format!("call {at} of {} {when}", calls.len());
+            let hold = json!({"match": {"source": "aws", "function": FUNCTION}, "skip": at, "when": when});
+            assert!(invoke_and_kill(lab, FUNCTION, &input, hold).await, "{case} was not made");
+            killed += 1;
+            if *when == "after" {
+                still_pending(lab, &before);
+            }
+            never_worse(lab, &case);
+            finished(lab, &input, &case).await;
+            assert_eq!(tables(lab), right, "{case}");
+            never_worse(lab, &case);
+        }
+    }
+    println!("killed {killed} times in {} calls", calls.len());
+    served(lab, &ALL, "pc-west");
+    assert!(killed > 40, "{killed}");
+    forget(lab, "holdfast-operations", "evidence#").await;
+}
+
+/// What was written is shown as `pending` once more.
+fn still_pending(lab: &Lab, before: &World) {
+    for (id, table) in &mut lab.sim().shared().world().ec2.tgw_route_tables {
+        let earlier = &before.ec2.tgw_route_tables[id].routes;
+        for (_, route) in table.routes.iter_mut().filter(|(prefix, route)| earlier.get(*prefix) != Some(*route)) {
+            route.pending_reads = 1;
+        }
+    }
+}
+
+async fn begin_again(lab: &Lab, world: &World) {
+    restore(lab, world);
+    forget(lab, "holdfast-operations", "evidence#").await;
+}
+
+/// Runs to the end, over as many invocations as it asks for.
+async fn finished(lab: &Lab, input: &Value, case: &str) {
+    let again = invoke(lab, FUNCTION, input).await;
+    let again = again.unwrap_or_else(|error| panic!("{case}: {error}"));
+    assert!(again["result"] == "done" || again["result"] == "nothing_to_do", "{case}: {again}");
+}
+
+/// What a call changes.
+enum Change {
+    OfRoutes,
+    OfJournal,
+    Nothing,
+}
+
+/// The calls that the function made, in their order.
+async fn calls(lab: &Lab, since: u64) -> Vec<Change> {
+    let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+    let own = log.as_array().unwrap().iter().filter(|call| call["function"] == FUNCTION);
+    let change = |call: &Value| match (call["mutating"] == true, call["service"] == "ec2") {
+        (true, true) => Change::OfRoutes,
+        (true, false) => Change::OfJournal,
+        (false, _) => Change::Nothing,
+    };
+    own.map(change).collect()
+}
+
+/// What the state machine gives `swap-route`, with evidence that is young enough for a while.
+async fn with_fresh_evidence(lab: &Lab) -> Value {
+    let request = json!({"networks": ["app", "db"], "to": "west"});
+    let subject = json!({"kind": "failover", "request": request});
+    let watch = json!({"schema_version": 1, "execution": "killed", "subject": subject});
+    let seen = invoke(lab, "holdfast-watch", &watch).await.unwrap_or_else(|error| panic!("{error}"));
+    json!({"schema_version": 1, "execution": "killed", "action": "apply", "request": request, "evidence": seen["evidence"]})
+}
+
+/// The machines have left: until the routes follow some addresses do not answer, but nothing loops and nothing is dropped that had a route.
+fn never_worse(lab: &Lab, case: &str) {
+    for client in ["campus", "depot", "desk", "monitor"] {
+        for address in ALL {
+            let seen = asked(lab, client, address);
+            let text = seen.to_string().to_lowercase();
+            assert!(
+                !text.contains("loop") && !text.contains("blackhole") && !text.contains("no_route"),
+                "{case}: {seen}"
+            );
+        }
+    }
+}
