@@ -88,6 +88,18 @@ fn no_test_features_of_an_aws_sdk_are_enabled() {
     }
 }
 
+/// `cargo` refuses an older compiler with a clear word only where the workspace says what its libraries need.
+#[test]
+fn the_workspace_and_the_readme_ask_for_the_rust_that_the_libraries_need() {
+    let metadata = metadata();
+    let needed = metadata.packages.iter().filter_map(|package| package.rust_version.clone()).max().unwrap();
+    for package in metadata.workspace_packages() {
+        assert_eq!(package.rust_version.as_ref(), Some(&needed), "{}", package.name);
+    }
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("Rust {needed} or later")), "{needed}");
+}
+
 /// Targets without a test harness of their own are not linked for nothing; what a harness would run must not be in them.
 #[test]
 fn no_test_is_where_none_is_run() {
