@@ -1,9 +1,12 @@
-//! Who is at the other end of a loopback connection: found in `/proc`, as `ss -p` does.
+//! Who is at the other end of a loopback connection: found as `ss -p` does.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, os::fd::AsRawFd};
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill},
+        socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket},
+    },
     unistd::Pid,
 };
 
@@ -42,21 +45,36 @@ pub fn find(peer: SocketAddr, local: SocketAddr) -> Option<Client> {
     Some(Client { pid, function: function_of(pid) })
 }
 
-/// The kernel writes an IPv4 socket as little-endian hexadecimal address, colon, port (proc_net_tcp.txt).
-fn kernel_form(address: SocketAddr) -> Option<String> {
-    match address {
-        SocketAddr::V4(v4) => Some(format!("{:08X}:{:04X}", u32::from_le_bytes(v4.ip().octets()), v4.port())),
-        SocketAddr::V6(_) => None,
-    }
-}
-
-/// The table has a line for every connection that ended within the last minute too, so lines are searched, not taken apart.
+/// Asks the kernel for this one connection by its two ends (sock_diag(7)): `/proc/net/tcp` would tell all of the last minute's.
 fn inode_of(peer: SocketAddr, local: SocketAddr) -> Option<u64> {
-    let ends = format!(" {} {} ", kernel_form(peer)?, kernel_form(local)?);
-    let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let (_, line) = table.split_once(&ends)?;
-    // State, queues, timer, retransmissions, user and time-out are before it.
-    line.split_whitespace().nth(6)?.parse().ok()
+    const SOCK_DIAG_BY_FAMILY: u16 = 20;
+    let (SocketAddr::V4(here), SocketAddr::V4(there)) = (peer, local) else { return None };
+    // A message header (length, type, request, no sequence, no port), then `inet_diag_req_v2`: IPv4, TCP, every state.
+    let mut request = 72_u32.to_ne_bytes().to_vec();
+    request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    request.extend(1_u16.to_ne_bytes());
+    request.extend([0; 8]);
+    request.extend([2, 6, 0, 0]);
+    request.extend([0xff; 4]);
+    request.extend(here.port().to_be_bytes());
+    request.extend(there.port().to_be_bytes());
+    for end in [here, there] {
+        request.extend(end.ip().octets());
+        request.extend([0; 12]);
+    }
+    // Any interface, and no cookie.
+    request.extend([0; 4]);
+    request.extend([0xff; 8]);
+    let protocol = SockProtocol::NetlinkSockDiag;
+    let asked = socket(AddressFamily::Netlink, SockType::Datagram, SockFlag::SOCK_CLOEXEC, protocol).ok()?;
+    send(asked.as_raw_fd(), &request, MsgFlags::empty()).ok()?;
+    let mut answer = [0; 512];
+    let length = recv(asked.as_raw_fd(), &mut answer, MsgFlags::empty()).ok()?;
+    let message = answer.get(..length)?;
+    // `inet_diag_msg` is 72 bytes behind the header of 16; the inode is its last number.
+    let found = message.get(4..6)? == SOCK_DIAG_BY_FAMILY.to_ne_bytes();
+    let inode = u32::from_ne_bytes(message.get(84..88)?.try_into().ok()?);
+    found.then_some(inode.into())
 }
 
 /// The simulators' own process is asked first, then the others from the newest on: functions come and go.
