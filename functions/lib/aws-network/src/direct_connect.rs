@@ -1,6 +1,6 @@
 //! Reads Direct Connect gateways: which prefixes they advertise to on-premises.
 
-use crate::codes::{Ec2Error, meaning};
+use crate::codes::Ec2Error;
 use crate::convert::parse;
 use crate::network::AwsNetwork;
 use crate::pace::Class;
@@ -17,17 +17,10 @@ impl AwsNetwork {
     /// A Direct Connect gateway with the prefixes that each associated transit gateway may advertise. A gateway is the same in every Region.
     pub(crate) async fn read_dx_gateway(&self, id: &DxGatewayId) -> Result<DxGateway, Ec2Error> {
         let what = format!("Direct Connect gateway `{id}`");
-        let failed = |action: &'static str, (kind, detail)| Ec2Error {
-            scope: self.scope().clone(),
-            action,
-            what: what.clone(),
-            kind,
-            detail,
-        };
         let name = async {
             self.pace.take(GATEWAYS, Class::Read).await;
             let request = self.dx.describe_direct_connect_gateways().direct_connect_gateway_id(id.as_str());
-            let found = request.send().await.map_err(|error| failed(GATEWAYS, meaning(&error)))?;
+            let found = request.send().await.map_err(|error| self.error(GATEWAYS, &what, &error))?;
             Ok::<_, Ec2Error>(
                 found
                     .direct_connect_gateways()
@@ -46,7 +39,7 @@ impl AwsNetwork {
                     .describe_direct_connect_gateway_associations()
                     .direct_connect_gateway_id(id.as_str())
                     .set_next_token(token.take());
-                let page = request.send().await.map_err(|error| failed(ASSOCIATIONS, meaning(&error)))?;
+                let page = request.send().await.map_err(|error| self.error(ASSOCIATIONS, &what, &error))?;
                 all.extend(page.direct_connect_gateway_associations.unwrap_or_default());
                 token = page.next_token.filter(|next| !next.is_empty());
                 if token.is_none() {

@@ -1,6 +1,6 @@
 //! Reads the quotas that count routes.
 
-use crate::codes::{Ec2Error, meaning};
+use crate::codes::Ec2Error;
 use crate::network::AwsNetwork;
 use crate::pace::Class;
 use futures::future::join_all;
@@ -45,13 +45,6 @@ impl AwsNetwork {
     async fn value_of(&self, name: QuotaName) -> Result<u32, Ec2Error> {
         let (service, code) = codes(name);
         let what = format!("quota `{code}`");
-        let failed = |action: &'static str, (kind, detail)| Ec2Error {
-            scope: self.scope().clone(),
-            action,
-            what: what.clone(),
-            kind,
-            detail,
-        };
         self.pace.take(APPLIED, Class::Read).await;
         let applied = self.quotas.get_service_quota().service_code(service).quota_code(code).send().await;
         let (action, quota) = match applied {
@@ -59,9 +52,9 @@ impl AwsNetwork {
             Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_resource_exception()) => {
                 self.pace.take(DEFAULT, Class::Read).await;
                 let usual = self.quotas.get_aws_default_service_quota().service_code(service).quota_code(code);
-                (DEFAULT, usual.send().await.map_err(|error| failed(DEFAULT, meaning(&error)))?.quota)
+                (DEFAULT, usual.send().await.map_err(|error| self.error(DEFAULT, &what, &error))?.quota)
             }
-            Err(error) => return Err(failed(APPLIED, meaning(&error))),
+            Err(error) => return Err(self.error(APPLIED, &what, &error)),
         };
         let value = quota.and_then(|quota| quota.value());
         value.and_then(whole).ok_or_else(|| self.malformed(action, &what, format!("its value is {value:?}")))

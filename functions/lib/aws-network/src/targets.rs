@@ -1,6 +1,6 @@
 //! Reads the targets of load balancers.
 
-use crate::codes::{Ec2Error, meaning};
+use crate::codes::Ec2Error;
 use crate::convert::parse;
 use crate::network::AwsNetwork;
 use crate::pace::Class;
@@ -49,7 +49,7 @@ impl AwsNetwork {
         loop {
             self.pace.take(GROUPS, Class::Read).await;
             let request = self.elb.describe_target_groups().page_size(PAGE).set_marker(marker.take());
-            let page = request.send().await.map_err(|error| self.failed(GROUPS, "target groups", meaning(&error)))?;
+            let page = request.send().await.map_err(|error| self.error(GROUPS, "target groups", &error))?;
             for group in page.target_groups.unwrap_or_default() {
                 // A group of Lambda functions is in no VPC.
                 let Some(vpc) = group.vpc_id().filter(|id| !id.is_empty()) else { continue };
@@ -77,7 +77,7 @@ impl AwsNetwork {
         let what = format!("targets of `{name}`");
         self.pace.take(HEALTH, Class::Read).await;
         let request = self.elb.describe_target_health().set_target_group_arn(group.target_group_arn.clone());
-        let found = request.send().await.map_err(|error| self.failed(HEALTH, &what, meaning(&error)))?;
+        let found = request.send().await.map_err(|error| self.error(HEALTH, &what, &error))?;
         let ids = found.target_health_descriptions().iter().filter_map(|it| it.target()?.id());
         let kinds = ids.filter_map(|id| kind(group.target_type(), id).transpose());
         let targets = kinds.map(|kind| {
@@ -85,10 +85,6 @@ impl AwsNetwork {
             Ok(LoadBalancerTarget { group: name.to_owned(), vpc: vpc.clone(), target })
         });
         targets.collect()
-    }
-
-    fn failed(&self, action: &'static str, what: &str, (kind, detail): (crate::ErrorKind, String)) -> Ec2Error {
-        Ec2Error { scope: self.scope().clone(), action, what: what.to_owned(), kind, detail }
     }
 }
 
