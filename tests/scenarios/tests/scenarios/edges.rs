@@ -1,8 +1,8 @@
 //! Every Retry and every Catch of the four state machines is taken, shown from the execution history.
 
 use crate::support::{
-    begin_and_kill_if_held, fault, green, lab, leases_run_out, no_faults, patient_map, person, published, recover, run,
-    to,
+    begin_and_kill_if_held, cut_over, fault, green, held, lab, leases_run_out, migrate, no_faults, patient_map, person,
+    published, recover, run, to,
 };
 use holdfast_lab::{Execution, Lab};
 use serde_json::{Value, json};
@@ -37,19 +37,40 @@ const CALLS: [(&str, &[Call]); 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_retry_and_every_catch_is_taken() {
+async fn every_retry_and_every_catch_of_capture_and_cutover_is_taken() {
     let lab = lab().await;
     let mut taken = BTreeSet::new();
     disturb(&lab, "capture", &mut taken).await;
     green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
-    lab.control().post("/move/move-tokyo/cutover", &json!({"plan": "wave-1"})).await.unwrap();
-    for machine in ["cutover", "failover", "drill"] {
-        disturb(&lab, machine, &mut taken).await;
-    }
-    leases(&lab, &mut taken).await;
-    page(&lab, &mut taken).await;
-    let missed: Vec<Edge> = all_edges().into_iter().filter(|edge| !taken.contains(edge)).collect();
+    migrate(&lab).await;
+    disturb(&lab, "cutover", &mut taken).await;
+    lease(&lab, "cutover", &mut taken).await;
+    all_taken(&lab, &["capture", "cutover"], taken).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_retry_and_every_catch_of_failover_and_drill_is_taken() {
+    let lab = cut_over().await;
+    let mut taken = BTreeSet::new();
+    disturb(&lab, "failover", &mut taken).await;
+    disturb(&lab, "drill", &mut taken).await;
+    lease(&lab, "failover", &mut taken).await;
+    all_taken(&lab, &["failover", "drill"], taken).await;
+}
+
+/// The state machines have no edge that was not taken, once their page has failed too.
+async fn all_taken(lab: &Lab, machines: &[&str], mut taken: BTreeSet<Edge>) {
+    page(lab, machines, &mut taken).await;
+    let missed: Vec<Edge> = edges(machines).into_iter().filter(|edge| !taken.contains(edge)).collect();
     assert!(missed.is_empty(), "never taken: {missed:?}");
+}
+
+#[test]
+fn every_state_machine_is_disturbed() {
+    let folder = std::fs::read_dir(format!("{}/../../statemachines", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let names = folder.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> = names.filter(|name| name.ends_with(".asl.json")).collect();
+    assert_eq!(files, CALLS.iter().map(|(machine, _)| format!("{machine}.asl.json")).collect());
 }
 
 /// Publishes the network map in a version that no function has read yet.
@@ -96,35 +117,26 @@ async fn disturb(lab: &Lab, machine: &str, taken: &mut BTreeSet<Edge>) {
 }
 
 /// A writer dies at a route call and its operation is finished; whoever wants something else waits until no call of the dead can land any more.
-async fn leases(lab: &Lab, taken: &mut BTreeSet<Edge>) {
-    for machine in ["cutover", "failover"] {
-        recover(lab).await;
-        let call = json!({"function": "holdfast-swap-route", "service": "ec2", "action": "ReplaceTransitGatewayRoute"});
-        let hold = json!({"match": call, "when": "after"});
-        assert!(
-            begin_and_kill_if_held(lab, "failover", &to("nc2-osaka"), hold).await.is_some(),
-            "no route was replaced"
-        );
-        green(&run(lab, "failover", to("nc2-osaka")).await);
+async fn lease(lab: &Lab, machine: &str, taken: &mut BTreeSet<Edge>) {
+    recover(lab).await;
+    let call = json!({"function": "holdfast-swap-route", "service": "ec2", "action": "ReplaceTransitGatewayRoute"});
+    let hold = json!({"match": call, "when": "after"});
+    assert!(begin_and_kill_if_held(lab, "failover", &to("nc2-osaka"), hold).await.is_some(), "no route was replaced");
+    green(&run(lab, "failover", to("nc2-osaka")).await);
 
-        recover(lab).await;
-        let early = run(lab, machine, input(machine)).await;
-        assert!(
-            early.held() && early.cause.contains("may still have a call under way"),
-            "{machine}: {}",
-            early.words()
-        );
-        note_retries(machine, &early, taken);
-        leases_run_out(lab).await;
-        green(&run(lab, machine, input(machine)).await);
-    }
+    recover(lab).await;
+    let early = run(lab, machine, input(machine)).await;
+    held(&early, "may still have a call under way");
+    note_retries(machine, &early, taken);
+    leases_run_out(lab).await;
+    green(&run(lab, machine, input(machine)).await);
 }
 
 /// The page itself fails: it is tried again, and the execution still holds.
-async fn page(lab: &Lab, taken: &mut BTreeSet<Edge>) {
+async fn page(lab: &Lab, machines: &[&str], taken: &mut BTreeSet<Edge>) {
     let topic = "arn:aws:sns:ap-northeast-1:111122223333:holdfast-hold";
     person(lab, "sns", &[("Action", "DeleteTopic"), ("TopicArn", topic), ("Version", "2010-03-31")]).await;
-    for (machine, _) in CALLS {
+    for &machine in machines {
         let execution = run(lab, machine, json!({"nonsense": true})).await;
         assert!(execution.held() && execution.cause.contains("nonsense"), "{machine}: {}", execution.words());
         note_retries(machine, &execution, taken);
@@ -179,9 +191,9 @@ fn retries(machine: &str, state: &str, position: usize) -> Vec<String> {
     names.as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
-fn all_edges() -> BTreeSet<Edge> {
+fn edges(machines: &[&str]) -> BTreeSet<Edge> {
     let mut edges = BTreeSet::new();
-    for (machine, _) in CALLS {
+    for &machine in machines {
         for (state, definition) in machine_states(machine).as_object().unwrap() {
             for kind in ["Retry", "Catch"] {
                 for position in 0..definition[kind].as_array().map_or(0, Vec::len) {

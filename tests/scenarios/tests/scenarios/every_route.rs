@@ -1,7 +1,6 @@
 //! Every kind of route at once, through the whole of it: `worlds/every-route.yaml` and its network map.
 
-use crate::routes_killed;
-use crate::support::{changes, green, held, lab_with, last_call, power, restore};
+use crate::support::{changes, green, held, lab_with, last_call, power};
 use crate::tables::{Tables, changed, tables};
 use holdfast_lab::{Execution, Lab, LabOptions, Source, network_map, query};
 use holdfast_sim::dataplane::{ProbeRequest, probes};
@@ -20,25 +19,26 @@ const INSTANCES: [&str; 3] = ["i-0e11000000000011a", "i-0e11000000000012b", "i-0
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_route_follows_the_machines_and_comes_back() {
-    let world = Source::File(document("every-route.yaml"));
-    let map = Source::File(document("every-route.map.yaml"));
-    let lab = lab_with(LabOptions { world, map, ..LabOptions::default() }).await;
+    let lab = captured().await;
     let on_ec2 = tables(&lab);
     served(&lab, &ALL, "i-0e11");
-    for wave in ["first", "rest", "data"] {
-        run(&lab, "capture", json!({"wave": wave})).await;
-    }
-
     one_machine_ahead(&lab, &on_ec2).await;
-    let ahead = lab.sim().shared().world().clone();
-    routes_killed::at_any_change(&lab).await;
-    restore(&lab, &ahead);
-
     the_rest_of_its_network(&lab).await;
     what_stands_against_the_last_network(&lab).await;
     the_last_network(&lab).await;
     to_the_other_region_and_back(&lab).await;
     back_to_ec2(&lab, &on_ec2).await;
+}
+
+/// The world with every machine on EC2 and in the inventory.
+pub async fn captured() -> Lab {
+    let world = Source::File(document("every-route.yaml"));
+    let map = Source::File(document("every-route.map.yaml"));
+    let lab = lab_with(LabOptions { world, map, ..LabOptions::default() }).await;
+    for wave in ["first", "rest", "data"] {
+        run(&lab, "capture", json!({"wave": wave})).await;
+    }
+    lab
 }
 
 /// One machine of a subnet goes ahead by host routes. Where its network's route leads the right way already, none is made. It is taken back, and goes again.
@@ -210,7 +210,7 @@ async fn execute(lab: &Lab, region: &str, machine: &str, input: Value) -> Execut
     execution
 }
 
-async fn run(lab: &Lab, machine: &str, input: Value) -> Execution {
+pub async fn run(lab: &Lab, machine: &str, input: Value) -> Execution {
     let execution = execute(lab, EAST, machine, input).await;
     green(&execution);
     execution

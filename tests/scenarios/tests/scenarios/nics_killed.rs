@@ -12,48 +12,59 @@ use serde_json::{Value, json};
 const FUNCTION: &str = "holdfast-restore-nic";
 const ADDRESS: &str = "172.30.1.34";
 
-/// How `web-1` comes to its address: a sentence, what Nutanix does, where Move lands it, and the change that shows it.
-type Way = (&'static str, fn(&mut Switches), Option<&'static str>, &'static str);
-
-const WAYS: [Way; 3] = [
-    ("migrate, from another subnet", |_| {}, None, "migrate"),
-    ("release and assign, in the same subnet", |_| {}, Some("app"), "assign-ip"),
-    ("delete and create, where migrate is refused", |it| it.migrate_within_vpc = false, None, "nics.create"),
-];
+#[tokio::test(flavor = "multi_thread")]
+async fn restore_nic_killed_at_any_call_of_a_migration_is_finished_by_the_same_input() {
+    // Between two changes nothing but the number of reads differs: this way is killed at each of them, the others at the first.
+    killed_at(Every::Call, "migrate", None, |_| {}).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn restore_nic_killed_at_any_call_is_finished_by_the_same_input() {
-    let lab = lab().await;
-    for (at, (name, turn, landing, change)) in WAYS.into_iter().enumerate() {
-        let mut world = story_world();
-        wave::resize(&mut world, 1).unwrap();
-        let workloads = &mut world.moves.get_mut("move-tokyo").unwrap().plans[0].workloads;
-        workloads[0].network = landing.map(str::to_owned);
-        let switches = &mut world.switches.prism;
-        (switches.task_queued_reads, switches.task_running_reads) = (0, 0);
-        (switches.address_lag_reads, switches.learned_lag_reads) = (0, 0);
-        turn(switches);
-        begin_anew(&lab, &world).await;
-        green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
+async fn restore_nic_killed_around_an_assignment_in_the_same_subnet_is_finished_by_the_same_input() {
+    killed_at(Every::Change, "assign-ip", Some("app"), |_| {}).await;
+}
 
-        let calls = undisturbed(&lab, &world).await;
-        let actions: Vec<&str> = calls.iter().map(|call| call["action"].as_str().unwrap()).collect();
-        let change = actions.iter().find(|action| action.contains(change));
-        let change = change.unwrap_or_else(|| panic!("{name}: {actions:?}"));
-        for (position, call) in calls.iter().enumerate() {
-            let changes = call["mutating"] == true;
-            let follows = position > 0 && calls[position - 1]["mutating"] == true;
-            // Between two changes nothing but the number of reads differs: one way is killed at each of them, the others at the first.
-            if at == 0 || changes || follows {
-                kill(&lab, &world, name, position, "before").await;
-            }
-            // After a read nothing is different from before it.
-            if changes {
-                kill(&lab, &world, name, position, "after").await;
-            }
+#[tokio::test(flavor = "multi_thread")]
+async fn restore_nic_killed_around_delete_and_create_is_finished_by_the_same_input() {
+    killed_at(Every::Change, "nics.create", None, |it| it.migrate_within_vpc = false).await;
+}
+
+/// Where it is killed: before each call and after each change, or only around changes.
+#[derive(PartialEq)]
+enum Every {
+    Call,
+    Change,
+}
+
+/// Kills it on the way by which `web-1` comes to its address: the change that shows the way, where Move lands the VM, and what Nutanix does.
+async fn killed_at(every: Every, change: &str, landing: Option<&str>, turn: fn(&mut Switches)) {
+    let mut world = story_world();
+    wave::resize(&mut world, 1).unwrap();
+    let workloads = &mut world.moves.get_mut("move-tokyo").unwrap().plans[0].workloads;
+    workloads[0].network = landing.map(str::to_owned);
+    let switches = &mut world.switches.prism;
+    (switches.task_queued_reads, switches.task_running_reads) = (0, 0);
+    (switches.address_lag_reads, switches.learned_lag_reads) = (0, 0);
+    turn(switches);
+    let lab = lab().await;
+    begin_anew(&lab, &world).await;
+    green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
+
+    let calls = undisturbed(&lab, &world).await;
+    let actions: Vec<&str> = calls.iter().map(|call| call["action"].as_str().unwrap()).collect();
+    let change = actions.iter().find(|action| action.contains(change));
+    let change = change.unwrap_or_else(|| panic!("{actions:?}"));
+    for (position, call) in calls.iter().enumerate() {
+        let changes = call["mutating"] == true;
+        let follows = position > 0 && calls[position - 1]["mutating"] == true;
+        if every == Every::Call || changes || follows {
+            kill(&lab, &world, position, "before").await;
         }
-        in_a_cutover(&lab, &world, change).await;
+        // After a read nothing is different from before it.
+        if changes {
+            kill(&lab, &world, position, "after").await;
+        }
     }
+    in_a_cutover(&lab, &world, change).await;
 }
 
 /// The same as the state machine sees it: the cutover holds, and started again it goes on to the end.
@@ -80,8 +91,8 @@ async fn undisturbed(lab: &Lab, world: &WorldFile) -> Vec<Value> {
     log.as_array().unwrap().iter().filter(ours).cloned().collect()
 }
 
-async fn kill(lab: &Lab, world: &WorldFile, name: &str, position: usize, when: &str) {
-    let case = format!("{name}, killed {when} call {position}");
+async fn kill(lab: &Lab, world: &WorldFile, position: usize, when: &str) {
+    let case = format!("killed {when} call {position}");
     migrated_anew(lab, world).await;
     let hold = json!({"match": {"source": "prism", "function": FUNCTION}, "skip": position, "when": when});
     assert!(invoke_and_kill(lab, FUNCTION, &input(), hold).await, "{case}: it ended without this call");
