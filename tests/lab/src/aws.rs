@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_s3::config::RequestChecksumCalculation;
 
 /// Every client that the lab needs in one Region.
 #[derive(Debug, Clone)]
@@ -37,7 +38,11 @@ impl Aws {
             .endpoint_url(endpoint)
             .timeout_config(timeouts)
             .build();
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        // A checksum of each upload is a second of a core for every lab, and the way to the emulator does not leave this machine.
+        let s3 = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(true)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .build();
         Self {
             region: region.to_owned(),
             cloudformation: aws_sdk_cloudformation::Client::new(&config),

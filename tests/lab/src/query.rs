@@ -50,14 +50,3 @@ pub fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::element;
-
-    #[test]
-    fn the_first_element_of_a_name_is_found() {
-        assert_eq!(element("<a><b>1</b><b>2</b></a>", "b"), Some("1"));
-        assert_eq!(element("<a></a>", "b"), None);
-    }
-}

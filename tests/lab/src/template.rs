@@ -57,23 +57,3 @@ impl Template {
             .collect()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packaging_replaces_local_folders_and_nothing_else() {
-        let template = Template::new(
-            "A:\n  CodeUri: ../functions/watch\n  Other: ../functions/watch\n  DefinitionUri: ../s/x.json\n".to_owned(),
-        );
-        assert_eq!(template.functions(), BTreeSet::from(["watch".to_owned()]));
-        assert_eq!(template.definitions(), BTreeSet::from(["s/x.json".to_owned()]));
-        let functions = BTreeMap::from([("watch".to_owned(), "s3://b/watch.zip".to_owned())]);
-        let definitions = BTreeMap::from([("s/x.json".to_owned(), "s3://b/x".to_owned())]);
-        assert_eq!(
-            template.packaged(&functions, &definitions),
-            "A:\n  CodeUri: s3://b/watch.zip\n  Other: ../functions/watch\n  DefinitionUri: s3://b/x\n"
-        );
-    }
-}

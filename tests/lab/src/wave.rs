@@ -55,28 +55,3 @@ pub fn resize(file: &mut WorldFile, hosts: usize) -> Result<(), String> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STORY: &str = include_str!("../worlds/story.yaml");
-
-    #[test]
-    fn the_story_world_loads_with_a_wave_of_any_size() {
-        for hosts in [1, 2, 50] {
-            let mut file = WorldFile::parse(STORY).unwrap();
-            resize(&mut file, hosts).unwrap();
-            holdfast_sim::World::from_file(&file).unwrap();
-            let workloads = &file.moves["move-tokyo"].plans[0].workloads;
-            assert_eq!((workloads.len(), workloads[0].instance.as_str()), (hosts, "web-1"));
-            assert_eq!(file.recovery_plans["app"].vms.len(), hosts);
-        }
-    }
-
-    #[test]
-    fn more_machines_than_addresses_are_refused() {
-        assert!(resize(&mut WorldFile::parse(STORY).unwrap(), 200).is_err());
-        assert!(resize(&mut WorldFile::parse(STORY).unwrap(), 0).is_err());
-    }
-}

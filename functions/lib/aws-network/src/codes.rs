@@ -197,32 +197,3 @@ where
     let text = DisplayErrorContext(error).to_string();
     text.split(" (").next().unwrap_or(&text).to_owned()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_code_that_decides_something_has_its_meaning() {
-        for (code, kind, changed_nothing) in [
-            ("RouteAlreadyExists", ErrorKind::AlreadyExists, true),
-            ("InvalidRoute.NotFound", ErrorKind::RouteNotFound, true),
-            ("InvalidRouteTableID.NotFound", ErrorKind::IdNotFound, true),
-            ("InvalidTransitGatewayAttachmentID.NotFound", ErrorKind::IdNotFound, true),
-            ("IncorrectState", ErrorKind::Busy, true),
-            ("RequestLimitExceeded", ErrorKind::Throttled, true),
-            ("UnauthorizedOperation", ErrorKind::Denied, true),
-            ("TransitGatewayRouteLimitExceeded", ErrorKind::LimitReached, true),
-            ("InvalidParameterValue", ErrorKind::Refused, true),
-            ("TransitGatewayRouteTablePropagation.Duplicate", ErrorKind::AlreadyExists, true),
-            ("TransitGatewayRouteTablePropagation.NotFound", ErrorKind::RouteNotFound, true),
-            ("RouteLimitExceeded", ErrorKind::LimitReached, true),
-            ("InternalError", ErrorKind::NoAnswer, false),
-            ("Unavailable", ErrorKind::NoAnswer, false),
-        ] {
-            assert_eq!((kind_of(code, "x"), kind_of(code, "x").changed_nothing()), (kind, changed_nothing), "{code}");
-        }
-        let missing = "There is no route defined for '10.0.0.0/8' in the route table. Use CreateRoute instead.";
-        assert_eq!(kind_of("InvalidParameterValue", missing), ErrorKind::RouteNotFound);
-    }
-}

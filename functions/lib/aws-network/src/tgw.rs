@@ -254,15 +254,3 @@ impl Found {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn halves_cover_the_whole() {
-        let whole = Prefix::parse("10.0.0.0/8").unwrap();
-        assert_eq!(halves_of(whole), [Prefix::parse("10.0.0.0/9").unwrap(), Prefix::parse("10.128.0.0/9").unwrap()]);
-        assert!(halves_of(Prefix::parse("10.0.0.1/32").unwrap()).is_empty());
-    }
-}

@@ -14,6 +14,7 @@ mod every_route;
 mod killed;
 mod lost;
 mod nics_killed;
+mod parts;
 mod races;
 mod routes_killed;
 mod served;

@@ -67,29 +67,3 @@ impl Buckets {
         self.0.clear();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_bucket_empties_and_gains_five_tokens_a_second() {
-        let mut buckets = Buckets::default();
-        let mut take = |at: i64| {
-            let now = Timestamp::from_second(1_000 + at).unwrap();
-            (0..).take_while(|_| buckets.take("1", "r", "ReplaceRoute", MUTATING, now)).count()
-        };
-        assert_eq!((take(0), take(0), take(1), take(3), take(1_000)), (50, 0, 5, 10, 50));
-    }
-
-    #[test]
-    fn a_description_of_everything_has_the_smaller_bucket() {
-        let form = |key: &str| BTreeMap::from([(key.to_owned(), "x".to_owned())]);
-        assert_eq!(rate("DescribeInstances", false, &form("Action")), UNFILTERED);
-        for narrowed in ["Filter.1.Name", "InstanceId.1", "MaxResults"] {
-            assert_eq!(rate("DescribeInstances", false, &form(narrowed)), READING);
-        }
-        assert_eq!(rate("DescribeRouteTables", false, &form("Action")), READING);
-        assert_eq!(rate("CreateRoute", true, &form("Action")), MUTATING);
-    }
-}

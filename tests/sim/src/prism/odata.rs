@@ -261,23 +261,3 @@ fn envelope(
     }
     body
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quote_in_a_literal_is_doubled() {
-        let read = clauses("name eq 'o''brien' and powerState eq Vmm.Ahv.Config.PowerState'ON'").unwrap();
-        assert_eq!(read[0].literal, json!("o'brien"));
-        assert_eq!(read[1].literal, json!("ON"));
-        assert!(fits(&json!({"name": "o'brien"}), &read[0]));
-    }
-
-    #[test]
-    fn what_is_not_understood_is_refused() {
-        for text in ["name", "name eq x", "name eq 'x' or name eq 'y'", "name like 'x'", "name eq 'x", "f(name,'x')"] {
-            assert!(clauses(text).is_err(), "{text}");
-        }
-    }
-}

@@ -1,5 +1,6 @@
 //! The simulators as their clients see them, rule by rule.
 
+mod describe;
 mod front;
 mod gate;
 mod guests;

@@ -204,4 +204,6 @@ async fn a_burst_of_changes_is_throttled_and_refilled_each_second() {
     assert_eq!(aws.ec2("DescribeVpcs", &[]).await.code(), "", "another API has another bucket");
     aws.clock.advance(jiff::SignedDuration::from_secs(2));
     assert_eq!(burst().await, 10);
+    aws.clock.advance(jiff::SignedDuration::from_secs(1_000));
+    assert_eq!(burst().await, 50, "no more than the bucket holds");
 }

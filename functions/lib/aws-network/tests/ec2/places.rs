@@ -180,3 +180,33 @@ async fn more_writes_than_the_bucket_holds_are_never_throttled() {
     let ended = futures::future::join_all(steps.iter().map(|step| west.write_place(step))).await;
     assert!(ended.iter().all(Result::is_ok), "{ended:?}");
 }
+
+#[tokio::test]
+async fn every_code_that_decides_something_has_its_meaning() {
+    let sim = start(|_| {}).await;
+    let west = network(&sim, "eu-west-1");
+    let create = tgw_step("10.60.7.0/24", RouteValue::Absent, to(NEW));
+    let no_route = "There is no route defined for '10.60.7.0/24' in the route table. Use CreateRoute instead.";
+    for (status, code, message, kind, changed_nothing) in [
+        (400, "RouteAlreadyExists", "x", ErrorKind::AlreadyExists, true),
+        (400, "InvalidRoute.NotFound", "x", ErrorKind::RouteNotFound, true),
+        (400, "InvalidRouteTableID.NotFound", "x", ErrorKind::IdNotFound, true),
+        (400, "InvalidTransitGatewayAttachmentID.NotFound", "x", ErrorKind::IdNotFound, true),
+        (400, "IncorrectState", "x", ErrorKind::Busy, true),
+        (503, "RequestLimitExceeded", "x", ErrorKind::Throttled, true),
+        (403, "UnauthorizedOperation", "x", ErrorKind::Denied, true),
+        (400, "TransitGatewayRouteLimitExceeded", "x", ErrorKind::LimitReached, true),
+        (400, "InvalidParameterValue", "x", ErrorKind::Refused, true),
+        (400, "InvalidParameterValue", no_route, ErrorKind::RouteNotFound, true),
+        (400, "TransitGatewayRouteTablePropagation.Duplicate", "x", ErrorKind::AlreadyExists, true),
+        (400, "TransitGatewayRouteTablePropagation.NotFound", "x", ErrorKind::RouteNotFound, true),
+        (400, "RouteLimitExceeded", "x", ErrorKind::LimitReached, true),
+        (500, "InternalError", "x", ErrorKind::NoAnswer, false),
+        (503, "Unavailable", "x", ErrorKind::NoAnswer, false),
+    ] {
+        let effect = json!({"kind": "error", "code": code, "status": status, "message": message});
+        fault(&sim, json!({"match": {"action": "CreateTransitGatewayRoute"}, "times": 1, "effect": effect}));
+        let error = west.write_place(&create).await.unwrap_err();
+        assert_eq!((error.kind, error.kind.changed_nothing()), (kind, changed_nothing), "{code}: {error}");
+    }
+}

@@ -91,6 +91,11 @@ async fn wrong_list_parameters_are_schema_errors() {
         "$top=5",
         "$filter=colour%20eq%20'red'",
         "$filter=name",
+        "$filter=name%20eq%20x",
+        "$filter=name%20eq%20'x'%20or%20name%20eq%20'y'",
+        "$filter=name%20like%20'x'",
+        "$filter=name%20eq%20'x",
+        "$filter=f(name,'x')",
         "$orderby=colour",
     ] {
         let reply = pc.get(&format!("{VMS}?{query}")).await;
