@@ -16,8 +16,8 @@ use holdfast_model::{
     Scope, SiteName,
 };
 use holdfast_plan::{
-    Facts, Move, Plan, Refusal, check, current_site, ec2_sites_left, forecast, judge, plan_move, plan_rest, plan_undo,
-    quotas_wanted, within_quotas,
+    Facts, Move, Plan, Refusal, apart, check, current_site, ec2_sites_left, forecast, judge, plan_move, plan_rest,
+    plan_undo, quotas_wanted, within_quotas,
 };
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
@@ -323,11 +323,16 @@ impl<'a> Swap<'a> {
         if let Some(outdated) = evidence.as_ref().and_then(|evidence| outdated(evidence, plan, locks)) {
             return Err(outdated);
         }
+        let apart = match &self.goal.hosts {
+            None => apart(&self.goal.networks, &self.goal.to, self.map, picture, Some(plan)),
+            Some(_) => BTreeMap::new(),
+        };
         let facts = Facts {
             networks: &self.goal.networks,
             to: &self.goal.to,
             map: self.map,
             addresses: self.goal.hosts.as_ref(),
+            apart: &apart,
             picture: Some(picture),
             plan: Some(plan),
             evidence: evidence.as_ref(),

@@ -2,6 +2,7 @@
 
 use crate::checks::{fail, list, pass, unknown, warn};
 use crate::facts::{Live, Subject};
+use crate::routes;
 use holdfast_model::SiteName;
 use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_plan::{Facts, Objection, judge};
@@ -19,11 +20,13 @@ pub(crate) struct Taking {
 
 /// Whether every captured host is at the site with its addresses, nowhere else, and nobody else holds an address of the networks.
 pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking: Taking) -> Vec<Check> {
+    let apart = routes::apart(subject, live, to);
     let facts = Facts {
         networks: &subject.networks,
         to,
         map: subject.map,
         addresses: subject.addresses.as_ref(),
+        apart: &apart,
         picture: Some(&live.picture),
         plan: None,
         evidence: subject.evidence.as_ref(),

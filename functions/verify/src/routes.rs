@@ -11,6 +11,7 @@ use holdfast_plan::{
     Move, Outcome, Reply, Source, View, check, current_site, drift, parts, plan_move, trace, trace_reply,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 /// Attachments that a move to the site needs: next hops of the tables, and where the vantages enter and leave.
 pub(crate) fn attachments(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Check {
@@ -60,12 +61,25 @@ fn why_unread(live: &Live, region: &Region) -> String {
 
 /// Whether every network is delivered at the site from every vantage, and replies return.
 pub(crate) fn delivered(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Vec<Check> {
-    each(subject, |network, vantage| traced(subject, live, network, vantage, Some(to), CheckStatus::Fail))
+    let apart = apart(subject, live, to);
+    let site = |part: Prefix| {
+        let own = apart.iter().find(|(_, hosts)| part.length() == 32 && hosts.contains(&part.network()));
+        own.map_or(to, |(site, _)| site)
+    };
+    each(subject, |network, vantage| traced(subject, live, network, vantage, Some(&site), CheckStatus::Fail))
 }
 
 /// Whether every network is delivered somewhere from every vantage as things are now.
 pub(crate) fn reached_now(subject: &Subject<'_>, live: &Live) -> Vec<Check> {
     each(subject, |network, vantage| traced(subject, live, network, vantage, None, CheckStatus::Warn))
+}
+
+/// Addresses that host routes lead apart from their networks, by site; none where only some addresses are asked about.
+pub(crate) fn apart(subject: &Subject<'_>, live: &Live, to: &SiteName) -> BTreeMap<SiteName, BTreeSet<Ipv4Addr>> {
+    match &subject.addresses {
+        None => holdfast_plan::apart(&subject.networks, to, subject.map, &live.picture, None),
+        Some(_) => BTreeMap::new(),
+    }
 }
 
 type Named<'a, K, V> = (&'a K, &'a V);
@@ -85,12 +99,14 @@ fn each<'a>(
 }
 
 /// Traces every part of a network forward, and replies to every part of the vantage's prefixes; the worst counts.
-fn traced(
+///
+/// `wanted` is the site at which a part should be delivered; none, where any will do.
+fn traced<'a>(
     subject: &Subject<'_>,
     live: &Live,
     (network, declared): Named<'_, NetworkName, Network>,
     (vantage, client): Named<'_, VantageName, Vantage>,
-    wanted: Option<&SiteName>,
+    wanted: Option<&dyn Fn(Prefix) -> &'a SiteName>,
     wrong: CheckStatus,
 ) -> Check {
     let name = format!("route from {vantage} to {network}");
@@ -101,7 +117,7 @@ fn traced(
     for part in moved.iter().copied() {
         let outcome = trace(&view, subject.map, client, part);
         match &outcome {
-            Outcome::Delivered(site) if wanted.is_none_or(|wanted| wanted == site) => {
+            Outcome::Delivered(site) if wanted.is_none_or(|wanted| wanted(part) == site) => {
                 sites.insert(site.clone());
             }
             Outcome::Unknown(_) => problems.push((CheckStatus::Unknown, format!("{part}: {outcome}"))),

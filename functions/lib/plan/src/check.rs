@@ -172,8 +172,19 @@ fn play(plan: &Plan, picture: &Picture, map: &NetworkMap, violations: &mut Vec<V
             .filter(|address| moving && declared.prefix.holds(**address))
             .map(|address| Prefix::host(*address))
             .collect();
-        for prefix in parts(picture, declared.prefix).union(&hosts) {
-            let moves = moving && (plan.hosts.is_none() || hosts.contains(prefix));
+        // A route that a plan for whole networks makes inside of one leads that part another way: there nothing may change.
+        let led_apart: BTreeSet<Prefix> = plan
+            .steps()
+            .filter_map(|step| match &step.place {
+                Place::Route { prefix } if step.after != RouteValue::Absent => Some(*prefix),
+                Place::Route { .. } | Place::Reference { .. } | Place::Propagation { .. } => None,
+            })
+            .filter(|prefix| declared.prefix.covers(prefix) && *prefix != declared.prefix)
+            .collect();
+        let known = parts(picture, declared.prefix);
+        for prefix in known.union(&hosts).copied().collect::<BTreeSet<_>>().union(&led_apart) {
+            let moves =
+                moving && if plan.hosts.is_none() { !led_apart.contains(prefix) } else { hosts.contains(prefix) };
             let own: BTreeSet<usize> = touch.touching(*prefix).union(&answering).copied().collect();
             if !moves && own.is_empty() {
                 continue;

@@ -30,7 +30,7 @@ mod view;
 mod walk;
 
 pub use check::{Violation, check};
-pub use desire::current_site;
+pub use desire::{apart, current_site};
 pub use drift::{Drift, drift};
 pub use entry::{Taken, entry_taken};
 pub use forecast::{Forecast, QuotaSource, QuotaUse, api, forecast, quotas_wanted};

@@ -177,6 +177,10 @@ fn ordered(wanted: &Move<'_>, map: &NetworkMap, picture: &Picture, steps: &[Step
             }
         }
     }
+    let placed: BTreeSet<_> = stages.iter().flatten().map(Step::key).collect();
+    if let Some(lost) = steps.iter().find(|step| !placed.contains(&step.key())) {
+        return Err(Refusal::NotOrdered { step: lost.to_string() });
+    }
     // INVARIANT: the steps of a stage stand in one order, so that a resumed plan counts them alike.
     for stage in &mut stages {
         stage.sort_by(|a, b| (&a.name, &a.place).cmp(&(&b.name, &b.place)));
@@ -208,14 +212,26 @@ fn items<'a>(wanted: &Move<'a>, map: &'a NetworkMap, picture: &Picture, steps: &
             .map(|address| Prefix::host(*address))
             .collect();
         all.extend(own.iter().copied());
+        let made = made_inside(steps, declared.prefix);
+        all.extend(made.iter().copied());
         for part in all {
-            let moves = moving && (wanted.hosts.is_none() || own.contains(&part));
+            // Where a whole network moves and its steps make a longer route, they lead that part apart: it stays where it is.
+            let moves = moving && if wanted.hosts.is_none() { !made.contains(&part) } else { own.contains(&part) };
             if moves || !touch.touching(part).is_empty() {
                 items.push(Item { network, part, moves });
             }
         }
     }
     items
+}
+
+/// Longer prefixes inside of one for which steps make a route.
+fn made_inside(steps: &[Step], prefix: Prefix) -> BTreeSet<Prefix> {
+    let made = steps.iter().filter(|step| step.after != RouteValue::Absent).filter_map(|step| match step.place {
+        Place::Route { prefix } => Some(prefix),
+        Place::Reference { .. } | Place::Propagation { .. } => None,
+    });
+    made.filter(|made| *made != prefix && prefix.covers(made)).collect()
 }
 
 fn inside(hosts: &BTreeSet<Ipv4Addr>, networks: &BTreeSet<NetworkName>, map: &NetworkMap) -> Result<(), Refusal> {

@@ -195,6 +195,12 @@ pub enum Refusal {
         /// Places that would change.
         steps: usize,
     },
+    /// A step has no stage, which is a mistake of Holdfast: a plan without it would not do what was asked for.
+    #[error("[{step}] found no place in the order of steps; please report this with the network map")]
+    NotOrdered {
+        /// The step.
+        step: String,
+    },
     /// A route is neither as planned from nor as wanted.
     #[error(
         "{what} is `{value}`, neither `{before}` as planned from nor `{after}` as wanted; somebody else changed it: put it to one of the two, then start again"
@@ -360,6 +366,7 @@ impl Refusal {
             | Refusal::Bystander { .. }
             | Refusal::Quota { .. }
             | Refusal::Undeclared { .. } => FaultName::Refused,
+            Refusal::NotOrdered { .. } => FaultName::Internal,
         }
     }
 }

@@ -1,12 +1,74 @@
 //! Host routes: for machines that move ahead of their network, and away when the network follows.
 
-use super::{Table, To, effective, one};
+use super::{Table, To, effective, effective_by, one};
 use crate::present::{NoValue, value_at};
 use crate::refusal::Refusal;
-use crate::step::{Place, RouteValue, Step};
-use holdfast_model::{NetworkName, NextHop, Prefix};
-use std::collections::BTreeSet;
+use crate::step::{Place, Plan, RouteValue, Step};
+use crate::view::parts;
+use holdfast_model::{NetworkMap, NetworkName, NextHop, Picture, Prefix, SiteName};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+
+/// Addresses of networks that are at `to`, or on their way there by a plan, which host routes lead to other sites: machines that went ahead of their
+/// network, or stay behind it. Every table leads such an address to that one site, by a host route or as it leads the network.
+#[must_use]
+pub fn apart(
+    networks: &BTreeSet<NetworkName>,
+    to: &SiteName,
+    map: &NetworkMap,
+    picture: &Picture,
+    plan: Option<&Plan>,
+) -> BTreeMap<SiteName, BTreeSet<Ipv4Addr>> {
+    let steps: Vec<&Step> = plan.into_iter().flat_map(Plan::steps).collect();
+    let mut apart: BTreeMap<SiteName, BTreeSet<Ipv4Addr>> = BTreeMap::new();
+    for (network, prefix) in networks.iter().filter_map(|name| Some((name, map.networks.get(name)?.prefix))) {
+        let made = steps.iter().filter_map(|step| match step.place {
+            Place::Route { prefix } => Some(prefix),
+            Place::Reference { .. } | Place::Propagation { .. } => None,
+        });
+        let hosts: BTreeSet<Prefix> = parts(picture, prefix)
+            .into_iter()
+            .chain(made)
+            .filter(|part| part.length() == 32 && *part != prefix && prefix.covers(part))
+            .collect();
+        for host in hosts {
+            if let Some(site) = site_of_host(host, (network, prefix), map, picture, &steps).filter(|site| *site != to) {
+                apart.entry(site.clone()).or_default().insert(host.network());
+            }
+        }
+    }
+    apart
+}
+
+/// The one site that every table leads a host to after the steps, at least one of them by a host route.
+fn site_of_host<'a>(
+    host: Prefix,
+    (network, prefix): (&NetworkName, Prefix),
+    map: &'a NetworkMap,
+    picture: &Picture,
+    steps: &[&Step],
+) -> Option<&'a SiteName> {
+    let mut led = Vec::new();
+    let mut by_host_route = false;
+    for (_, declared) in map.tables_of(network) {
+        let value = |place: &Place| {
+            let step = steps.iter().find(|step| step.table == declared.id && step.place.spot() == place.spot());
+            step.map_or_else(|| value_at(picture, &declared.id, place), |step| Ok(step.after.clone()))
+        };
+        let own = value(&Place::Route { prefix: host }).ok()?;
+        by_host_route |= own != RouteValue::Absent;
+        let whole = effective_by(declared, prefix, picture, value).ok()?;
+        led.push((declared, if own == RouteValue::Absent { whole } else { own }));
+    }
+    let fits = |site: &&SiteName| {
+        led.iter().all(|(declared, value)| declared.next_hops.get(*site).map(RouteValue::of).as_ref() == Some(value))
+    };
+    let mut sites = map.sites.keys().filter(fits);
+    match (by_host_route, sites.next(), sites.next()) {
+        (true, Some(site), None) => Some(site),
+        _ => None,
+    }
+}
 
 impl Table<'_> {
     /// Host routes for some machines, where their network leads another way.

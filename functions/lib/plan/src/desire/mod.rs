@@ -3,6 +3,8 @@
 mod hosts;
 mod listed;
 
+pub use hosts::apart;
+
 use crate::present::{NoValue, manager_of, scope_of, tag_of, value_at};
 use crate::refusal::Refusal;
 use crate::step::{Move, Place, RouteValue, Spot, Step};
@@ -52,7 +54,17 @@ pub(crate) fn desired_steps(wanted: &Move<'_>, map: &NetworkMap, picture: &Pictu
 
 /// What a table leads a network by now: a route of its own, or else the aggregate or the reference.
 pub(crate) fn effective(declared: &RouteTable, prefix: Prefix, picture: &Picture) -> Result<RouteValue, NoValue> {
-    let at = |place: Place| match value_at(picture, &declared.id, &place) {
+    effective_by(declared, prefix, picture, |place| value_at(picture, &declared.id, place))
+}
+
+/// The same, where the values are not those of the picture.
+fn effective_by(
+    declared: &RouteTable,
+    prefix: Prefix,
+    picture: &Picture,
+    value: impl Fn(&Place) -> Result<RouteValue, NoValue>,
+) -> Result<RouteValue, NoValue> {
+    let at = |place: Place| match value(&place) {
         // Somebody else's route serves it: none of ours.
         Err(NoValue::NotOurs(_)) => Ok(RouteValue::Absent),
         value => value,

@@ -1,6 +1,6 @@
 //! EC2 sites: instances of captured hosts, and whoever else holds an address of the networks.
 
-use super::{Judge, Objection, addresses_of, holds};
+use super::{Judge, Objection, addresses_of};
 use crate::refusal::list;
 use holdfast_model::{Eni, EniStatus, HostRecord, Instance, InstanceState, Machines, Prefix, Site, SiteName};
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ impl<'a> Judge<'_, 'a> {
         }
         let held: BTreeSet<Ipv4Addr> =
             instance.enis.iter().filter_map(|eni| machines.enis.get(eni)).flat_map(addresses_of).collect();
-        let wanted: Vec<Ipv4Addr> = host.addresses().filter(|a| holds(prefixes, *a)).collect();
+        let wanted: Vec<Ipv4Addr> = host.addresses().filter(|a| self.moves(prefixes, *a)).collect();
         let lost: Vec<&Ipv4Addr> = wanted.iter().filter(|a| !held.contains(a)).collect();
         if lost.is_empty() {
             let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
@@ -85,7 +85,7 @@ impl<'a> Judge<'_, 'a> {
         }
         let own: BTreeSet<_> = hosts.iter().map(|host| &host.instance).collect();
         for eni in machines.enis.values() {
-            let inside: Vec<Ipv4Addr> = addresses_of(eni).filter(|a| holds(prefixes, *a)).collect();
+            let inside: Vec<Ipv4Addr> = addresses_of(eni).filter(|a| self.moves(prefixes, *a)).collect();
             if inside.is_empty() || eni.instance.as_ref().is_some_and(|instance| own.contains(instance)) {
                 continue;
             }

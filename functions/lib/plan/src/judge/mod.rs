@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub evidence: Option<&'a Evidence>,
     /// Only these addresses move; none: whole networks.
     pub addresses: Option<&'a BTreeSet<Ipv4Addr>>,
+    /// Addresses of the networks that routes will lead to other sites ([`crate::apart`]); each site's are judged by themselves.
+    pub apart: &'a BTreeMap<SiteName, BTreeSet<Ipv4Addr>>,
     /// The routing as it is; none where it was not read, and then nothing is said of machines that routes would strand.
     pub picture: Option<&'a Picture>,
     /// Captured hosts; those without an address in the networks do not count.
@@ -44,7 +46,7 @@ pub struct Facts<'a> {
 
 /// Judges whether every captured host of the networks runs at the site with its recorded addresses, and nowhere else.
 ///
-/// Returns one line a host. Silence is never taken for an answer: a site that was not read, a power state that is not known and a host that
+/// Hosts that are led apart from their network are judged at their own site. Returns one line a host. Silence is never taken for an answer: a site that was not read, a power state that is not known and a host that
 /// was not seen are objections.
 ///
 /// # Errors
@@ -52,7 +54,17 @@ pub struct Facts<'a> {
 pub fn judge(facts: &Facts<'_>) -> Result<Vec<String>, Objections> {
     let mut judge = Judge { facts, lines: Vec::new(), objections: Vec::new() };
     judge.all();
-    if judge.objections.is_empty() { Ok(judge.lines) } else { Err(Objections(judge.objections)) }
+    let (mut lines, mut objections) = (judge.lines, judge.objections);
+    for (to, addresses) in facts.apart {
+        let facts = Facts { to, addresses: Some(addresses), apart: &BTreeMap::new(), plan: None, ..*facts };
+        let mut judge = Judge { facts: &facts, lines: Vec::new(), objections: Vec::new() };
+        judge.all();
+        lines.extend(judge.lines);
+        objections.extend(judge.objections);
+    }
+    let mut seen = BTreeSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
+    if objections.is_empty() { Ok(lines) } else { Err(Objections(objections)) }
 }
 
 struct Judge<'f, 'a> {
@@ -65,7 +77,7 @@ impl<'a> Judge<'_, 'a> {
     fn all(&mut self) {
         let prefixes = self.prefixes();
         let hosts: Vec<&'a HostRecord> =
-            self.facts.hosts.iter().filter(|host| host.addresses().any(|a| holds(&prefixes, a))).collect();
+            self.facts.hosts.iter().filter(|host| host.addresses().any(|a| self.moves(&prefixes, a))).collect();
         if hosts.is_empty() {
             self.objections.push(Objection::NotCaptured { networks: self.facts.networks.clone() });
             return;
@@ -84,6 +96,11 @@ impl<'a> Judge<'_, 'a> {
             Some(addresses) => addresses.iter().map(|address| Prefix::host(*address)).collect(),
             None => self.network_prefixes(),
         }
+    }
+
+    /// Whether an address is one of those that are led to the site.
+    fn moves(&self, prefixes: &[Prefix], address: Ipv4Addr) -> bool {
+        holds(prefixes, address) && !self.facts.apart.values().any(|apart| apart.contains(&address))
     }
 
     fn network_prefixes(&self) -> Vec<Prefix> {

@@ -1,6 +1,6 @@
 //! NC2 sites: what the evidence says of them.
 
-use super::{Judge, Objection, holds};
+use super::{Judge, Objection};
 use crate::refusal::list;
 use holdfast_model::{HostName, HostRecord, Power, Prefix, Sighting, Site};
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ impl<'a> Judge<'_, 'a> {
             }
         }
         let recorded: BTreeSet<Ipv4Addr> =
-            hosts.iter().flat_map(|host| host.addresses()).filter(|a| holds(prefixes, *a)).collect();
+            hosts.iter().flat_map(|host| host.addresses()).filter(|a| self.moves(prefixes, *a)).collect();
         let names: BTreeSet<&HostName> = hosts.iter().map(|host| &host.name).collect();
         for (name, sightings) in evidence.hosts.iter().filter(|(name, _)| !names.contains(name)) {
             for seen in sightings.iter().filter(|seen| seen.power != Power::Off) {
@@ -76,7 +76,7 @@ impl<'a> Judge<'_, 'a> {
     }
 
     fn addresses(&mut self, host: &HostRecord, seen: &Sighting, prefixes: &[Prefix]) {
-        let wanted: Vec<Ipv4Addr> = host.addresses().filter(|a| holds(prefixes, *a)).collect();
+        let wanted: Vec<Ipv4Addr> = host.addresses().filter(|a| self.moves(prefixes, *a)).collect();
         let at = format!("at `{}` as VM `{}`", seen.site, seen.vm);
         let mut right = true;
         for address in &wanted {

@@ -39,6 +39,7 @@ pub struct Case {
     pub picture: Option<Picture>,
     pub plan: Option<Plan>,
     pub addresses: Option<BTreeSet<Ipv4Addr>>,
+    pub apart: BTreeMap<SiteName, BTreeSet<Ipv4Addr>>,
 }
 
 fn host(name: &str, n: u8, address: &str) -> HostRecord {
@@ -134,6 +135,7 @@ impl Case {
             picture: None,
             plan: None,
             addresses: None,
+            apart: BTreeMap::new(),
         }
     }
 
@@ -165,6 +167,7 @@ impl Case {
             to: &self.to,
             map: &self.map,
             addresses: self.addresses.as_ref(),
+            apart: &self.apart,
             picture: self.picture.as_ref(),
             plan: self.plan.as_ref(),
             evidence: self.evidence.as_ref(),
@@ -217,6 +220,27 @@ fn the_way_back_to_ec2_needs_running_instances_and_vms_that_are_off() {
     let mut case = Case::back();
     case.evidence = None;
     assert_eq!(case.judge().unwrap_err().0, FaultName::EvidenceMissing);
+}
+
+#[test]
+fn a_host_that_is_led_apart_from_its_network_is_judged_at_its_own_site() {
+    let mut case = Case::back();
+    case.apart = BTreeMap::from([(site("nc2-tokyo"), BTreeSet::from([ip("172.30.1.34")]))]);
+    let (_, text) = case.judge().unwrap_err();
+    assert!(text.contains("web-1 has instance i-00000001 that is running; stop the instance first"), "{text}");
+    assert!(text.contains("web-1 does not run at `nc2-tokyo`"), "{text}");
+    assert!(!text.contains("app-1"), "{text}");
+    case.ec2().instances.get_mut(&instance(1)).unwrap().state = InstanceState::Stopped;
+    case.web()[0].power = Power::On;
+    insta::assert_snapshot!(case.judge().unwrap().join("\n"), @r"
+    app-1: instance i-00000002 runs with 172.30.1.35
+    app-1: off at `nc2-tokyo` as VM `11111111-1111-1111-1111-111111111111`
+    web-1: instance i-00000001 is stopped
+    web-1: runs at `nc2-tokyo` as VM `11111111-1111-1111-1111-111111111111` with 172.30.1.34
+    ");
+    let mut case = Case::back();
+    case.apart = BTreeMap::from([(site("nc2-tokyo"), BTreeSet::from([ip("172.30.1.77")]))]);
+    assert_eq!(case.judge().unwrap_err().0, FaultName::NotCaptured, "a host route of nobody in the inventory");
 }
 
 #[test]

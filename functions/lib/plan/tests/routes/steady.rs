@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use holdfast_model::*;
-use holdfast_plan::{Move, drift, forecast, plan_move, plan_text, quotas_wanted};
+use holdfast_plan::{Move, apart, check, drift, forecast, plan_move, plan_text, plan_undo, quotas_wanted};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
@@ -17,6 +17,34 @@ fn the_steady_state_is_compared_with_where_networks_are() {
     world.route("osaka", "172.30.1.0/24", "vpnosaka", RouteOrigin::Static);
     let lines: Vec<String> = drift(&sites, &map(), &world.picture).iter().map(ToString::to_string).collect();
     assert!(lines[0].contains("its tables cannot be compared: route 172.30.1.0/24 in osaka-main"), "{lines:?}");
+}
+
+#[test]
+fn a_host_that_host_routes_lead_is_apart_where_all_tables_agree_on_its_site() {
+    let (networks, [ec2, tokyo]) = (BTreeSet::from([network("app")]), ["ec2-tokyo", "nc2-tokyo"].map(site));
+    let host: std::net::Ipv4Addr = "172.30.1.34".parse().unwrap();
+    let ahead = BTreeMap::from([(tokyo.clone(), BTreeSet::from([host]))]);
+    let mut world = story();
+    assert_eq!(apart(&networks, &ec2, &map(), &world.picture, None), BTreeMap::new());
+    world.route("tokyo", "172.30.1.34/32", "nctokyo", RouteOrigin::Static);
+    world.route("osaka", "172.30.1.34/32", "peer", RouteOrigin::Static);
+    assert_eq!(apart(&networks, &ec2, &map(), &world.picture, None), ahead);
+    assert_eq!(apart(&networks, &tokyo, &map(), &world.picture, None), BTreeMap::new(), "it is where they all go");
+
+    // The network follows and the host routes go; taken back, they are there again.
+    let plan = plan_move(&Move::whole(&networks, &tokyo), &map(), &world.picture).unwrap();
+    assert_eq!(apart(&networks, &ec2, &map(), &world.picture, Some(&plan)), BTreeMap::new());
+    let mut after = world.picture.clone();
+    apply(&mut after, plan.steps());
+    let undo = plan_undo(&plan, &ec2, &map(), &after).unwrap();
+    assert_eq!(apart(&networks, &ec2, &map(), &after, Some(&undo)), ahead);
+    assert_eq!(check(&undo, &after, &map()), Ok(()));
+    apply(&mut after, undo.steps());
+    assert_eq!(after, world.picture);
+
+    // A host route that follows no site is nobody's who went ahead.
+    world.route("osaka", "172.30.1.34/32", "vpnosaka", RouteOrigin::Static);
+    assert_eq!(apart(&networks, &ec2, &map(), &world.picture, None), BTreeMap::new());
 }
 
 /// AWS, "Quotas for your transit gateways": 10,000 routes of a transit gateway over all its tables.
