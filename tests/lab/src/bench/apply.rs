@@ -1,18 +1,15 @@
 //! Plans applied as `swap-route` does, from the decision to the last route accepted.
 
 use super::watched::{Record, SlowJournal, Watched};
-use super::worlds::{ATTACHMENTS, BY_LIST, LIST, many, story};
+use super::worlds::{By, many, story};
 use super::{Calls, Figure};
 use crate::error::BoxError;
 use aws_config::{BehaviorVersion, Region as SdkRegion};
 use aws_credential_types::Credentials;
 use holdfast_aws_network::{AwsNetwork, read_picture_towards, scopes_of};
 use holdfast_journal::{Applied, Desk, Holder, Intent, Limits, MemoryJournal, Operation, Standing, apply};
-use holdfast_model::{
-    AttachmentId, Clock, MapRef, NetworkMap, NetworkName, OperationId, PrefixListId, RouteTableId, Scope, SiteName,
-    TableName,
-};
-use holdfast_plan::{Move, Place, Plan, RouteValue, Step, check, plan_move};
+use holdfast_model::{Clock, MapRef, NetworkMap, NetworkName, OperationId, Scope, SiteName};
+use holdfast_plan::{Move, Plan, check, plan_move};
 use holdfast_sim::{Options, Sim, World};
 use holdfast_swap_route::AwsTables;
 use jiff::{SignedDuration, Timestamp};
@@ -55,9 +52,7 @@ pub(super) async fn round_trips() -> Result<Figure, BoxError> {
 
 /// 1,000 static prefixes in one table.
 pub(super) async fn static_routes() -> Result<Figure, BoxError> {
-    let (world, map) = many(1000)?;
-    let networks = map.networks.keys().cloned().collect();
-    let took = moved(world, &map, &networks, "b").await?;
+    let took = all_of(1000, By::Routes).await?;
     Ok(Figure {
         name: "1,000 static prefixes in one table",
         value: took.seconds,
@@ -71,8 +66,8 @@ pub(super) async fn static_routes() -> Result<Figure, BoxError> {
 
 /// 1,000 prefixes in a prefix list, against one.
 pub(super) async fn prefix_list() -> Result<Figure, BoxError> {
-    let one = reference(1).await?;
-    let took = reference(1000).await?;
+    let one = all_of(1, By::List).await?;
+    let took = all_of(1000, By::List).await?;
     Ok(Figure {
         name: "1,000 prefixes in a prefix list: mutating calls",
         value: took.calls.mutating as f64,
@@ -83,32 +78,10 @@ pub(super) async fn prefix_list() -> Result<Figure, BoxError> {
     })
 }
 
-async fn reference(count: u32) -> Result<Took, BoxError> {
-    let (world, map) = many(count)?;
-    let attachment = |at: &str| Ok::<_, BoxError>(RouteValue::Static { attachment: AttachmentId::parse(at)? });
-    let [from, to] = ATTACHMENTS;
-    let table = map.route_tables.values().next().ok_or("the map has no table")?;
-    let networks: BTreeSet<NetworkName> = map.networks.keys().cloned().collect();
-    let step = Step {
-        table: RouteTableId::parse(BY_LIST)?,
-        name: TableName::parse("by-list")?,
-        tag: None,
-        scope: Scope { account: table.account.clone(), region: table.region.clone() },
-        networks: networks.clone(),
-        place: Place::Reference {
-            list: PrefixListId::parse(LIST)?,
-            prefixes: map.networks.values().map(|network| network.prefix).collect(),
-        },
-        before: attachment(from)?,
-        after: attachment(to)?,
-        why: "measured".to_owned(),
-    };
-    // Of one network only its lock counts: the list is one place of one table.
-    let networks = networks.into_iter().take(1).collect();
-    let plan = Plan { networks, to: SiteName::parse("b")?, hosts: None, stages: vec![vec![step]] };
-    let sim = Sim::start(world, Options::default()).await?;
-    let clients = clients(&sim, &map).await;
-    applied(&sim, &clients, plan).await
+/// Moves all of many networks of one table.
+async fn all_of(count: u32, by: By) -> Result<Took, BoxError> {
+    let (world, map) = many(count, by)?;
+    moved(world, &map, &map.networks.keys().cloned().collect(), "b").await
 }
 
 /// Moves networks: reads, plans and checks, and then measures.

@@ -13,34 +13,34 @@ pub(super) fn story() -> Result<(World, NetworkMap), BoxError> {
     Ok((world, map))
 }
 
-/// One transit gateway with `count` networks that all lie at site `a`, each with a static route in its one table.
-pub(super) fn many(count: u32) -> Result<(World, NetworkMap), BoxError> {
+/// How a table leads many networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A static route for each.
+    Routes,
+    /// A reference to one prefix list.
+    List,
+}
+
+/// One transit gateway with `count` networks that all lie at site `a`, and its one table that leads there.
+pub(super) fn many(count: u32, by: By) -> Result<(World, NetworkMap), BoxError> {
+    let prefixes: Vec<String> = (0..count).map(|n| format!("100.{}.{}.0/24", 64 + n / 256, n % 256)).collect();
     let mut routes = String::new();
     let mut networks = String::new();
-    for n in 0..count {
-        let prefix = format!("100.{}.{}.0/24", 64 + n / 256, n % 256);
-        writeln!(routes, "              - {{ prefix: {prefix}, attachment: a }}")?;
+    for (n, prefix) in prefixes.iter().enumerate() {
+        if by == By::Routes {
+            writeln!(routes, "              - {{ prefix: {prefix}, attachment: a }}")?;
+        }
         writeln!(networks, "  n{n}: {{ prefix: {prefix}, subnets: {{ a: n{n}, b: n{n} }} }}")?;
     }
-    let world = WORLD.replace("ROUTES\n", &routes).replace("ENTRIES", &entries(count));
-    let map = MAP.replace("NETWORKS\n", &networks);
+    if by == By::List {
+        writeln!(routes, "              - {{ prefix_list: all, attachment: a }}")?;
+    }
+    let world = WORLD.replace("ROUTES\n", &routes).replace("ENTRIES", &prefixes.join(", "));
+    let list = if by == By::List { "    prefix_list: pl-00000000000000001\n" } else { "" };
+    let map = MAP.replace("NETWORKS\n", &networks).replace("LIST\n", list);
     Ok((World::from_yaml(&world)?, NetworkMap::parse(&map).map_err(|errors| format!("{errors:?}"))?))
 }
-
-/// Prefixes of the networks of [`many`], as YAML entries.
-fn entries(count: u32) -> String {
-    let all: Vec<String> = (0..count).map(|n| format!("100.{}.{}.0/24", 64 + n / 256, n % 256)).collect();
-    all.join(", ")
-}
-
-/// The prefix list of [`many`], which holds all its networks.
-pub(super) const LIST: &str = "pl-00000000000000001";
-
-/// A table that has a reference to the list and no route.
-pub(super) const BY_LIST: &str = "tgw-rtb-00000000000000002";
-
-/// Attachments of the two sites.
-pub(super) const ATTACHMENTS: [&str; 2] = ["tgw-attach-00000000000000001", "tgw-attach-00000000000000002"];
 
 const WORLD: &str = r#"
 default_account: "111122223333"
@@ -81,7 +81,6 @@ regions:
             propagations: [a, b, office]
             routes:
 ROUTES
-          - { name: by-list, id: tgw-rtb-00000000000000002, routes: [{ prefix_list: all, attachment: a }] }
 "#;
 
 const MAP: &str = r#"
@@ -100,6 +99,7 @@ route_tables:
     account: main
     region: eu-west-1
     id: tgw-rtb-00000000000000001
+LIST
     next_hops:
       a: { kind: attachment, id: tgw-attach-00000000000000001 }
       b: { kind: attachment, id: tgw-attach-00000000000000002 }
