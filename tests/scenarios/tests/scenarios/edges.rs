@@ -128,7 +128,7 @@ async fn lease(lab: &Lab, machine: &str, taken: &mut BTreeSet<Edge>) {
     let early = run(lab, machine, input(machine)).await;
     held(&early, "may still have a call under way");
     note_retries(machine, &early, taken);
-    leases_run_out(lab).await;
+    leases_run_out(lab, &["app"]).await;
     green(&run(lab, machine, input(machine)).await);
 }
 

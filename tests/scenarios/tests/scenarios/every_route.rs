@@ -1,6 +1,7 @@
 //! Every kind of route at once, through the whole of it: `worlds/every-route.yaml` and its network map.
 
-use crate::support::{changes, green, held, lab_with, last_call, power};
+use crate::routes_killed::never_worse;
+use crate::support::{begin_and_kill_in, changes, green, held, lab_with, last_call, leases_run_out, power, power_some};
 use crate::tables::{Tables, changed, tables};
 use holdfast_lab::{Execution, Lab, LabOptions, Source, network_map, query};
 use holdfast_sim::dataplane::{ProbeRequest, probes};
@@ -27,6 +28,7 @@ async fn every_kind_of_route_follows_the_machines_and_comes_back() {
     what_stands_against_the_last_network(&lab).await;
     the_last_network(&lab).await;
     to_the_other_region_and_back(&lab).await;
+    without_the_first_region(&lab).await;
     back_to_ec2(&lab, &on_ec2).await;
 }
 
@@ -70,13 +72,18 @@ async fn one_machine_ahead(lab: &Lab, on_ec2: &Tables) {
     run(lab, "failover", json!({"networks": ["app"], "to": "east", "hosts": [WEB]})).await;
     assert_eq!(changed(on_ec2, &tables(lab)), with_host);
     served(lab, &[WEB], "pc-east");
+    // Half of the network is there and half of it here: a drill finds each where its route leads, and says what a failover of all would do.
+    for to in ["east", "legacy"] {
+        let drill = run(lab, "drill", json!({"networks": ["app"], "to": to})).await;
+        assert!(drill.words().contains("nothing is wrong in"), "{}", drill.words());
+    }
 }
 
 /// The network follows: its host routes collapse into it. The legacy VPC stays connected as long as the other network is there.
 async fn the_rest_of_its_network(lab: &Lab) {
     let before = tables(lab);
     migrated(lab, "rest").await;
-    run(lab, "cutover", json!({"wave": "rest"})).await;
+    let whole = run(lab, "cutover", json!({"wave": "rest"})).await;
     let (host, network) = ("172.30.1.11/32", "172.30.1.0/24");
     assert_eq!(
         changed(&before, &tables(lab)),
@@ -95,6 +102,20 @@ async fn the_rest_of_its_network(lab: &Lab) {
     );
     served(lab, &[WEB, BATCH], "pc-east");
     served(lab, &[LEDGER], "i-0e11");
+
+    // Taken back, the machine that went ahead keeps its host routes.
+    let undo = json!({"undo": operation(&whole)});
+    refused(lab, undo.clone(), &["EvidenceAgainst", "batch"]).await;
+    power_some(lab, "pc-east", Power::Off, |name| name == "batch");
+    instances(lab, "StartInstances", &INSTANCES[1..2]).await;
+    run(lab, "failover", undo).await;
+    assert_eq!(tables(lab), before);
+    served(lab, &[WEB], "pc-east");
+    served(lab, &[BATCH, LEDGER], "i-0e11");
+    instances(lab, "StopInstances", &INSTANCES[1..2]).await;
+    power_some(lab, "pc-east", Power::On, |name| name == "batch");
+    run(lab, "failover", json!({"networks": ["app"], "to": "east"})).await;
+    served(lab, &[WEB, BATCH], "pc-east");
 }
 
 /// An aggregate whose other network stays, a prefix list with somebody else's prefix, a table named under an account that does not own it.
@@ -153,6 +174,7 @@ async fn to_the_other_region_and_back(lab: &Lab) {
     let at_east = tables(lab);
     let [west, east] = ["west", "east"].map(|to| json!({"networks": ["app", "db"], "to": to}));
     recover(lab).await;
+    killed_at(lab, WEST, &west, "ModifyTransitGatewayPrefixListReference").await;
     let there = execute(lab, WEST, "failover", west.clone()).await;
     green(&there);
     let mut follows = Vec::new();
@@ -172,6 +194,7 @@ async fn to_the_other_region_and_back(lab: &Lab) {
     follows.sort();
     assert_eq!(seen, follows);
     served(lab, &ALL, "pc-west");
+    leases_run_out(lab, &["app", "db"]).await;
 
     recover(lab).await;
     run(lab, "failover", east).await;
@@ -179,21 +202,71 @@ async fn to_the_other_region_and_back(lab: &Lab) {
     served(lab, &ALL, "pc-east");
 
     recover(lab).await;
+    killed_at(lab, EAST, &west, "ReplaceRoute").await;
     let there = run(lab, "failover", west).await;
     served(lab, &ALL, "pc-west");
+    leases_run_out(lab, &["app", "db"]).await;
     recover(lab).await;
     run(lab, "failover", json!({"undo": operation(&there)})).await;
     assert_eq!(tables(lab), at_east);
     served(lab, &ALL, "pc-east");
 }
 
+/// The first Region is lost with all at its site; the other one drives, and reconciles when the first is back.
+async fn without_the_first_region(lab: &Lab) {
+    let at_east = tables(lab);
+    lost(lab, true).await;
+    lab.control().post("/recovery-plans/all/failover", &json!({"kind": "unplanned"})).await.unwrap();
+    let west = json!({"networks": ["app", "db"], "to": "west", "lost": EAST});
+    let since = last_call(lab).await;
+    let without = execute(lab, WEST, "failover", west).await;
+    green(&without);
+    assert_eq!(
+        changed(&at_east, &tables(lab)),
+        ["- west 172.30.0.0/16 -> east-west", "+ west 172.30.0.0/16 -> nc2-west"]
+    );
+    let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+    let called =
+        log.as_array().unwrap().iter().filter(|call| call["region"] == EAST || call["source"] == "prism:pc-east");
+    assert_eq!(called.collect::<Vec<_>>(), Vec::<&Value>::new());
+    assert!(log.as_array().unwrap().len() > 30, "the log is not where this test looks");
+    for address in ALL {
+        assert!(asked(lab, "depot", address)["answered_by"].to_string().contains("pc-west"));
+    }
+
+    lost(lab, false).await;
+    let reconcile = json!({"reconcile": ["app", "db"]});
+    held(&execute(lab, WEST, "failover", reconcile.clone()).await, "runs at `east`");
+    power(lab, "pc-east", Power::Off);
+    green(&execute(lab, WEST, "failover", reconcile).await);
+    served(lab, &ALL, "pc-west");
+}
+
+/// Cuts the first Region off with its Prism Central, or brings it back.
+async fn lost(lab: &Lab, lost: bool) {
+    for place in [format!("/regions/{EAST}"), "/prism/pc-east".to_owned()] {
+        lab.control().post(&place, &json!({"lost": lost})).await.unwrap();
+    }
+}
+
+/// `swap-route` dies before such a call, and started again after one.
+async fn killed_at(lab: &Lab, region: &str, input: &Value, action: &str) {
+    for when in ["before", "after"] {
+        let call = json!({"function": "holdfast-swap-route", "service": "ec2", "action": action});
+        let hold = json!({"match": call, "when": when});
+        let dead = begin_and_kill_in(lab, region, "failover", input, hold).await;
+        held(&dead.unwrap_or_else(|| panic!("{action} was not called")), "Runtime.ExitError");
+        never_worse(lab, &format!("{when} {action}"));
+    }
+}
+
 /// From the other Region straight to EC2: the legacy VPC is connected again before anything leads there, and every table is as it was at first.
 async fn back_to_ec2(lab: &Lab, on_ec2: &Tables) {
-    recover(lab).await;
-    run(lab, "failover", json!({"networks": ["app", "db"], "to": "west"})).await;
     power(lab, "pc-west", Power::Off);
     instances(lab, "StartInstances", &INSTANCES).await;
-    run(lab, "failover", json!({"networks": ["app", "db"], "to": "legacy"})).await;
+    let home = json!({"networks": ["app", "db"], "to": "legacy"});
+    killed_at(lab, EAST, &home, "EnableTransitGatewayRouteTablePropagation").await;
+    run(lab, "failover", home).await;
     assert_eq!(changed(on_ec2, &tables(lab)), Vec::<String>::new());
     served(lab, &ALL, "i-0e11");
     let bench = asked(lab, "bench", WEB);

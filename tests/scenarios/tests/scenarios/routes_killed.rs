@@ -117,7 +117,7 @@ async fn with_fresh_evidence(lab: &Lab) -> Value {
 }
 
 /// The machines have left: until the routes follow some addresses do not answer, but nothing loops and nothing is dropped that had a route.
-fn never_worse(lab: &Lab, case: &str) {
+pub fn never_worse(lab: &Lab, case: &str) {
     for client in ["campus", "depot", "desk", "monitor"] {
         for address in ALL {
             let seen = asked(lab, client, address);

@@ -171,19 +171,30 @@ pub async fn person(lab: &Lab, service: &str, form: &[(&str, &str)]) -> String {
 /// Starts an execution, kills the process whose call the hold catches, and returns the ended execution; none when it ended
 /// without such a call.
 pub async fn begin_and_kill_if_held(lab: &Lab, machine: &str, input: &Value, hold: Value) -> Option<Execution> {
+    begin_and_kill_in(lab, TOKYO, machine, input, hold).await
+}
+
+/// The same in any Region.
+pub async fn begin_and_kill_in(
+    lab: &Lab,
+    region: &str,
+    machine: &str,
+    input: &Value,
+    hold: Value,
+) -> Option<Execution> {
     let hold = lab.control().post("/holds", &hold).await.unwrap();
     let hold = format!("/holds/{}", hold["id"].as_str().map_or_else(|| hold["id"].to_string(), str::to_owned));
-    let arn = lab.begin(TOKYO, machine, input).await.unwrap();
+    let arn = lab.begin(region, machine, input).await.unwrap();
     let held = async { while lab.control().get(&format!("{hold}?wait_ms=1000")).await.unwrap()["state"] != "held" {} };
     tokio::select! {
         () = held => {}
-        ended = lab.finish(TOKYO, &arn) => {
+        ended = lab.finish(region, &arn) => {
             green(&ended.unwrap());
             return None;
         }
     }
     lab.control().post(&format!("{hold}/kill"), &json!({})).await.unwrap();
-    Some(lab.finish(TOKYO, &arn).await.unwrap())
+    Some(lab.finish(region, &arn).await.unwrap())
 }
 
 /// Calls a function as its state machine would: its output, or the error that the state machine would see.
@@ -216,12 +227,14 @@ pub async fn invoke_and_kill(lab: &Lab, function: &str, input: &Value, hold: Val
     true
 }
 
-/// What waiting for the lease of a dead writer would do: another intent may begin.
-pub async fn leases_run_out(lab: &Lab) {
-    let key = json!({"pk": {"S": "network#app"}, "sk": {"S": "lock"}});
-    let item = dynamodb(lab, "GetItem", json!({"TableName": "holdfast-operations", "Key": key})).await;
-    assert!(item["Item"].is_object(), "the lock item is not where this test looks");
-    dynamodb(lab, "DeleteItem", json!({"TableName": "holdfast-operations", "Key": key})).await;
+/// What waiting for the leases of dead writers would do: another intent may begin on these networks.
+pub async fn leases_run_out(lab: &Lab, networks: &[&str]) {
+    for network in networks {
+        let key = json!({"pk": {"S": format!("network#{network}")}, "sk": {"S": "lock"}});
+        let item = dynamodb(lab, "GetItem", json!({"TableName": "holdfast-operations", "Key": key})).await;
+        assert!(item["Item"].is_object(), "the lock item is not where this test looks");
+        dynamodb(lab, "DeleteItem", json!({"TableName": "holdfast-operations", "Key": key})).await;
+    }
 }
 
 /// One DynamoDB call of a person.
@@ -260,9 +273,14 @@ pub fn power_off(lab: &Lab, prism: &str) {
 
 /// A person powers every VM of a Prism Central on or off.
 pub fn power(lab: &Lab, prism: &str, to: Power) {
+    power_some(lab, prism, to, |_| true);
+}
+
+/// A person powers the VMs of a Prism Central whose name it likes on or off.
+pub fn power_some(lab: &Lab, prism: &str, to: Power, like: impl Fn(&str) -> bool) {
     let mut world = lab.sim().shared().world();
-    let vms: Vec<_> = world.prisms[prism].vms.keys().copied().collect();
-    for vm in vms {
+    let vms = world.prisms[prism].vms.iter().filter(|(_, vm)| like(&vm.name));
+    for vm in vms.map(|(id, _)| *id).collect::<Vec<_>>() {
         world.prisms.get_mut(prism).unwrap().vms.get_mut(&vm).unwrap().power = to;
         let signal = match to {
             Power::On => Signal::Booted { vm },
