@@ -3,7 +3,7 @@
 use crate::bad_input::refused;
 use crate::support::{
     TOKYO, ec2, fault, green, held, invoke, no_faults, patient_map, power_off, probes, published, recover, run,
-    story_world, tables, to,
+    story_world, swap_with_fresh_evidence, tables, to,
 };
 use holdfast_lab::{Lab, query};
 use holdfast_sim::World;
@@ -60,16 +60,7 @@ pub async fn load_balancer_targets(lab: &Lab) -> Value {
     let app = "target i-0a1b2c3d4e5f60035 of target group front";
     refused(lab, "cutover", json!({"wave": "wave-1"}), &[web, app, "`policy.accept_stranded` as `front`"]).await;
 
-    let subject = json!({"kind": "failover", "request": to("nc2-tokyo")});
-    let watch = json!({"schema_version": 1, "execution": "alone", "subject": subject});
-    let seen = invoke(lab, "holdfast-watch", &watch).await.unwrap();
-    let swap = json!({
-        "schema_version": 1,
-        "execution": "alone",
-        "action": "apply",
-        "request": to("nc2-tokyo"),
-        "evidence": seen["evidence"],
-    });
+    let swap = swap_with_fresh_evidence(lab, to("nc2-tokyo")).await;
     let before = tables(lab).await;
     let error = invoke(lab, "holdfast-swap-route", &swap).await.unwrap_err();
     assert!([web, app].iter().all(|target| error["errorMessage"].as_str().unwrap().contains(target)), "{error}");
@@ -108,12 +99,40 @@ pub async fn an_attachment_that_is_not_available(lab: &Lab) {
     recover(lab).await;
 }
 
+/// What is older than policy is not acted on: evidence, and the plan of an operation that cannot be finished.
+async fn too_old(lab: &Lab) {
+    let impatient = |key: &str| {
+        published(lab, &format!("{}  {key}: 1\n", patient_map().replace("  evidence_max_age_seconds: 300\n", "")))
+    };
+    lab.publish(&impatient("evidence_max_age_seconds")).await.unwrap();
+    let swap = swap_with_fresh_evidence(lab, to("nc2-osaka")).await;
+    let error = loop {
+        let error = invoke(lab, "holdfast-swap-route", &swap).await.unwrap_err();
+        if error["errorType"] != "SwapIncomplete" {
+            break error;
+        }
+    };
+    assert_eq!(error["errorType"], "EvidenceStale", "{error}");
+    assert!(error["errorMessage"].as_str().unwrap().contains("policy allows 1 s; take it again"), "{error}");
+
+    lab.publish(&impatient("plan_max_age_seconds")).await.unwrap();
+    let execution = loop {
+        let execution = run(lab, "failover", to("nc2-osaka")).await;
+        if !execution.cause.contains("SwapIncomplete") {
+            break execution;
+        }
+    };
+    held(&execution, "policy allows 1 s (`plan_max_age_seconds`); take it back with `{\"undo\": \"op-");
+    lab.publish(&published(lab, &patient_map())).await.unwrap();
+}
+
 pub async fn operations_and_drift(lab: &Lab) {
     // Another operation is open.
     recover(lab).await;
     let denied = json!({"kind": "error", "code": "UnauthorizedOperation", "status": 403, "message": "injected"});
-    fault(lab, json!({"service": "ec2", "region": TOKYO, "action": "ReplaceTransitGatewayRoute"}), 0, 1, denied).await;
+    fault(lab, json!({"service": "ec2", "region": TOKYO, "action": "ReplaceTransitGatewayRoute"}), 0, 99, denied).await;
     held(&run(lab, "failover", to("nc2-osaka")).await, "SwapIncomplete");
+    too_old(lab).await;
     no_faults(lab).await;
     recover(lab).await;
     refused(lab, "failover", to("nc2-tokyo"), &["OperationOpen"]).await;

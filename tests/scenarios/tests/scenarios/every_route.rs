@@ -1,6 +1,6 @@
 //! Every kind of route at once, through the whole of it: `worlds/every-route.yaml` and its network map.
 
-use crate::routes_killed::never_worse;
+use crate::routes_disturbed::never_worse;
 use crate::support::{begin_and_kill_in, changes, green, held, lab_with, last_call, leases_run_out, power, power_some};
 use crate::tables::{Tables, changed, tables};
 use holdfast_lab::{Execution, Lab, LabOptions, Source, network_map, query};
@@ -64,8 +64,9 @@ async fn one_machine_ahead(lab: &Lab, on_ec2: &Tables) {
     refused(lab, undo.clone(), &["EvidenceAgainst", "web"]).await;
     power(lab, "pc-east", Power::Off);
     instances(lab, "StartInstances", &INSTANCES[..1]).await;
-    run(lab, "failover", undo).await;
+    run(lab, "failover", undo.clone()).await;
     assert_eq!(tables(lab), *on_ec2);
+    refused(lab, undo, &["NotUndoable", "was already taken back by op-"]).await;
     served(lab, &ALL, "i-0e11");
     instances(lab, "StopInstances", &INSTANCES[..1]).await;
     power(lab, "pc-east", Power::On);

@@ -1,7 +1,8 @@
 //! `swap-route` killed at every call that it makes, and the same input started again.
 
 use crate::support::{
-    TOKYO, begin_and_kill_if_held, cut_over, forget, green, invoke, invoke_and_kill, probes, recover, run, to,
+    TOKYO, begin_and_kill_if_held, cut_over, forget, green, invoke, invoke_and_kill, probes, recover, run,
+    swap_with_fresh_evidence, to,
 };
 use holdfast_lab::Lab;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ async fn swap_route_killed_at_any_call_is_finished_by_the_same_input() {
     for call in 0..MANY {
         begin_again(&lab, &before).await;
         if call % 10 == 0 {
-            input = with_fresh_evidence(&lab).await;
+            input = swap_with_fresh_evidence(&lab, to("nc2-osaka")).await;
         }
         let when = if call % 2 == 0 { "before" } else { "after" };
         let hold = json!({"match": {"source": "aws", "function": FUNCTION}, "skip": call, "when": when});
@@ -59,20 +60,6 @@ async fn swap_route_killed_at_any_call_is_finished_by_the_same_input() {
 async fn begin_again(lab: &Lab, world: &holdfast_sim::World) {
     *lab.sim().shared().world() = world.clone();
     forget(lab, "holdfast-operations", "evidence#").await;
-}
-
-/// What the state machine gives `swap-route`, with evidence that is young enough for a while.
-async fn with_fresh_evidence(lab: &Lab) -> Value {
-    let subject = json!({"kind": "failover", "request": to("nc2-osaka")});
-    let watch = json!({"schema_version": 1, "execution": "killed", "subject": subject});
-    let seen = invoke(lab, "holdfast-watch", &watch).await.unwrap_or_else(|error| panic!("{error}"));
-    json!({
-        "schema_version": 1,
-        "execution": "killed",
-        "action": "apply",
-        "request": to("nc2-osaka"),
-        "evidence": seen["evidence"],
-    })
 }
 
 /// The VMs have left Tokyo: until the routes follow nobody answers, but nothing loops and nothing is dropped that had a route.

@@ -1,6 +1,8 @@
 //! Tokyo is lost: Osaka drives without one call to it; then Tokyo is back, with the old VMs running.
 
-use crate::support::{OSAKA, TOKYO, cut_over_with, dynamodb, green, held, last_call, power_off, probes};
+use crate::support::{
+    OSAKA, TOKYO, cut_over_with, dynamodb, fault, green, held, last_call, no_faults, power_off, probes, recover, to,
+};
 use holdfast_lab::{Consistency, Lab};
 use serde_json::{Value, json};
 
@@ -17,14 +19,16 @@ async fn without_one_call_to_the_lost_region_and_back_on_eventually_consistent_t
 async fn driven_from_osaka(tables: Consistency) {
     let lab = cut_over_with(tables).await;
     if tables == Consistency::Eventual {
-        let other = failover(&lab, json!({"networks": ["app"], "to": "nc2-osaka"})).await;
+        let other = failover(&lab, to("nc2-osaka")).await;
         held(&other, "only ap-northeast-1 writes to them");
+    } else {
+        in_the_middle_of_a_failover(&lab).await;
     }
     tokyo(&lab, true).await;
     lab.control().post("/recovery-plans/app/failover", &json!({"kind": "unplanned"})).await.unwrap();
 
     // Nobody declared Tokyo lost: what cannot be read is unknown, and nothing is changed.
-    held(&failover(&lab, json!({"networks": ["app"], "to": "nc2-osaka"})).await, "ap-northeast-1");
+    held(&failover(&lab, to("nc2-osaka")).await, "ap-northeast-1");
     held(&failover(&lab, lost("nc2-tokyo")).await, "which is declared lost");
 
     let since = last_call(&lab).await;
@@ -49,6 +53,23 @@ async fn driven_from_osaka(tables: Consistency) {
         assert!(seen(&lab, vantage).await.contains("pc-osaka"), "{tables:?}");
     }
     held(&lab.run(home, "failover", &reconcile).await.unwrap(), "no Region owes anything for network `app`");
+}
+
+/// Tokyo goes when a planned failover has changed the routes of Osaka and not yet those of Tokyo; it is made whole later, and everything goes back.
+async fn in_the_middle_of_a_failover(lab: &Lab) {
+    recover(lab).await;
+    let denied = json!({"kind": "error", "code": "UnauthorizedOperation", "status": 403, "message": "injected"});
+    fault(lab, json!({"service": "ec2", "region": TOKYO, "action": "ReplaceTransitGatewayRoute"}), 0, 1, denied).await;
+    held(&failover(lab, to("nc2-osaka")).await, "SwapIncomplete");
+    no_faults(lab).await;
+    tokyo(lab, true).await;
+    green(&failover(lab, lost("nc2-osaka")).await);
+    tokyo(lab, false).await;
+    assert!(seen(lab, 1).await.contains("pc-osaka") && !seen(lab, 0).await.contains("pc-osaka"));
+    green(&failover(lab, json!({"reconcile": ["app"]})).await);
+    assert!(seen(lab, 1).await.contains("pc-osaka") && seen(lab, 0).await.contains("pc-osaka"));
+    recover(lab).await;
+    green(&failover(lab, to("nc2-tokyo")).await);
 }
 
 /// Starts a failover in Osaka.

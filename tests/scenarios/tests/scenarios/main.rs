@@ -16,7 +16,7 @@ mod lost;
 mod nics_killed;
 mod parts;
 mod races;
-mod routes_killed;
+mod routes_disturbed;
 mod served;
 mod story;
 mod support;

@@ -208,6 +208,15 @@ pub async fn invoke(lab: &Lab, function: &str, input: &Value) -> Result<Value, V
     if failed { Err(output) } else { Ok(output) }
 }
 
+/// What the state machine gives `swap-route` for a failover, with evidence that is taken now.
+pub async fn swap_with_fresh_evidence(lab: &Lab, request: Value) -> Value {
+    let subject = json!({"kind": "failover", "request": request});
+    let watch = json!({"schema_version": 1, "execution": "alone", "subject": subject});
+    let seen = invoke(lab, "holdfast-watch", &watch).await.unwrap_or_else(|error| panic!("{error}"));
+    let evidence = seen["evidence"].clone();
+    json!({"schema_version": 1, "execution": "alone", "action": "apply", "request": request, "evidence": evidence})
+}
+
 /// Calls a function and kills its process at the call that the hold catches; false when it ended without such a call.
 pub async fn invoke_and_kill(lab: &Lab, function: &str, input: &Value, hold: Value) -> bool {
     let hold = lab.control().post("/holds", &hold).await.unwrap();

@@ -1,7 +1,7 @@
-//! `swap-route` killed around every change that it makes, on a move that holds every kind of step at once, and the same input started again.
+//! `swap-route` disturbed at every change that it makes, on a move that holds every kind of step at once, and the same input started again.
 
 use crate::every_route::{ALL, asked, captured, migrated, recover, run, served};
-use crate::support::{forget, invoke, invoke_and_kill, last_call, restore};
+use crate::support::{fault, forget, invoke, invoke_and_kill, last_call, no_faults, restore, swap_with_fresh_evidence};
 use crate::tables::tables;
 use holdfast_lab::Lab;
 use holdfast_sim::World;
@@ -12,7 +12,7 @@ const FUNCTION: &str = "holdfast-swap-route";
 /// One machine is ahead at `east` by host routes, the rest at `legacy`; all machines are at `west` now, and both networks follow: creates, replaces and
 /// deletes in transit gateway and VPC tables, a reference, an aggregate, blackholes, and propagations that go off.
 #[tokio::test(flavor = "multi_thread")]
-async fn swap_route_killed_around_any_kind_of_change_is_finished_by_the_same_input() {
+async fn swap_route_disturbed_at_any_kind_of_change_is_finished_by_the_same_input() {
     let lab = &captured().await;
     migrated(lab, "first").await;
     run(lab, "cutover", json!({"wave": "first"})).await;
@@ -28,31 +28,25 @@ async fn swap_route_killed_around_any_kind_of_change_is_finished_by_the_same_inp
     before.switches.ec2.prefix_list_pending_reads = 0;
     before.switches.ec2.attachment_pending_reads = 0;
 
-    // Without a death, to know the calls.
+    let request = json!({"networks": ["app", "db"], "to": "west"});
+    // Without a disturbance, to know the calls.
     begin_again(lab, &before).await;
-    let mut input = with_fresh_evidence(lab).await;
+    let mut input = swap_with_fresh_evidence(lab, request.clone()).await;
     let since = last_call(lab).await;
-    finished(lab, &input, "alive").await;
+    finished(lab, &input, "undisturbed").await;
     let calls = calls(lab, since).await;
     let right = tables(lab);
-    let mut killed = 0;
+    let mut disturbed = 0;
     for (at, change) in calls.iter().enumerate() {
-        // A death before the journal takes an entry is the death after the last change before it.
-        let moments: &[&str] = match change {
-            Change::OfRoutes => &["before", "after"],
-            Change::OfJournal => &["after"],
-            Change::Nothing => &[],
-        };
-        for when in moments {
+        for how in change.disturbances() {
             begin_again(lab, &before).await;
-            if killed % 20 == 0 {
-                input = with_fresh_evidence(lab).await;
+            if disturbed % 20 == 0 {
+                input = swap_with_fresh_evidence(lab, request.clone()).await;
             }
-            let case = format!("call {at} of {} {when}", calls.len());
-            let hold = json!({"match": {"source": "aws", "function": FUNCTION}, "skip": at, "when": when});
-            assert!(invoke_and_kill(lab, FUNCTION, &input, hold).await, "{case} was not made");
-            killed += 1;
-            if *when == "after" {
+            let case = format!("call {at} of {}, {how:?}", calls.len());
+            how.at(lab, at, &input, &case).await;
+            disturbed += 1;
+            if *how != How::Unheard {
                 still_pending(lab, &before);
             }
             never_worse(lab, &case);
@@ -61,9 +55,44 @@ async fn swap_route_killed_around_any_kind_of_change_is_finished_by_the_same_inp
             never_worse(lab, &case);
         }
     }
-    println!("killed {killed} times in {} calls", calls.len());
+    println!("disturbed {disturbed} times in {} calls", calls.len());
     served(lab, &ALL, "pc-west");
-    assert!(killed > 40, "{killed}");
+    assert!(disturbed > 60, "{disturbed}");
+}
+
+/// How one call of the function goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum How {
+    /// The process dies when the call has had its effect.
+    Killed,
+    /// The connection closes, and the call has no effect.
+    Unheard,
+    /// The connection closes instead of an answer, and the call has had its effect.
+    Unanswered,
+}
+
+impl How {
+    /// Starts the function with its call number `at` disturbed; that it ends well by itself is allowed where it lives.
+    async fn at(self, lab: &Lab, at: usize, input: &Value, case: &str) {
+        let pattern = json!({"source": "aws", "function": FUNCTION});
+        let skip = u32::try_from(at).unwrap();
+        let effect = match self {
+            How::Killed => {
+                let hold = json!({"match": pattern, "skip": skip, "when": "after"});
+                assert!(invoke_and_kill(lab, FUNCTION, input, hold).await, "{case} was not made");
+                return;
+            }
+            How::Unheard => "drop_request",
+            How::Unanswered => "drop_reply",
+        };
+        fault(lab, pattern, skip, 1, json!({"kind": effect})).await;
+        if let Err(error) = invoke(lab, FUNCTION, input).await {
+            assert_eq!(error["errorType"], "Unavailable", "{case}: {error}");
+        }
+        let left = lab.control().get("/faults").await.unwrap();
+        assert!(!left.to_string().contains("\"times\":1"), "{case} was not made: {left}");
+        no_faults(lab).await;
+    }
 }
 
 /// What was written is shown as `pending` once more.
@@ -95,6 +124,17 @@ enum Change {
     Nothing,
 }
 
+impl Change {
+    /// What is done to such a call. A death before it is the death after the change before it.
+    fn disturbances(&self) -> &'static [How] {
+        match self {
+            Change::OfRoutes => &[How::Killed, How::Unheard, How::Unanswered],
+            Change::OfJournal => &[How::Killed, How::Unanswered],
+            Change::Nothing => &[],
+        }
+    }
+}
+
 /// The calls that the function made, in their order.
 async fn calls(lab: &Lab, since: u64) -> Vec<Change> {
     let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
@@ -105,15 +145,6 @@ async fn calls(lab: &Lab, since: u64) -> Vec<Change> {
         (false, _) => Change::Nothing,
     };
     own.map(change).collect()
-}
-
-/// What the state machine gives `swap-route`, with evidence that is young enough for a while.
-async fn with_fresh_evidence(lab: &Lab) -> Value {
-    let request = json!({"networks": ["app", "db"], "to": "west"});
-    let subject = json!({"kind": "failover", "request": request});
-    let watch = json!({"schema_version": 1, "execution": "killed", "subject": subject});
-    let seen = invoke(lab, "holdfast-watch", &watch).await.unwrap_or_else(|error| panic!("{error}"));
-    json!({"schema_version": 1, "execution": "killed", "action": "apply", "request": request, "evidence": seen["evidence"]})
 }
 
 /// The machines have left: until the routes follow some addresses do not answer, but nothing loops and nothing is dropped that had a route.
