@@ -64,7 +64,8 @@ impl NetworkMap {
     }
 }
 
-/// A vantage without the entries that are withdrawn with a Region; none when it has no entry elsewhere.
+/// A vantage without the entries that are withdrawn with a Region, and without an attachment for replies there: they leave by the entry that is
+/// taken. None when it has no entry elsewhere.
 fn without(vantage: Vantage, lost: &Region) -> Option<Vantage> {
     match vantage {
         Vantage::Vpc { ref region, .. } => (region != lost).then_some(vantage),
@@ -80,12 +81,16 @@ fn without(vantage: Vantage, lost: &Region) -> Option<Vantage> {
             replies,
             probe,
         } => {
+            let home = region.clone();
             let first = EntryPoint { account, region, attachment: enters, advertised };
             let mut entries: Vec<EntryPoint> = std::iter::once(first).chain(or_enters).collect();
             if entries.iter().all(|entry| entry.region == *lost) {
                 return None;
             }
             entries.retain(|entry| entry.region != *lost || entry.advertised != Advertisement::Bgp);
+            let reply_region = reply_region.unwrap_or(home);
+            let kept = reply_leaves.filter(|_| reply_region != *lost).map(|leaves| (leaves, reply_region));
+            let (reply_leaves, reply_region) = kept.unzip();
             let mut entries = entries.into_iter();
             let EntryPoint { account, region, attachment: enters, advertised } = entries.next()?;
             Some(Vantage::OnPremises {
@@ -107,6 +112,7 @@ fn without(vantage: Vantage, lost: &Region) -> Option<Vantage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AttachmentId;
 
     fn example() -> NetworkMap {
         NetworkMap::parse(include_str!("../../../../../infra/network-map.example.yaml")).unwrap()
@@ -137,36 +143,62 @@ mod tests {
         );
     }
 
+    fn enters(map: &NetworkMap, name: &str) -> (Region, AttachmentId) {
+        let (region, enters) = map.vantages.get(&VantageName::parse(name).unwrap()).unwrap().enters();
+        (region.clone(), enters.clone())
+    }
+
+    /// The site in Tokyo with a further entry by BGP in Osaka.
+    fn both(advertised: Advertisement, leaves: Option<AttachmentId>, leaves_in: Option<Region>) -> Vantage {
+        let mut map = example();
+        let (osaka, at_osaka) = enters(&map, "onprem-osaka");
+        let tokyo = map.vantages.remove(&VantageName::parse("onprem-tokyo").unwrap()).unwrap();
+        let Vantage::OnPremises { account, prefixes, region, enters, replies, .. } = tokyo else { panic!("a VPC") };
+        let further = EntryPoint {
+            account: account.clone(),
+            region: osaka,
+            attachment: at_osaka,
+            advertised: Advertisement::Bgp,
+        };
+        Vantage::OnPremises {
+            prefixes,
+            account,
+            region,
+            enters,
+            advertised,
+            or_enters: vec![further],
+            reply_leaves: leaves,
+            reply_region: leaves_in,
+            replies,
+            probe: None,
+        }
+    }
+
     #[test]
     fn an_entry_by_bgp_is_withdrawn_and_others_go_on_attracting() {
-        let mut map = example();
-        let tokyo = map.vantages.remove(&VantageName::parse("onprem-tokyo").unwrap()).unwrap();
-        let Vantage::OnPremises { account, prefixes, region: home, enters, .. } = tokyo else { panic!("a VPC") };
-        let (osaka, at_osaka) = {
-            let (region, enters) = map.vantages.values().next().unwrap().enters();
-            (region.clone(), enters.clone())
-        };
+        let (osaka, _) = enters(&example(), "onprem-osaka");
+        let (home, _) = enters(&example(), "onprem-tokyo");
         for (advertised, left) in [(Advertisement::Bgp, &osaka), (Advertisement::Always, &home)] {
-            let further = EntryPoint {
-                account: account.clone(),
-                region: osaka.clone(),
-                attachment: at_osaka.clone(),
-                advertised: Advertisement::Bgp,
-            };
-            let both = Vantage::OnPremises {
-                prefixes: prefixes.clone(),
-                account: account.clone(),
-                region: home.clone(),
-                enters: enters.clone(),
-                advertised,
-                or_enters: vec![further],
-                reply_leaves: None,
-                reply_region: None,
-                replies: crate::Replies::Symmetric,
-                probe: None,
-            };
-            assert_eq!(without(both, &home).unwrap().enters().0, left);
+            assert_eq!(without(both(advertised, None, None), &home).unwrap().enters().0, left);
         }
+    }
+
+    #[test]
+    fn replies_do_not_leave_by_the_lost_region() {
+        let (osaka, at_osaka) = enters(&example(), "onprem-osaka");
+        let (home, at_home) = enters(&example(), "onprem-tokyo");
+        for leaves_in in [None, Some(home.clone())] {
+            let left = without(both(Advertisement::Bgp, Some(at_home.clone()), leaves_in), &home).unwrap();
+            let Vantage::OnPremises { ref reply_leaves, ref reply_region, .. } = left else { panic!("a VPC") };
+            assert_eq!((reply_leaves, reply_region), (&None, &None));
+            assert_eq!(left.reply_leaves(), (&osaka, &at_osaka));
+        }
+        // What leaves by a Region that is there goes on leaving by it, whichever Region is lost.
+        let left = without(both(Advertisement::Bgp, Some(at_osaka.clone()), Some(osaka.clone())), &home).unwrap();
+        assert_eq!(left.reply_leaves(), (&osaka, &at_osaka));
+        let left = without(both(Advertisement::Bgp, Some(at_home.clone()), None), &osaka).unwrap();
+        assert_eq!(left.reply_leaves(), (&home, &at_home));
+        assert_eq!(left.entries().len(), 1);
     }
 
     #[test]
