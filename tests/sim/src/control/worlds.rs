@@ -23,9 +23,14 @@ pub(super) async fn lose_region(
     State(shared): State<Shared>,
     Path(region): Path<String>,
     Json(body): Json<Lost>,
-) -> Json<Value> {
-    mark(&mut shared.world().lost_regions, region, body.lost);
-    Json(json!({}))
+) -> Result<Json<Value>, Refused> {
+    let mut world = shared.world();
+    let known = world.ec2.known_regions();
+    if !known.contains(&region) {
+        return Err(Refused::missing(format!("there is no Region `{region}`; there are {}", known.join(", "))));
+    }
+    mark(&mut world.lost_regions, region, body.lost);
+    Ok(Json(json!({})))
 }
 
 pub(super) async fn lose_prism(

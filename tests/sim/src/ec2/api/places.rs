@@ -13,12 +13,20 @@ const REGIONS: [&str; 6] =
 /// Zones of each Region.
 const ZONES: [&str; 3] = ["a", "c", "d"];
 
+impl crate::ec2::Ec2 {
+    /// Every Region that there is, in order.
+    pub fn known_regions(&self) -> Vec<String> {
+        let mut names: Vec<String> = REGIONS.iter().map(|name| (*name).to_owned()).collect();
+        names.extend(self.regions.iter().cloned());
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
 pub(super) fn describe_regions(cx: &mut Cx<'_>) -> Result<Xml> {
     let filters: Filters = cx.params.filters(&["region-name", "endpoint", "opt-in-status"])?;
-    let mut names: Vec<String> = REGIONS.iter().map(|name| (*name).to_owned()).collect();
-    names.extend(cx.world.ec2.regions.iter().cloned());
-    names.sort();
-    names.dedup();
+    let mut names = cx.world.ec2.known_regions();
     let wanted = cx.params.list("RegionName");
     if let Some(unknown) = wanted.iter().find(|name| !names.iter().any(|known| known == *name)) {
         return Err(super::Ec2Error::value(format!("Invalid region name: {unknown}")));
