@@ -15,10 +15,10 @@ impl Control {
     /// A client of the control server at `url`.
     ///
     /// # Errors
-    /// [`LabError::Sim`] when no HTTP client can be made.
+    /// [`LabError::Client`] when no HTTP client can be made.
     pub fn new(url: String) -> Result<Self, LabError> {
         let http = reqwest::Client::builder().no_proxy().build();
-        Ok(Self { url, http: http.map_err(|error| LabError::Sim(error.to_string()))? })
+        Ok(Self { url, http: http.map_err(LabError::Client)? })
     }
 
     /// Its URL.
@@ -29,7 +29,7 @@ impl Control {
     /// Reads something, e.g. `/world`.
     ///
     /// # Errors
-    /// [`LabError::Sim`] with what the server said.
+    /// [`LabError::Control`] with what the server said.
     pub async fn get(&self, path: &str) -> Result<Value, LabError> {
         Self::answer(path, self.http.get(format!("{}{path}", self.url))).await
     }
@@ -37,7 +37,7 @@ impl Control {
     /// Makes something happen, e.g. `/faults`.
     ///
     /// # Errors
-    /// [`LabError::Sim`] with what the server said.
+    /// [`LabError::Control`] with what the server said.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, LabError> {
         Self::answer(path, self.http.post(format!("{}{path}", self.url)).json(body)).await
     }
@@ -45,7 +45,7 @@ impl Control {
     /// Replaces something, e.g. `/switches`.
     ///
     /// # Errors
-    /// [`LabError::Sim`] with what the server said.
+    /// [`LabError::Control`] with what the server said.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, LabError> {
         Self::answer(path, self.http.put(format!("{}{path}", self.url)).json(body)).await
     }
@@ -53,22 +53,22 @@ impl Control {
     /// Takes something away, e.g. `/faults`.
     ///
     /// # Errors
-    /// [`LabError::Sim`] with what the server said.
+    /// [`LabError::Control`] with what the server said.
     pub async fn delete(&self, path: &str) -> Result<Value, LabError> {
         Self::answer(path, self.http.delete(format!("{}{path}", self.url))).await
     }
 
     async fn answer(path: &str, request: reqwest::RequestBuilder) -> Result<Value, LabError> {
-        let failed = |error: reqwest::Error| LabError::Sim(format!("`{path}` of the control server: {error}"));
-        let answer = request.send().await.map_err(failed)?;
+        let failed = |what: String| LabError::Control { path: path.to_owned(), what };
+        let answer = request.send().await.map_err(|error| failed(error.to_string()))?;
         let status = answer.status();
-        let text = answer.text().await.map_err(failed)?;
+        let text = answer.text().await.map_err(|error| failed(error.to_string()))?;
         if !status.is_success() {
-            return Err(LabError::Sim(format!("`{path}` of the control server answered {status}: {text}")));
+            return Err(failed(format!("{status}, {text}")));
         }
         if text.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(&text).map_err(|error| LabError::Sim(format!("`{path}` of the control server: {error}")))
+        serde_json::from_str(&text).map_err(|error| failed(error.to_string()))
     }
 }

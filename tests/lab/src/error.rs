@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, process::ExitStatus};
 
+use holdfast_sim::python::NoPython;
+
 /// A failure that crossed several libraries.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -12,11 +14,8 @@ pub enum LabError {
     #[error("the measurement failed")]
     Bench(#[source] BoxError),
     /// No suitable Python.
-    #[error("no Python 3.10 to 3.13 with the `venv` module was found (tried {tried}): install one and put it in PATH")]
-    NoPython {
-        /// The commands that were tried, with what each said.
-        tried: String,
-    },
+    #[error(transparent)]
+    NoPython(NoPython),
     /// A program that the lab needs ended with an error.
     #[error("`{program}` failed ({status}): {said}; {mend}")]
     Failed {
@@ -72,8 +71,27 @@ pub enum LabError {
         what: String,
     },
     /// The simulators did not start.
-    #[error("the simulators did not start: {0}")]
+    #[error("the simulators did not start: {0}; stop what takes all ports of 127.0.0.1, or start again")]
     Sim(String),
+    /// No HTTP client can be made.
+    #[error("no HTTP client can be made; mend the certificates that SSL_CERT_FILE or the system names")]
+    Client(#[source] reqwest::Error),
+    /// The control server was not reached, or refused.
+    #[error("`{path}` of the control server: {what}; `tests/sim/src/control/mod.rs` lists its requests")]
+    Control {
+        /// The request's path.
+        path: String,
+        /// What it said, or why it could not be asked.
+        what: String,
+    },
+    /// The lab does not have what was asked for.
+    #[error("the lab has no {what}; it has {have}")]
+    Absent {
+        /// What was asked for.
+        what: String,
+        /// What there is of the kind.
+        have: String,
+    },
     /// A call to the emulated AWS failed.
     #[error("{doing} in {region} failed")]
     Aws {

@@ -323,10 +323,10 @@ impl Lab {
     /// A machine that the stack does not have.
     pub fn machine(&self, region: &str, name: &str) -> Result<String, LabError> {
         let machines = self.region(region)?.outputs.state_machines();
-        machines
-            .get(name)
-            .cloned()
-            .ok_or_else(|| LabError::Sim(format!("there is no state machine `{name}` in {region}")))
+        machines.get(name).cloned().ok_or_else(|| LabError::Absent {
+            what: format!("state machine `{name}` in {region}"),
+            have: machines.into_keys().collect::<Vec<_>>().join(", "),
+        })
     }
 
     /// One EC2 call of a person, as the AWS CLI would make it; the XML that answers it.
@@ -417,7 +417,10 @@ impl Lab {
 
     fn region(&self, name: &str) -> Result<&Region, LabError> {
         let found = self.regions.iter().find(|region| region.aws.region == name);
-        found.ok_or_else(|| LabError::Sim(format!("the lab has no Region {name}")))
+        found.ok_or_else(|| LabError::Absent {
+            what: format!("Region {name}"),
+            have: self.regions.iter().map(|region| region.aws.region.as_str()).collect::<Vec<_>>().join(", "),
+        })
     }
 }
 

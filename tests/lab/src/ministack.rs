@@ -107,7 +107,7 @@ impl Ministack {
         command.stdin(Stdio::piped()).stdout(output(&log).map_err(cannot)?).stderr(output(&log).map_err(cannot)?);
         let group = Group::spawn(&mut command, "remove the folder `lab` under the target folder, and start again")?;
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
-        let http = http.map_err(|error| LabError::Sim(error.to_string()))?;
+        let http = http.map_err(LabError::Client)?;
         let this = Self { group: Mutex::new(group), port: settings.port, log, http };
         this.await_health().await?;
         Ok(this)

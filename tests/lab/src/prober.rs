@@ -79,7 +79,7 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 /// Sends one probe through the data plane; who answered, if anybody did.
 ///
 /// # Errors
-/// [`LabError::Sim`] when the guest does not exist.
+/// [`LabError::Control`] when the guest does not exist.
 pub async fn probe(control: &Control, from: &str, to: Ipv4Addr) -> Result<Option<Value>, LabError> {
     let report = control.post("/probes", &json!({"from": from, "to": to, "count": 1})).await?;
     let answerers = report.get("answered_by").filter(|by| by.as_array().is_some_and(|by| !by.is_empty()));

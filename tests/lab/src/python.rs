@@ -5,16 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use holdfast_sim::python;
 use tokio::process::Command;
 
 use crate::{LabError, child, progress::Progress, workspace::Workspace};
 
-/// Names under which a Python may be found, the likeliest first.
-const CANDIDATES: [&str; 6] = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
-/// The pinned packages have wheels for these.
-const WANTED: &str = "import sys, venv, ensurepip; sys.exit(0 if (3, 10) <= sys.version_info[:2] <= (3, 13) else 'it is ' + sys.version.split()[0])";
-const MEND: &str =
-    "look at the line above; the packages come from PyPI, so a network or a PyPI mirror (PIP_INDEX_URL) is needed once";
+const MEND: &str = "the packages come from PyPI once, so a network or a mirror (PIP_INDEX_URL) is needed, and a Python that they have wheels for: 3.10 to 3.14";
 
 /// Returns the interpreter of a virtual environment that holds exactly what the requirements file pins.
 ///
@@ -24,16 +20,16 @@ pub async fn environment(workspace: &Workspace, requirements: &str, progress: &P
     let wanted = workspace.read(Path::new(requirements))?;
     let folder = workspace.target().join("lab").join("python");
     let (python, stamp) = (folder.join("bin").join("python"), folder.join("holdfast-requirements.txt"));
-    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&python).await.is_ok() {
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&python).await {
         return Ok(python);
     }
     // Labs that share the target folder wait here for the first of them.
     let _lock = lock(&folder).await?;
-    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&python).await.is_ok() {
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) && works(&python).await {
         return Ok(python);
     }
     progress.step("installing the AWS emulator into a private Python environment (once)");
-    let base = find().await?;
+    let base = python::find().map_err(LabError::NoPython)?;
     let mut venv = Command::new(&base);
     venv.args(["-m", "venv", "--clear"]).arg(&folder);
     child::run(&mut venv, progress, "on Debian or Ubuntu, `apt install python3-venv`").await?;
@@ -72,25 +68,8 @@ async fn lock(folder: &Path) -> Result<File, LabError> {
     file.map_err(|source| LabError::File { path, what: "cannot be locked: make the target folder writable", source })
 }
 
-async fn find() -> Result<PathBuf, LabError> {
-    let mut tried = Vec::new();
-    for candidate in CANDIDATES {
-        match works(Path::new(candidate)).await {
-            Ok(()) => return Ok(PathBuf::from(candidate)),
-            Err(why) => tried.push(format!("{candidate}: {why}")),
-        }
-    }
-    Err(LabError::NoPython { tried: tried.join(", ") })
-}
-
-async fn works(python: &Path) -> Result<(), String> {
-    let output = Command::new(python).args(["-c", WANTED]).kill_on_drop(true).output().await;
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().lines().last().unwrap_or("no answer").to_owned();
-            Err(said)
-        }
-        Err(_) => Err("not there".to_owned()),
-    }
+/// Asks off the threads of the runtime, as every lab does it: to start a Python takes its time.
+async fn works(python: &Path) -> bool {
+    let python = python.to_path_buf();
+    tokio::task::spawn_blocking(move || python::version(&python).is_ok()).await.unwrap_or(false)
 }

@@ -24,6 +24,9 @@ pub enum ClientsError {
         #[source]
         source: io::Error,
     },
+    /// There is no Python to make it with.
+    #[error(transparent)]
+    Python(#[from] crate::python::NoPython),
     /// A command did not run or failed.
     #[error("`{command}` failed: {reason}")]
     Command {
@@ -58,7 +61,7 @@ pub fn python(target: &Path) -> Result<PathBuf, ClientsError> {
 
     let complete = home.join("complete");
     if !complete.exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
+        run(Command::new(crate::python::find()?).args(["-m", "venv", "--clear"]).arg(&home))?;
         let mut install = Command::new(&interpreter);
         install.args([
             "-m",

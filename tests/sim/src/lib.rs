@@ -20,6 +20,7 @@ pub mod guests;
 pub mod log;
 pub mod move_;
 pub mod prism;
+pub mod python;
 mod quotas;
 mod serve;
 pub mod shared;

@@ -6,6 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -62,21 +63,29 @@ async fn a_story_that_is_stopped_or_loses_a_child_ends_with_one_line_and_leaves_
     tokio::join!(interrupted, without_emulator, killed, no_python(), busy_port());
 }
 
-/// Built into a folder without the emulator's environment, and with nothing in `PATH`.
+/// Built into a folder without the emulator's environment; in `PATH` is nothing, and then only a Python later than any that was tried.
 async fn no_python() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-python");
     std::fs::create_dir_all(folder.join("debug")).unwrap();
-    let program = folder.join("debug/lab");
+    let (program, python) = (folder.join("debug/lab"), folder.join("python3"));
     drop(std::fs::remove_file(&program));
+    drop(std::fs::remove_file(&python));
     std::fs::hard_link(built().await.binary("lab"), &program).unwrap();
-    let ended = Command::new(&program).arg("--no-build").env("PATH", folder).output().await.unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(1), "{said}");
-    let last = said.lines().last().unwrap();
-    assert!(
-        last.starts_with("lab: no Python 3.10 to 3.13") && last.ends_with("install one and put it in PATH"),
-        "{said}"
-    );
+    let last = async || {
+        let ended = Command::new(&program).arg("--no-build").env("PATH", &folder).output().await.unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        said.lines().last().unwrap().to_owned()
+    };
+    let none = last().await;
+    let mend = "install one and put it in PATH";
+    assert!(none.starts_with("lab: no Python 3.10 or later") && none.ends_with(mend), "{none}");
+
+    let later = "#!/bin/sh\n[ \"$1\" = -c ] && echo 3 99 && exit\necho \"error: $*\"; exit 7\n";
+    std::fs::write(&python, later).unwrap();
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let tried = last().await;
+    assert!(tried.starts_with("lab: `python3` failed (exit status: 7): error: -m venv --clear "), "{tried}");
 }
 
 /// Somebody takes the port between its choice and the emulator's start.

@@ -5,6 +5,7 @@
 use std::process::{Command, Stdio};
 
 use crate::support::{ACCOUNT, Aws, OSAKA, TOKYO, scope};
+use holdfast_sim::python;
 use serde_json::json;
 
 #[tokio::test]
@@ -99,14 +100,14 @@ async fn a_held_call_goes_on_when_it_is_released() {
 fn function(aws: &Aws, cidr: &str) -> std::process::Child {
     let mut command = process(aws, cidr);
     command.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").env("AWS_LAMBDA_FUNCTION_NAME", "swap-route");
-    command.spawn().expect("python3 starts")
+    command.spawn().expect("Python starts")
 }
 
 /// A process of its own that creates a VPC.
 fn process(aws: &Aws, cidr: &str) -> Command {
     const SCRIPT: &str = "import sys, urllib.request as r\n\
         r.urlopen(r.Request(sys.argv[1], data=sys.argv[2].encode(), headers={'Authorization': sys.argv[3]}))";
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python::find().expect("a Python"));
     command
         .args(["-c", SCRIPT, &aws.sim.aws_endpoint(), &format!("Action=CreateVpc&CidrBlock={cidr}")])
         .arg(scope(ACCOUNT, TOKYO, "ec2"))
@@ -148,6 +149,10 @@ async fn an_unknown_switch_or_key_is_refused_and_changes_nothing() {
     assert!(wrong.status().is_client_error());
     let wrong = http.post(format!("{url}/holds/77/kill")).json(&json!({})).send().await.unwrap();
     assert_eq!(wrong.status(), 409);
+    let wrong = http.post(format!("{url}/regions/ap-northeast-9")).json(&json!({"lost": true})).send().await.unwrap();
+    assert_eq!(wrong.status(), 404);
+    assert!(wrong.text().await.unwrap().contains("there is no Region `ap-northeast-9`; there are ap-northeast-1, "));
+    assert_eq!(aws.get("/world").await["lost_regions"], json!([]));
     assert_eq!(aws.get("/switches").await, before);
 }
 
@@ -155,7 +160,7 @@ async fn an_unknown_switch_or_key_is_refused_and_changes_nothing() {
 async fn an_empty_match_is_for_calls_of_functions_only() {
     let aws = Aws::start().await;
     let id = aws.post("/holds", json!({"match": {}})).await["id"].clone();
-    let mut person = process(&aws, "10.1.0.0/16").spawn().expect("python3 starts");
+    let mut person = process(&aws, "10.1.0.0/16").spawn().expect("Python starts");
     let ended = tokio::task::spawn_blocking(move || person.wait().expect("it ends")).await.expect("it ends");
     assert!(ended.success(), "a person's call passes");
     assert_eq!(aws.get(&format!("/holds/{id}")).await["state"], "waiting");
