@@ -97,7 +97,11 @@ fn one(result: &ProbeResult) -> (CheckStatus, String) {
         ProbeAnswer::Asked { sent, received, .. } if received < sent => {
             (CheckStatus::Warn, format!("{target}: {received} of {sent} replies"))
         }
-        ProbeAnswer::Asked { sent, received, .. } => {
+        // The ping of Windows shows no reply beyond the first.
+        ProbeAnswer::Asked { sent, received, duplicates: None } => {
+            (CheckStatus::Pass, format!("{target}: {received} of {sent} replies, a second answer cannot be seen"))
+        }
+        ProbeAnswer::Asked { sent, received, duplicates: Some(_) } => {
             (CheckStatus::Pass, format!("{target}: {received} of {sent} replies"))
         }
     }
@@ -123,8 +127,16 @@ mod tests {
 
     #[test]
     fn all_replies_and_no_duplicates_pass() {
-        let (status, _) = judged_as(vec![asked("10.0.0.1", 3, 3, Some(0)), asked("10.0.0.2", 3, 3, None)]);
+        let (status, saw) = judged_as(vec![asked("10.0.0.1", 3, 3, Some(0)), asked("10.0.0.2", 3, 3, Some(0))]);
         assert_eq!(status, CheckStatus::Pass);
+        assert!(!saw.contains("second answer"), "{saw}");
+    }
+
+    #[test]
+    fn who_cannot_see_a_second_answer_says_so() {
+        let (status, saw) = judged_as(vec![asked("10.0.0.1", 3, 3, Some(0)), asked("10.0.0.2", 3, 3, None)]);
+        assert_eq!(status, CheckStatus::Pass);
+        assert!(saw.contains("10.0.0.2: 3 of 3 replies, a second answer cannot be seen"), "{saw}");
     }
 
     #[test]
