@@ -45,7 +45,9 @@ steps = client("stepfunctions", "ap-northeast-1")
 execution = steps.start_execution(
     stateMachineArn=lab["state_machines"]["ap-northeast-1"]["capture"], input=json.dumps({"wave": "wave-1"})
 )["executionArn"]
+limit = time.monotonic() + 120
 while (ended := steps.describe_execution(executionArn=execution))["status"] == "RUNNING":
+    assert time.monotonic() < limit, ended
     time.sleep(0.1)
 assert ended["status"] == "SUCCEEDED", ended
 print(json.loads(ended["output"])["summary"])

@@ -5,10 +5,14 @@ use crate::support::{
     TOKYO, ec2, fault, green, held, invoke, no_faults, patient_map, power_off, probes, published, recover, run,
     story_world, swap_with_fresh_evidence, tables, to,
 };
-use holdfast_lab::{Lab, query};
+use holdfast_lab::{Lab, query, wait};
 use holdfast_sim::World;
 use holdfast_sim::ec2::Progress;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// For what comes within a second or two.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// All transit gateway routes are right, and the NC2 VPC does not lead the prefix to a host: the probe fails and the execution is not green.
 pub async fn a_vpc_without_the_fvn_prefix(lab: &Lab) {
@@ -106,23 +110,20 @@ async fn too_old(lab: &Lab) {
     };
     lab.publish(&impatient("evidence_max_age_seconds")).await.unwrap();
     let swap = swap_with_fresh_evidence(lab, to("nc2-osaka")).await;
-    let error = loop {
+    let error = wait::until("evidence that is too old", LIMIT, || async {
         let error = invoke(lab, "holdfast-swap-route", &swap).await.unwrap_err();
-        if error["errorType"] != "SwapIncomplete" {
-            break error;
-        }
-    };
+        Ok((error["errorType"] != "SwapIncomplete").then_some(error))
+    });
+    let error = error.await.unwrap();
     assert_eq!(error["errorType"], "EvidenceStale", "{error}");
     assert!(error["errorMessage"].as_str().unwrap().contains("policy allows 1 s; take it again"), "{error}");
 
     lab.publish(&impatient("plan_max_age_seconds")).await.unwrap();
-    let execution = loop {
+    let execution = wait::until("a plan that is too old", LIMIT, || async {
         let execution = run(lab, "failover", to("nc2-osaka")).await;
-        if !execution.cause.contains("SwapIncomplete") {
-            break execution;
-        }
-    };
-    held(&execution, "policy allows 1 s (`plan_max_age_seconds`); take it back with `{\"undo\": \"op-");
+        Ok((!execution.cause.contains("SwapIncomplete")).then_some(execution))
+    });
+    held(&execution.await.unwrap(), "policy allows 1 s (`plan_max_age_seconds`); take it back with `{\"undo\": \"op-");
     lab.publish(&published(lab, &patient_map())).await.unwrap();
 }
 
@@ -168,7 +169,11 @@ pub async fn the_way_back_to_ec2(lab: &Lab, on_ec2: &Value) {
     refused(lab, "failover", to("ec2-tokyo"), &["EvidenceAgainst", "i-0a1b2c3d4e5f60034", "start the instance"]).await;
     let instances = [("InstanceId.1", "i-0a1b2c3d4e5f60034"), ("InstanceId.2", "i-0a1b2c3d4e5f60035")];
     ec2(lab, "StartInstances", &instances).await;
-    while ec2(lab, "DescribeInstances", &instances).await.contains("<name>pending</name>") {}
+    let running = wait::until("the start of the instances", LIMIT, || async {
+        let seen = ec2(lab, "DescribeInstances", &instances).await;
+        Ok((!seen.contains("<name>pending</name>")).then_some(()))
+    });
+    running.await.unwrap();
     green(&run(lab, "failover", to("ec2-tokyo")).await);
     assert_eq!(tables(lab).await, *on_ec2);
     for probe in probes(lab).await {

@@ -9,9 +9,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Tries of one call by the SDK before a function says `Throttled`; a test of `contract` holds the constant.
-const SDK_TRIES: u32 = 3;
-
 /// An edge: machine, state, `Retry` or `Catch`, position.
 type Edge = (String, String, &'static str, usize);
 
@@ -94,7 +91,7 @@ async fn disturb(lab: &Lab, machine: &str, taken: &mut BTreeSet<Edge>) {
     for (function, service, action, skip) in calls {
         let pattern = json!({"function": format!("holdfast-{function}"), "service": service, "action": action});
         publish_anew(lab).await;
-        fault(lab, pattern.clone(), *skip, SDK_TRIES, json!({"kind": "throttle"})).await;
+        fault(lab, pattern.clone(), *skip, holdfast_runtime::MAX_ATTEMPTS, json!({"kind": "throttle"})).await;
         let execution = run(lab, machine, input(machine)).await;
         no_faults(lab).await;
         green(&execution);

@@ -3,11 +3,12 @@
 use crate::routes_disturbed::never_worse;
 use crate::support::{begin_and_kill_in, changes, green, held, lab_with, last_call, leases_run_out, power, power_some};
 use crate::tables::{Tables, changed, tables};
-use holdfast_lab::{Execution, Lab, LabOptions, Source, network_map, query};
+use holdfast_lab::{Execution, Lab, LabOptions, Source, network_map, query, wait};
 use holdfast_sim::dataplane::{ProbeRequest, probes};
 use holdfast_sim::prism::state::Power;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const EAST: &str = "us-east-1";
 const WEST: &str = "us-west-2";
@@ -325,7 +326,10 @@ async fn instances(lab: &Lab, action: &str, ids: &[&str]) {
     let call = async |action| lab.ec2(EAST, action, &named).await.unwrap_or_else(|error| panic!("{}", error.line()));
     call(action).await;
     let changing = |seen: &str| ["<name>pending<", "<name>stopping<"].iter().any(|state| seen.contains(state));
-    while changing(&call("DescribeInstances").await) {}
+    let changed = wait::until("the new state of the instances", Duration::from_secs(60), || async {
+        Ok((!changing(&call("DescribeInstances").await)).then_some(()))
+    });
+    changed.await.unwrap();
 }
 
 pub fn asked(lab: &Lab, client: &str, address: &str) -> Value {

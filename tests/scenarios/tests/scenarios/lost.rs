@@ -3,8 +3,9 @@
 use crate::support::{
     OSAKA, TOKYO, cut_over_with, dynamodb, fault, green, held, last_call, no_faults, power_off, probes, recover, to,
 };
-use holdfast_lab::{Consistency, Lab};
+use holdfast_lab::{Consistency, Lab, wait};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_one_call_to_the_lost_region_and_back_on_strongly_consistent_tables() {
@@ -45,7 +46,10 @@ async fn driven_from_osaka(tables: Consistency) {
     tokyo(&lab, false).await;
     let reconcile = json!({"reconcile": ["app"]});
     let home = if tables == Consistency::Strong { OSAKA } else { TOKYO };
-    while !lock(&lab).await.to_string().contains("owed") {}
+    let owed = wait::until("the intent in the replica of Tokyo", Duration::from_secs(60), || async {
+        Ok(lock(&lab).await.to_string().contains("owed").then_some(()))
+    });
+    owed.await.unwrap();
     held(&lab.run(home, "failover", &reconcile).await.unwrap(), "runs at `nc2-tokyo`");
     power_off(&lab, "pc-tokyo");
     green(&lab.run(home, "failover", &reconcile).await.unwrap());
