@@ -43,17 +43,6 @@ impl Place {
             Place::Propagation { attachment } => Spot::Propagation(attachment.clone()),
         }
     }
-
-    /// Whether what is changed can decide for this destination: a propagation for any.
-    #[must_use]
-    pub fn may_cover(&self, destination: Prefix) -> bool {
-        match self {
-            Place::Route { prefix } => prefix.covers(&destination),
-            Place::Reference { prefixes, .. } => (0..=destination.length())
-                .any(|length| prefixes.contains(&Prefix::around(destination.network(), length))),
-            Place::Propagation { .. } => true,
-        }
-    }
 }
 
 impl fmt::Display for Place {

@@ -1,24 +1,8 @@
 //! Instances' power, for the API and for Move.
 
-use super::state::{Ec2, Instance, InstanceState};
+use super::state::{Ec2, InstanceState};
 
 impl Ec2 {
-    /// The instances that carry this `Name` tag in a Region and are not terminated.
-    pub fn instances_named<'a>(
-        &'a self,
-        region: &'a str,
-        name: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a Instance)> {
-        self.instances
-            .iter()
-            .filter(move |(_, instance)| {
-                instance.home.region == region
-                    && instance.state != InstanceState::Terminated
-                    && instance.tags.get("Name").is_some_and(|tag| tag == name)
-            })
-            .map(|(id, instance)| (id.as_str(), instance))
-    }
-
     /// Stops an instance; `pending_reads` more reads show it as `stopping`. A stopped one stays so.
     /// Afterwards tell [`crate::guests::instance_changed`].
     ///

@@ -30,11 +30,6 @@ impl IpConfig {
     pub fn pooled(&self, address: Ipv4Addr) -> bool {
         self.pools.iter().any(|(low, high)| (low..=high).contains(&&address))
     }
-
-    /// How many addresses the pools hold.
-    pub fn pool_size(&self) -> u64 {
-        self.pools.iter().map(|(low, high)| u64::from(high.to_bits().saturating_sub(low.to_bits())) + 1).sum()
-    }
 }
 
 impl Prism {
