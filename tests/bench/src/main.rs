@@ -10,7 +10,7 @@ use std::time::Instant;
 /// The figure is the slowest.
 const RUNS: u32 = 5;
 
-/// What the issue asks for, in seconds and MB.
+/// The most that it may take, in seconds and MB.
 const LIMITS: (f64, f64) = (1.0, 128.0);
 
 fn main() -> Result<(), Box<dyn Error>> {
