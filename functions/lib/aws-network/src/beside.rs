@@ -31,20 +31,32 @@ pub(crate) async fn read_table_owners(network: &AwsNetwork, map: &NetworkMap) ->
 }
 
 /// Reads the Direct Connect gateways whose allowed prefixes tell on-premises where to send the networks.
+///
+/// A gateway is global (Direct Connect user guide, "Direct Connect gateways"): where the Region of its entry is not asked, as one that is declared
+/// lost, another Region of the same account tells of it.
 pub(crate) async fn read_dx_gateways(
     networks: &BTreeMap<Scope, AwsNetwork>,
     map: &NetworkMap,
 ) -> Vec<Result<DxGateway, Unread>> {
-    let mut named: BTreeMap<DxGatewayId, &AwsNetwork> = BTreeMap::new();
+    let mut named: BTreeMap<DxGatewayId, Result<&AwsNetwork, Scope>> = BTreeMap::new();
     for entry in map.vantages.values().flat_map(Vantage::entries) {
         let Advertisement::AllowedPrefixes { gateway } = entry.advertised else { continue };
-        if let Some(network) = networks.get(&Scope { account: entry.account, region: entry.region }) {
-            named.entry(gateway).or_insert(network);
+        let own = Scope { account: entry.account, region: entry.region };
+        let elsewhere = || networks.values().find(|network| network.scope().account == own.account);
+        let asked = networks.get(&own).or_else(elsewhere).ok_or(own);
+        if !matches!(named.get(&gateway), Some(Ok(_))) {
+            named.insert(gateway, asked);
         }
     }
-    let reads = named.into_iter().map(|(id, network)| async move {
-        let read = network.read_dx_gateway(&id).await;
-        read.map_err(|error| not_read(network, format!("Direct Connect gateway `{id}`"), &error))
+    let reads = named.into_iter().map(|(id, asked)| async move {
+        let what = format!("Direct Connect gateway `{id}`");
+        match asked {
+            Ok(network) => network.read_dx_gateway(&id).await.map_err(|error| not_read(network, what, &error)),
+            Err(scope) => {
+                let why = format!("no Region of account `{}` was asked", scope.account);
+                Err(Unread { what, scope, why })
+            }
+        }
     });
     join_all(reads).await
 }

@@ -141,3 +141,33 @@ async fn allowed_prefixes_are_read_of_the_gateways_that_the_map_names() {
     assert!(picture.dx_gateways.is_empty());
     assert!(picture.unread.iter().any(|unread| unread.what.contains("dead")), "{:?}", picture.unread);
 }
+
+/// A map whose vantage `branch` enters by Direct Connect in the second Region, and otherwise by VPN in the first.
+fn by_either_region(account: &str) -> NetworkMap {
+    let text = include_str!("map.yaml").replacen("accounts:\n", "accounts:\n  hub: { id: \"222233334444\" }\n", 1);
+    let entries = format!(
+        "prefixes: [192.168.2.0/24], account: {account}, region: eu-central-1, enters: tgw-attach-00000000000000005, advertised: {{ kind: allowed_prefixes, gateway: 0a1b2c3d-0000-4000-8000-000000000001 }}, or_enters: [{{ account: main, region: eu-west-1, attachment: tgw-attach-00000000000000003, advertised: {{ kind: bgp }} }}] }}"
+    );
+    let branch =
+        "prefixes: [192.168.2.0/24], account: main, region: eu-central-1, enters: tgw-attach-00000000000000005 }";
+    NetworkMap::parse(&text.replace(branch, &entries)).unwrap()
+}
+
+#[tokio::test]
+async fn a_gateway_of_a_lost_region_is_asked_of_another_region_of_its_account() {
+    let sim = start(|_| {}).await;
+    let lost = by_either_region("main").losing(&id("eu-central-1")).unwrap();
+    let picture = picture_of(&sim, &lost, None).await;
+    assert_eq!(picture.unread, []);
+    let allowed = &picture.dx_gateways[&id("0a1b2c3d-0000-4000-8000-000000000001")].allowed;
+    assert!(allowed[&id("tgw-00000000000000002")].contains(&id("10.1.5.0/24")));
+    let log = sim.shared().gate().log().since(0);
+    assert!(log.iter().all(|call| call.region == "eu-west-1"), "{log:#?}");
+
+    // Its account has no other Region in the map: it is unread, and said so.
+    let lost = by_either_region("hub").losing(&id("eu-central-1")).unwrap();
+    let picture = picture_of(&sim, &lost, None).await;
+    assert!(picture.dx_gateways.is_empty());
+    let why: Vec<&str> = picture.unread.iter().map(|unread| unread.why.as_str()).collect();
+    assert_eq!(why, ["no Region of account `hub` was asked"]);
+}
