@@ -1,7 +1,7 @@
 //! What is asked for, resolved against the network map and the journal.
 
 use crate::words::moving;
-use holdfast_journal::{Intent, JournalStore, Operation, owed_to};
+use holdfast_journal::{Intent, JournalStore, Operation, Owed, owed_by};
 use holdfast_model::wire::{FailoverIntent, FailoverRequest, Force};
 use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, Region, SiteName};
 use std::collections::BTreeSet;
@@ -50,12 +50,12 @@ pub(crate) async fn goal<J: JournalStore>(
             Ok(Goal { intent, networks, hosts, to, lost, undone: None, force })
         }
         FailoverIntent::Reconcile(networks) => {
-            let to = owed_to(&networks, journal).await?;
+            let Owed { to, hosts, .. } = owed_by(&networks, journal).await.map_err(|why| why.fault())?;
             declared(map, &networks, &to)?;
-            let intent = Intent::Move { networks: networks.clone(), to: to.clone(), hosts: None, lost: None };
-            Ok(Goal { intent, networks, hosts: None, to, lost: None, undone: None, force })
+            let intent = Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone(), lost: None };
+            Ok(Goal { intent, networks, hosts, to, lost: None, undone: None, force })
         }
-        FailoverIntent::Undo(id) => {
+        FailoverIntent::Undo { operation: id, lost } => {
             let not = |message: String| Fault::new(FaultName::NotUndoable, message);
             let undone = journal
                 .read_operation(&id)
@@ -65,8 +65,8 @@ pub(crate) async fn goal<J: JournalStore>(
             let to = undone.undo_to().map_err(not)?;
             let networks = undone.plan.networks.clone();
             let hosts = undone.plan.hosts.clone();
-            let intent = Intent::Undo { operation: id };
-            Ok(Goal { intent, networks, hosts, to, lost: None, undone: Some(undone), force })
+            let intent = Intent::Undo { operation: id, lost: lost.clone() };
+            Ok(Goal { intent, networks, hosts, to, lost, undone: Some(undone), force })
         }
     }
 }

@@ -4,6 +4,7 @@
 //! decided in `holdfast-plan`, when a route is written in `holdfast-journal`, how in `holdfast-aws-network`.
 
 mod context;
+mod debts;
 mod goal;
 mod outdated;
 mod picture;

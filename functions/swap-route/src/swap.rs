@@ -1,6 +1,7 @@
 //! The flow of one invocation.
 
 use crate::context::Context;
+use crate::debts::{changes_debts, mergeable};
 use crate::goal::{Goal, goal};
 use crate::outdated::outdated;
 use crate::picture::read_settled;
@@ -12,12 +13,12 @@ use holdfast_aws_network::{AwsNetwork, read_quotas, read_sites, read_targets};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
-    Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, Picture, QuotaName, Quotas,
-    Scope, SiteName,
+    Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, OperationId, Picture, QuotaName,
+    Quotas, Scope, SiteName,
 };
 use holdfast_plan::{
-    Facts, Move, Plan, Refusal, apart, check, current_site, ec2_sites_left, forecast, judge, plan_move, plan_rest,
-    plan_undo, quotas_wanted, within_quotas,
+    Facts, Move, NOTHING_TO_CHANGE, Plan, Refusal, apart, check, current_site, ec2_sites_left, forecast, judge,
+    plan_move, plan_rest, plan_undo, quotas_wanted, within_quotas,
 };
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
@@ -73,10 +74,13 @@ struct Swap<'a> {
     networks: BTreeMap<Scope, AwsNetwork>,
 }
 
-/// A session, or the plan that shows that there is nothing to do.
-enum Taken<'a> {
-    Session(Box<Session<'a, Operations>>, Vec<String>),
-    Nothing,
+/// An operation that this invocation works at.
+struct Taken<'a> {
+    session: Session<'a, Operations>,
+    /// What the evidence said.
+    verdict: Vec<String>,
+    /// The plan in words.
+    text: String,
 }
 
 impl<'a> Swap<'a> {
@@ -85,13 +89,13 @@ impl<'a> Swap<'a> {
         let plan = self.plan(&mut picture).await?;
         let quotas = self.quotas(&plan, &picture).await;
         self.within(&plan, &mut picture, quotas)?;
-        let text = shown(&plan);
+        let text = shown(&plan, &forecast(&plan, &picture));
         if plan.is_empty() {
             let summary = nothing_to_do(&self.goal.moving(), &self.goal.to);
             return Ok(self.output(SwapResult::NothingToDo, None, text, summary));
         }
-        let summary = planned(&plan);
-        let text = format!("{text}\n\n{}", forecast(&plan, &picture));
+        info!(execution.id = %self.input.execution, "planned\n{text}");
+        let summary = planned(&plan, self.map.lost());
         Ok(self.output(SwapResult::Planned, None, text, summary))
     }
 
@@ -100,20 +104,13 @@ impl<'a> Swap<'a> {
             let message = "there is no evidence of where the machines run; run `watch` first, or start with `force` (who and why)";
             return Err(Fault::new(FaultName::EvidenceMissing, message));
         }
-        let (mut session, verdict) = match self.take().await? {
-            Taken::Session(session, verdict) => (session, verdict),
-            Taken::Nothing => {
+        let Taken { mut session, verdict, text } = match self.take().await? {
+            Some(taken) => taken,
+            None => {
                 let summary = nothing_to_do(&self.goal.moving(), &self.goal.to);
-                let plan = Plan {
-                    networks: self.goal.networks.clone(),
-                    to: self.goal.to.clone(),
-                    hosts: self.goal.hosts.clone(),
-                    stages: Vec::new(),
-                };
-                return Ok(self.output(SwapResult::NothingToDo, None, shown(&plan), summary));
+                return Ok(self.output(SwapResult::NothingToDo, None, NOTHING_TO_CHANGE.to_owned(), summary));
             }
         };
-        let text = shown(&session.operation().plan);
         info!(operation = %session.operation().id, execution.id = %self.input.execution, "applying\n{text}");
         let limits = Limits { deadline: self.invocation.deadline.time(), margin: STOP_MARGIN, settle: SETTLE };
         let tables = AwsTables(&self.networks);
@@ -131,8 +128,8 @@ impl<'a> Swap<'a> {
         })
     }
 
-    /// Resumes the open operation of this intent, or plans and opens one.
-    async fn take(&self) -> Result<Taken<'a>, Fault> {
+    /// Resumes the open operation of this intent, or plans and opens one; none where there is nothing to do.
+    async fn take(&self) -> Result<Option<Taken<'a>>, Fault> {
         // A prefix list or an aggregate leads other networks too: nobody may change those meanwhile.
         let locked = self.map.entangled(&self.goal.networks);
         let mut lost = None;
@@ -140,7 +137,7 @@ impl<'a> Swap<'a> {
             let now = self.context.clock.now();
             let standing = self.desk().find(&locked, &self.goal.intent, now).await;
             let taken = match standing.map_err(|error| take_fault(&error))? {
-                Standing::Same(id, locks) => self.resume(&id, &locks).await?,
+                Standing::Same(id, locks) => self.resume(&id, &locks).await?.map(Some),
                 Standing::Free(locks) => self.open(&locks).await?,
             };
             match taken {
@@ -157,11 +154,7 @@ impl<'a> Swap<'a> {
     }
 
     /// The inner error is a race, after which the operation is looked for again.
-    async fn resume(
-        &self,
-        id: &holdfast_model::OperationId,
-        locks: &Locks,
-    ) -> Result<Result<Taken<'a>, TakeError>, Fault> {
+    async fn resume(&self, id: &OperationId, locks: &Locks) -> Result<Result<Taken<'a>, TakeError>, Fault> {
         let operation = self.operation(id).await?;
         self.young_enough(&operation)?;
         let picture = self.picture().await;
@@ -170,8 +163,9 @@ impl<'a> Swap<'a> {
         check(&rest, &picture, self.map).map_err(|found| violations(&found))?;
         let verdict = self.verdict(&picture, &rest, &Locks::new()).await?;
         let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
+        let text = shown(&operation.plan, &forecast(&rest, &picture));
         Ok(match session {
-            Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session, locks).await?), verdict)),
+            Ok(session) => Ok(Taken { session: self.superseding(session, locks).await?, verdict, text }),
             Err(error) => Err(error),
         })
     }
@@ -185,7 +179,7 @@ impl<'a> Swap<'a> {
         }
     }
 
-    async fn operation(&self, id: &holdfast_model::OperationId) -> Result<Operation, Fault> {
+    async fn operation(&self, id: &OperationId) -> Result<Operation, Fault> {
         use holdfast_journal::JournalStore;
         let stored = self.context.operations.read_operation(id).await;
         stored
@@ -193,7 +187,8 @@ impl<'a> Swap<'a> {
             .ok_or_else(|| take_fault(&TakeError::NoOperation(id.clone())))
     }
 
-    async fn open(&self, locks: &Locks) -> Result<Result<Taken<'a>, TakeError>, Fault> {
+    async fn open(&self, locks: &Locks) -> Result<Result<Option<Taken<'a>>, TakeError>, Fault> {
+        mergeable(&self.goal, locks)?;
         let replaced = self.replaced(locks).await?;
         if let (Some((undone, Phase::Superseded(by))), Some(_)) = (&replaced, &self.goal.undone) {
             let message = format!("operation {} was already taken back by {by}", undone.id);
@@ -201,16 +196,19 @@ impl<'a> Swap<'a> {
         }
         let mut picture = self.picture().await;
         let plan = self.plan(&mut picture).await?;
-        // An operation that never finished is closed by the one that replaces it, even where no table has to change.
+        // An operation that never finished is closed by the one that replaces it, and what a Region owes is written down or settled, even where no
+        // table has to change.
         let unfinished = replaced.is_some_and(|(_, phase)| phase != Phase::Finished);
-        if plan.is_empty() && !unfinished {
-            return Ok(Ok(Taken::Nothing));
+        let now = self.context.clock.now();
+        let id = operation_id(now, &self.invocation.id)?;
+        if plan.is_empty() && !unfinished && !changes_debts(&self.goal, locks, &id) {
+            return Ok(Ok(None));
         }
         let (verdict, quotas) =
             futures::future::join(self.verdict(&picture, &plan, locks), self.quotas(&plan, &picture)).await;
         let verdict = verdict?;
         self.within(&plan, &mut picture, quotas)?;
-        let now = self.context.clock.now();
+        let text = shown(&plan, &forecast(&plan, &picture));
         let from = self
             .goal
             .networks
@@ -218,7 +216,7 @@ impl<'a> Swap<'a> {
             .filter_map(|network| current_site(self.map, &picture, network).map(|site| (network.clone(), site)));
         let operation = Operation {
             v: 2,
-            id: operation_id(now, &self.invocation.id)?,
+            id,
             intent: self.goal.intent.clone(),
             from: from.collect(),
             map: self.reference.clone(),
@@ -234,23 +232,21 @@ impl<'a> Swap<'a> {
         }
         let session = raced(self.desk().open(operation, locks, now).await)?;
         Ok(match session {
-            Ok(session) => Ok(Taken::Session(Box::new(self.superseding(session, locks).await?), verdict)),
+            Ok(session) => Ok(Some(Taken { session: self.superseding(session, locks).await?, verdict, text })),
             Err(error) => Err(error),
         })
     }
 
-    /// The operation that this one closes, and how far it got: the one that is taken back, or an open one of the same move that waits for a Region
+    /// The operation that this one closes, and how far it got: the one that is taken back, or an open one of the same intent that waits for a Region
     /// which is now declared lost.
     async fn replaced(&self, locks: &Locks) -> Result<Option<(Operation, Phase)>, Fault> {
-        let operation = match &self.goal.undone {
-            Some(undone) => undone.clone(),
-            None => {
-                let mut open = locks.values().filter_map(|lock| lock.open.as_ref());
-                let Some(open) = open.find(|open| self.goal.intent.replaces(&open.operation, &open.intent)) else {
-                    return Ok(None);
-                };
-                self.operation(&open.operation).await?
-            }
+        let mut open = locks.values().filter_map(|lock| lock.open.as_ref());
+        let open = open.find(|open| self.goal.intent.replaces(&open.operation, &open.intent));
+        let operation = match (open, &self.goal.undone) {
+            (Some(open), Some(undone)) if open.operation == undone.id => undone.clone(),
+            (Some(open), _) => self.operation(&open.operation).await?,
+            (None, Some(undone)) => undone.clone(),
+            (None, None) => return Ok(None),
         };
         let (status, _) = self.desk().status(&operation).await.map_err(|error| take_fault(&error))?;
         Ok(Some((operation, status.phase)))

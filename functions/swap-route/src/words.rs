@@ -3,7 +3,7 @@
 use holdfast_journal::{Intent, Operation, TakeError};
 use holdfast_model::wire::Force;
 use holdfast_model::{Fault, FaultName, Lost, NetworkName, OperationId, SiteName, VantageName};
-use holdfast_plan::{Plan, Violation, plan_table};
+use holdfast_plan::{Forecast, Plan, Violation, plan_table, plan_text};
 use holdfast_runtime::chain;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -30,11 +30,11 @@ pub(crate) fn moving(networks: &BTreeSet<NetworkName>, hosts: Option<&BTreeSet<I
 /// Lines of a plan that an output shows: the state of an execution holds 256 KiB, and nobody approves more by reading.
 const SHOWN: usize = 200;
 
-/// The plan as a table: its first lines, where there are many.
-pub(crate) fn shown(plan: &Plan) -> String {
+/// The plan as text, of which the first lines where there are many, and what it costs.
+pub(crate) fn shown(plan: &Plan, forecast: &Forecast) -> String {
     let count = plan.steps().count();
     if count <= SHOWN {
-        return plan_table(plan);
+        return plan_text(plan, forecast);
     }
     let mut left = SHOWN;
     let stages = plan.stages.iter().map(|stage| {
@@ -50,7 +50,7 @@ pub(crate) fn shown(plan: &Plan) -> String {
     };
     let per_stage: Vec<String> = plan.stages.iter().map(|stage| stage.len().to_string()).collect();
     format!(
-        "{}\nand {} more: the stages have {} steps; the whole plan is stored with its operation when it is applied",
+        "{}\nand {} more: the stages have {} steps; the whole plan is stored with its operation when it is applied\n\n{forecast}",
         plan_table(&first),
         count - SHOWN,
         per_stage.join(", ")
@@ -72,7 +72,7 @@ fn forced(force: Option<&Force>) -> String {
 pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[String], lost: Option<&Lost>) -> String {
     let what = match &operation.intent {
         Intent::Move { .. } => String::new(),
-        Intent::Undo { operation } => format!(" again: {operation} is taken back"),
+        Intent::Undo { operation, .. } => format!(" again: {operation} is taken back"),
     };
     let seen = if verdict.is_empty() { String::new() } else { format!("; seen: {}", verdict.join("; ")) };
     format!(
@@ -102,13 +102,26 @@ pub(crate) fn nothing_to_do(moving: &str, to: &SiteName) -> String {
     format!("every declared table already leads {moving} to {to}; nothing was changed")
 }
 
-pub(crate) fn planned(plan: &Plan) -> String {
+pub(crate) fn planned(plan: &Plan, lost: Option<&Lost>) -> String {
     format!(
-        "leading {} to {} would change {}; every state on the way was checked from every vantage; nothing was changed, and evidence is judged when the plan is applied",
+        "leading {} to {} would change {}; every state on the way was checked from every vantage{}; nothing was changed, and evidence is judged when the plan is applied",
         moving(&plan.networks, plan.hosts.as_ref()),
         plan.to,
-        size(plan)
+        size(plan),
+        beyond(lost),
     )
+}
+
+/// What a plan without a lost Region cannot reach.
+fn beyond(lost: Option<&Lost>) -> String {
+    let Some(Lost { region, cut_off }) = lost else { return String::new() };
+    let cut: Vec<&str> = cut_off.iter().map(VantageName::as_str).collect();
+    let cut = if cut.is_empty() {
+        "every vantage can enter elsewhere".to_owned()
+    } else {
+        format!("{} can only enter there and stays cut off until it answers again", cut.join(", "))
+    };
+    format!(", without {region}, which counts as lost: no table of it is changed, and {cut}")
 }
 
 pub(crate) fn to_be_continued(operation: &Operation, done: usize) -> String {
@@ -123,9 +136,10 @@ pub(crate) fn to_be_continued(operation: &Operation, done: usize) -> String {
 pub(crate) fn too_old(operation: &Operation, now: Timestamp, allowed: u32) -> Option<String> {
     let age = now.duration_since(operation.planned_at).as_secs();
     let id = &operation.id;
+    let undo = operation.intent.undo_input(id);
     (age > i64::from(allowed)).then(|| {
         format!(
-            "the plan of operation {id} is {age} s old, policy allows {allowed} s (`plan_max_age_seconds`); take it back with `{{\"undo\": \"{id}\"}}` and start anew, or start with `force` (who and why)"
+            "the plan of operation {id} is {age} s old, policy allows {allowed} s (`plan_max_age_seconds`); take it back with `{undo}` and start anew, or start with `force` (who and why)"
         )
     })
 }
@@ -139,14 +153,7 @@ pub(crate) fn violations(violations: &[Violation]) -> Fault {
 }
 
 pub(crate) fn take_fault(error: &TakeError) -> Fault {
-    let name = match error {
-        TakeError::OperationOpen { .. } => FaultName::OperationOpen,
-        TakeError::LeaseHeld { .. } | TakeError::Raced { .. } => FaultName::LeaseHeld,
-        TakeError::Closed { .. } => FaultName::TakenOver,
-        TakeError::NoOperation(_) | TakeError::Illegal { .. } => FaultName::Internal,
-        TakeError::Store(error) => error.fault(),
-    };
-    Fault::new(name, chain(error))
+    Fault::new(error.fault(), chain(error))
 }
 
 #[cfg(test)]
@@ -171,8 +178,8 @@ mod tests {
 
     #[test]
     fn of_a_long_plan_the_first_lines_are_shown_and_how_many_there_are() {
-        use holdfast_model::{AccountName, Prefix, Region, RouteTableId, Scope, TableName};
-        use holdfast_plan::{Place, RouteValue, Step};
+        use holdfast_model::{AccountName, Picture, Prefix, Region, RouteTableId, Scope, TableName};
+        use holdfast_plan::{Place, RouteValue, Step, forecast};
         let step = |n: u32| Step {
             table: RouteTableId::parse("tgw-rtb-0000000a").unwrap(),
             name: TableName::parse("hub").unwrap(),
@@ -187,10 +194,10 @@ mod tests {
         let stages = vec![(0..150).map(step).collect(), (150..8000).map(step).collect()];
         let to = SiteName::parse("nc2-osaka").unwrap();
         let plan = Plan { networks: [NetworkName::parse("app").unwrap()].into(), to, hosts: None, stages };
-        let text = shown(&plan);
+        let text = shown(&plan, &forecast(&plan, &Picture::empty("2026-01-02T03:04:05Z".parse().unwrap())));
         assert!(text.len() < 100_000, "{}", text.len());
         assert!(text.contains("100.64.0.199/32") && !text.contains("100.64.0.200/32"));
-        assert!(text.contains("and 7800 more: the stages have 150, 7850 steps"), "{}", text.lines().last().unwrap());
+        assert!(text.contains("and 7800 more: the stages have 150, 7850 steps"), "{text}");
     }
 
     #[test]
@@ -214,7 +221,7 @@ mod tests {
         let open = TakeError::OperationOpen {
             network,
             operation: OperationId::parse("op-00000001").unwrap(),
-            intent: Box::new(Intent::Undo { operation: OperationId::parse("op-00000000").unwrap() }),
+            intent: Box::new(Intent::Undo { operation: OperationId::parse("op-00000000").unwrap(), lost: None }),
             since: "2026-01-02T03:04:05Z".parse().unwrap(),
             holder: None,
         };

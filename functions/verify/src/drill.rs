@@ -35,7 +35,8 @@ pub(crate) async fn check(
     let read = join(Live::read(&networks, map, now), probes::all(context, &subject));
     let ((live, probed), last) = join(read, context.reports.last_drill(&request.networks, &request.to)).await;
 
-    let mut checks = vec![pass(format!("what a failover to {} would do", request.to), plan)];
+    let without = request.lost.as_ref().map_or(String::new(), |lost| format!(" without {lost}"));
+    let mut checks = vec![pass(format!("what a failover to {}{without} would do", request.to), plan)];
     checks.push(routes::plan_to(&subject, &live, &request.to));
     checks.push(routes::attachments(&subject, &live, &request.to));
     let flow = flow::tables(&subject, &live, &request.to, to);
@@ -47,10 +48,14 @@ pub(crate) async fn check(
     checks.push(age(last?, now));
     let good = worst(&checks) <= CheckStatus::Warn;
     Ok(Found {
-        title: format!("drill of {} to {}", crate::checks::list(&request.networks), request.to),
+        title: format!("drill of {} to {}{without}", crate::checks::list(&request.networks), request.to),
         checks,
         evidence: subject.evidence,
-        drill: Some(Drilled { networks: request.networks.clone(), to: request.to.clone(), good }),
+        drill: request.lost.is_none().then(|| Drilled {
+            networks: request.networks.clone(),
+            to: request.to.clone(),
+            good,
+        }),
     })
 }
 

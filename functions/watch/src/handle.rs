@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
-use holdfast_journal::{JournalStore, owed_to};
+use holdfast_journal::{JournalStore, owed_by};
 use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
     Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Network, NetworkMap, NetworkName, Power,
@@ -78,10 +78,10 @@ impl Context {
                     Ok(Scope { hosts, ..subject::of_request(map, &networks, &to)? })
                 }
                 FailoverIntent::Reconcile(networks) => {
-                    let to = owed_to(&networks, &self.operations).await?;
-                    subject::of_request(map, &networks, &to)
+                    let owed = owed_by(&networks, &self.operations).await.map_err(|why| why.fault())?;
+                    Ok(Scope { hosts: owed.hosts, ..subject::of_request(map, &networks, &owed.to)? })
                 }
-                FailoverIntent::Undo(id) => {
+                FailoverIntent::Undo { operation: id, .. } => {
                     let operation = self.operations.read_operation(&id).await.map_err(|error| store_fault(&error))?;
                     let missing = || Fault::new(FaultName::NotUndoable, format!("there is no operation `{id}`"));
                     subject::of_operation(map, &operation.ok_or_else(missing)?)

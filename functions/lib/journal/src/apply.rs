@@ -53,10 +53,12 @@ pub enum Applied {
 
 /// An apply that stopped in between. The operation stays open and can be resumed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{cause}; done: {}; left: {}; start the same input again to go on, or take it back with `{{\"undo\": \"{operation}\"}}`", some_words(.done), some_words(.left))]
+#[error("{cause}; done: {}; left: {}; start the same input again to go on, or take it back with `{undo}`", some_words(.done), some_words(.left))]
 pub struct Stopped {
     /// The operation.
     pub operation: OperationId,
+    /// The input that takes it back.
+    pub undo: String,
     /// Why.
     pub cause: Cause,
     /// Steps that are done.
@@ -205,8 +207,10 @@ pub async fn apply<J: JournalStore, T: RouteTables>(
     }
     ended.map_err(|cause| {
         let (done, left) = session.status().split(&session.operation().plan);
+        let operation = session.operation();
         Stopped {
-            operation: session.operation().id.clone(),
+            operation: operation.id.clone(),
+            undo: operation.intent.undo_input(&operation.id),
             cause,
             done: done.into_iter().cloned().collect(),
             left: left.into_iter().cloned().collect(),

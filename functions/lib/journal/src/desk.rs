@@ -1,10 +1,14 @@
 //! Takes an operation: finds the open one, opens one, resumes one. From then on a [`Session`] works at it.
 
+use crate::locks::read_status;
 use crate::session::Session;
 use crate::status::{Illegal, Phase, Status};
-use crate::{Append, Entry, Event, Holder, Intent, JournalStore, Lease, Lock, LockWrite, Open, Operation, StoreError};
+use crate::{
+    Append, Entry, Event, Holder, Intent, JournalStore, Lease, Lock, LockWrite, Locks, Open, Operation, StoreError,
+    read_locks,
+};
 use futures::StreamExt;
-use holdfast_model::{NetworkName, OperationId, wire::Force};
+use holdfast_model::{FaultName, NetworkName, OperationId, wire::Force};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,9 +36,6 @@ pub enum Standing {
     Same(OperationId, Locks),
 }
 
-/// The locks of some networks as they were read.
-pub type Locks = BTreeMap<NetworkName, Lock>;
-
 /// A lock that an invocation holds.
 #[derive(Debug)]
 pub(crate) struct HeldLock {
@@ -51,7 +52,7 @@ pub(crate) type HeldLocks = BTreeMap<NetworkName, HeldLock>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TakeError {
     /// Another intent is open.
-    #[error("operation {operation} ({intent}) is open on network `{network}` since {since}{}; start its input again to finish it, or take it back with `{{\"undo\": \"{operation}\"}}`", by(.holder.as_ref()))]
+    #[error("operation {operation} ({intent}) is open on network `{network}` since {since}{}; start its input again to finish it, or take it back with `{}`", by(.holder.as_ref()), .intent.undo_input(.operation))]
     OperationOpen {
         /// The network.
         network: NetworkName,
@@ -105,6 +106,20 @@ pub enum TakeError {
     },
 }
 
+impl TakeError {
+    /// The fault that a function returns for it.
+    #[must_use]
+    pub fn fault(&self) -> FaultName {
+        match self {
+            TakeError::OperationOpen { .. } => FaultName::OperationOpen,
+            TakeError::LeaseHeld { .. } | TakeError::Raced { .. } => FaultName::LeaseHeld,
+            TakeError::Closed { .. } => FaultName::TakenOver,
+            TakeError::NoOperation(_) | TakeError::Illegal { .. } => FaultName::Internal,
+            TakeError::Store(error) => error.fault(),
+        }
+    }
+}
+
 fn by(holder: Option<&Holder>) -> String {
     holder.map(|holder| format!(", worked at by execution `{}`", holder.execution)).unwrap_or_default()
 }
@@ -125,19 +140,10 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         intent: &Intent,
         now: Timestamp,
     ) -> Result<Standing, TakeError> {
-        let mut locks = self.journal.read_locks(networks).await?;
+        let locks = read_locks(networks, self.journal).await?;
         let mut same: Option<OperationId> = None;
-        let mut ended: BTreeMap<OperationId, Option<Timestamp>> = BTreeMap::new();
-        for (network, lock) in &mut locks {
-            let Some(open) = lock.open.clone() else { continue };
-            let ended = match ended.get(&open.operation) {
-                Some(ended) => *ended,
-                None => *ended.entry(open.operation.clone()).or_insert(self.ended(&open.operation).await?),
-            };
-            if ended.is_some() {
-                lock.moved_at = lock.moved_at.max(ended);
-                continue;
-            }
+        for (network, lock) in &locks {
+            let Some(open) = &lock.open else { continue };
             if open.intent == *intent && same.as_ref().is_none_or(|same| *same == open.operation) {
                 same = Some(open.operation.clone());
             } else if !intent.replaces(&open.operation, &open.intent) {
@@ -156,23 +162,12 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         })
     }
 
-    /// When an operation ended that a lock still points to; none where it did not.
-    async fn ended(&self, id: &OperationId) -> Result<Option<Timestamp>, TakeError> {
-        let Some(operation) = self.journal.read_operation(id).await? else { return Ok(None) };
-        let (status, entries) = self.status(&operation).await?;
-        let ended = matches!(status.phase, Phase::Finished | Phase::Superseded(_));
-        Ok(entries.last().filter(|_| ended).map(|entry| entry.at))
-    }
-
     /// Reads the journal of an operation and folds it.
     ///
     /// # Errors
     /// [`TakeError::Illegal`], [`TakeError::Store`].
     pub async fn status(&self, operation: &Operation) -> Result<(Status, Vec<Entry>), TakeError> {
-        let entries = self.journal.read_entries(&operation.id).await?;
-        let status = Status::fold(&operation.plan, &entries)
-            .map_err(|source| TakeError::Illegal { operation: operation.id.clone(), source })?;
-        Ok((status, entries))
+        read_status(operation, self.journal).await
     }
 
     /// Opens an operation on networks that were found free.

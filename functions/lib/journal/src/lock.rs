@@ -1,10 +1,9 @@
 //! The lock item of a network: which operation is open on it, and who may have a call under way.
 
-use crate::{Holder, Intent, JournalStore};
-use holdfast_model::{Fault, FaultName, NetworkName, OperationId, Region, SiteName};
+use crate::{Holder, Intent, Operation, Owed, Phase};
+use holdfast_model::{NetworkName, OperationId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// The lock of one network. A network that was never locked has [`Lock::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +37,22 @@ impl Lock {
     pub fn leased(&self, now: Timestamp) -> Option<&Lease> {
         self.lease.as_ref().filter(|lease| lease.until > now)
     }
+
+    /// The lock without the operation, which has ended. A network that was locked beside those that moved keeps what it has.
+    pub(crate) fn freed(self, network: &NetworkName, operation: &Operation, phase: &Phase, at: Timestamp) -> Self {
+        if !operation.plan.networks.contains(network) {
+            return Self { open: None, ..self };
+        }
+        let plan = &operation.plan;
+        let owed = match phase {
+            // Whoever superseded it leaves behind what is owed.
+            Phase::Superseded(_) => self.owed,
+            Phase::Planned | Phase::Working | Phase::Held(_) | Phase::Finished => {
+                Owed::after(self.owed.as_ref(), &operation.id, operation.intent.lost(), &plan.to, plan.hosts.as_ref())
+            }
+        };
+        Self { open: None, owed, moved_at: self.moved_at.max(Some(at)), ..self }
+    }
 }
 
 /// The operation that is open on a network.
@@ -60,45 +75,4 @@ pub struct Lease {
     pub holder: Holder,
     /// Until when.
     pub until: Timestamp,
-}
-
-/// What the tables of a Region that was lost still have to follow: the intent, not steps, since nobody knows what that Region holds when it answers
-/// again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Owed {
-    /// The operation that went on without the Region.
-    pub operation: OperationId,
-    /// The Region.
-    pub region: Region,
-    /// Where the network is now.
-    pub to: SiteName,
-}
-
-/// The site that the tables of a Region that was lost have to follow these networks to.
-///
-/// # Errors
-/// `InvalidInput` where a network owes nothing, or they went to several sites; the store's faults.
-pub async fn owed_to<J: JournalStore>(networks: &BTreeSet<NetworkName>, journal: &J) -> Result<SiteName, Fault> {
-    let invalid = |message: String| Fault::new(FaultName::InvalidInput, message);
-    let locks = journal.read_locks(networks).await.map_err(|error| Fault::new(error.fault(), error.to_string()))?;
-    let mut wanted: Option<SiteName> = None;
-    for (network, lock) in &locks {
-        let Some(owed) = &lock.owed else {
-            return Err(invalid(format!(
-                "no Region owes anything for network `{network}`: it did not move while one was lost, or that was made whole since"
-            )));
-        };
-        match &wanted {
-            None => wanted = Some(owed.to.clone()),
-            Some(to) if *to == owed.to => {}
-            Some(to) => {
-                return Err(invalid(format!(
-                    "network `{network}` went to `{}` and another to `{to}`; reconcile each by itself",
-                    owed.to
-                )));
-            }
-        }
-    }
-    wanted.ok_or_else(|| invalid("`reconcile` is empty; name at least one network".to_owned()))
 }

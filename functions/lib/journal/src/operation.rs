@@ -28,36 +28,56 @@ pub enum Intent {
     Undo {
         /// The operation.
         operation: OperationId,
+        /// A Region that was declared lost: its tables are not part of the plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lost: Option<Region>,
     },
 }
 
 impl fmt::Display for Intent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let without = self.lost().map_or(String::new(), |lost| format!(" without {lost}"));
         match self {
-            Intent::Move { networks, to, hosts, lost } => {
+            Intent::Move { networks, to, hosts, .. } => {
                 let names: Vec<&str> = networks.iter().map(NetworkName::as_str).collect();
                 let hosts = hosts.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
                 let of = if hosts.is_empty() { String::new() } else { format!("{} of ", hosts.join(", ")) };
-                let without = lost.as_ref().map_or(String::new(), |lost| format!(" without {lost}"));
                 write!(f, "move {of}{} to {to}{without}", names.join(", "))
             }
-            Intent::Undo { operation } => write!(f, "undo {operation}"),
+            Intent::Undo { operation, .. } => write!(f, "undo {operation}{without}"),
         }
     }
 }
 
 impl Intent {
-    /// Whether an operation of this intent may close an open one of `other` and go on from where the tables are: an undo of it, or the same move once
-    /// a Region is lost.
+    /// The Region that it goes on without.
+    #[must_use]
+    pub fn lost(&self) -> Option<&Region> {
+        match self {
+            Intent::Move { lost, .. } | Intent::Undo { lost, .. } => lost.as_ref(),
+        }
+    }
+
+    /// Whether an operation of this intent may close an open one of `other` and go on from where the tables are: an undo of it, or the same once a
+    /// Region is lost.
     #[must_use]
     pub fn replaces(&self, id: &OperationId, other: &Intent) -> bool {
-        match (self, other) {
-            (Intent::Undo { operation }, _) => operation == id,
-            (Intent::Move { lost: Some(_), networks, to, hosts }, Intent::Move { lost: None, .. }) => {
-                *other == Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone(), lost: None }
-            }
-            (Intent::Move { .. }, Intent::Move { .. } | Intent::Undo { .. }) => false,
+        let undoes = matches!(self, Intent::Undo { operation, .. } if operation == id);
+        undoes || (self.lost().is_some() && self.clone().without_loss() == *other)
+    }
+
+    fn without_loss(mut self) -> Self {
+        match &mut self {
+            Intent::Move { lost, .. } | Intent::Undo { lost, .. } => *lost = None,
         }
+        self
+    }
+
+    /// The input that takes an operation of this intent back, as a person types it.
+    #[must_use]
+    pub fn undo_input(&self, id: &OperationId) -> String {
+        let lost = self.lost().map_or(String::new(), |lost| format!(", \"lost\": \"{lost}\""));
+        format!("{{\"undo\": \"{id}\"{lost}}}")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, HeldLocks, LOCKS_AT_ONCE, TakeError};
 use crate::status::{Phase, Status};
-use crate::{Append, Entry, Event, Intent, JournalStore, Lease, Lock, LockWrite, Operation, Owed, StoreError};
+use crate::{Append, Entry, Event, JournalStore, Lease, Lock, LockWrite, Operation, StoreError};
 use futures::StreamExt;
 use holdfast_model::NetworkName;
 use jiff::{SignedDuration, Timestamp};
@@ -141,25 +141,10 @@ impl<'a, J: JournalStore> Session<'a, J> {
         }
     }
 
-    /// Frees the locks: the operation has ended. A move without a lost Region leaves behind what that Region owes; any other settles it. Networks
-    /// that were locked beside those that moved keep what they have.
+    /// Frees the locks: the operation has ended.
     pub(crate) async fn release(&mut self, now: Timestamp) {
-        let owed = match &self.operation.intent {
-            Intent::Move { lost: Some(region), to, .. } => {
-                Some(Owed { operation: self.operation.id.clone(), region: region.clone(), to: to.clone() })
-            }
-            Intent::Move { lost: None, .. } | Intent::Undo { .. } => None,
-        };
-        let moved = self.operation.plan.networks.clone();
-        self.swap(|network, lock, older| {
-            if moved.contains(network) {
-                let moved_at = lock.moved_at.max(Some(now));
-                Lock { open: None, lease: older, owed: owed.clone(), moved_at, ..lock }
-            } else {
-                Lock { open: None, lease: older, ..lock }
-            }
-        })
-        .await;
+        let (operation, phase) = (self.operation.clone(), self.status.phase.clone());
+        self.swap(|network, lock, older| Lock { lease: older, ..lock.freed(network, &operation, &phase, now) }).await;
     }
 
     /// A lock that cannot be changed is not an error of the operation: whoever comes next finds the journal, and the lease runs out.

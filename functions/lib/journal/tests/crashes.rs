@@ -216,16 +216,22 @@ impl Start<'_> {
         let desk = Desk::new(journal, self.holder(), at(self.deadline + 25));
         let networks = BTreeSet::from([network("app"), network("db")]);
         let clock = Now(Mutex::new(at(self.now)));
+        let mut replaced = None;
         let mut session = match desk.find(&networks, &self.intent, clock.now()).await.map_err(Failed::Take)? {
             Standing::Same(id, locks) => desk.resume(&id, &locks, None, clock.now()).await.map_err(Failed::Take)?,
             Standing::Free(_) if self.nothing_to_do(tables).await => return Ok(Applied::Done),
-            Standing::Free(locks) => desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?,
+            Standing::Free(locks) => {
+                let open = locks.values().filter_map(|lock| lock.open.as_ref());
+                let mut open = open.filter(|open| self.intent.replaces(&open.operation, &open.intent));
+                replaced = open.next().map(|open| open.operation.clone());
+                desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?
+            }
         };
-        let replaced = match &self.intent {
-            Intent::Undo { operation } => Some(operation.clone()),
-            Intent::Move { lost: Some(_), .. } => Some(OperationId::parse("op-00000001").unwrap()),
-            Intent::Move { .. } => None,
-        };
+        if let Intent::Undo { operation, .. } = &self.intent
+            && replaced.is_none()
+        {
+            replaced = Some(operation.clone());
+        }
         if let Some(replaced) = replaced
             && let Some(undone) = journal.read_operation(&replaced).await.map_err(|e| Failed::Take(e.into()))?
         {
@@ -332,7 +338,7 @@ fn backward<'a>(id: &'a str, undone: &str, tables: &MemoryTables, now: i64) -> S
         done.map(Step::inverse).collect::<Vec<_>>()
     });
     let stages = stages.filter(|stage| !stage.is_empty()).collect();
-    let intent = Intent::Undo { operation: OperationId::parse(undone).unwrap() };
+    let intent = Intent::Undo { operation: OperationId::parse(undone).unwrap(), lost: None };
     Start { id, intent, plan: Plan { stages, ..plan() }, now, deadline: now + 60 }
 }
 
@@ -394,7 +400,7 @@ async fn the_same_move_without_a_lost_region_replaces_the_open_one_and_leaves_wh
     let first = &stored.operations[&OperationId::parse("op-00000001").unwrap()];
     let by = OperationId::parse("op-00000002").unwrap();
     assert_eq!(Status::fold(&first.plan, &stored.entries[&first.id]).unwrap().phase, Phase::Superseded(by.clone()));
-    let owed = Owed { operation: by, region: Region::parse("ap-northeast-1").unwrap(), to };
+    let owed = Owed { operation: by, region: Region::parse("ap-northeast-1").unwrap(), to, hosts: None };
     assert!(stored.locks.values().all(|lock| lock.open.is_none() && lock.owed.as_ref() == Some(&owed)));
 
     // The Region is back, and the move is made whole.
@@ -402,6 +408,62 @@ async fn the_same_move_without_a_lost_region_replaces_the_open_one_and_leaves_wh
     whole.plan.stages.clear();
     assert!(matches!(whole.run(&journal, &tables).await, Ok(Applied::Done)));
     assert!(journal.snapshot().locks.values().all(|lock| lock.owed.is_none()));
+}
+
+#[tokio::test]
+async fn what_a_lost_region_owes_outlives_a_death_at_every_call() {
+    let networks = BTreeSet::from([network("app"), network("db")]);
+    let region = Region::parse("ap-northeast-3").unwrap();
+    for how in [Break::Before, Break::After, Break::DeathBefore, Break::DeathAfter] {
+        for number in 0.. {
+            let (journal, tables) = (MemoryJournal::default(), tables_before());
+            let broken = Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at: number, how };
+            let mut start = forward("op-00000001", 0);
+            let Intent::Move { lost, to, .. } = &mut start.intent else { panic!("no move") };
+            *lost = Some(region.clone());
+            let to = to.clone();
+            // What becomes of it is the next start's affair.
+            let _ = start.run(&broken, &broken).await;
+            let finished = broken.calls.load(Ordering::SeqCst) <= number;
+            let again = Start { id: "op-00000002", now: 200, deadline: 260, ..start };
+            assert!(matches!(again.run(&journal, &tables).await, Ok(Applied::Done)), "{how:?} at {number}");
+            let owed = owed_by(&networks, &journal).await.unwrap();
+            assert_eq!((&owed.region, &owed.to, &owed.hosts), (&region, &to, &None), "{how:?} at {number}");
+
+            let whole = forward("op-00000003", 300);
+            // No table differs, so `swap-route` opens an operation without steps.
+            let whole = Start { plan: Plan { stages: Vec::new(), ..plan() }, ..whole };
+            assert!(matches!(whole.run(&journal, &tables).await, Ok(Applied::Done)));
+            assert!(matches!(owed_by(&networks, &journal).await, Err(NotOwed::Nothing(_))), "{how:?} at {number}");
+            if finished {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_undo_that_loses_a_region_goes_on_without_it() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    assert!(matches!(forward("op-00000001", 0).run(&journal, &tables).await, Ok(Applied::Done)));
+    let third = plan().steps().nth(2).unwrap().clone();
+    tables.set(&third.table, third.place.spot(), route("strange"));
+    let undo =
+        Start { plan: Plan { stages: inverse(), ..plan() }, ..backward("op-0000000b", "op-00000001", &tables, 10) };
+    assert!(matches!(undo.run(&journal, &tables).await, Err(Failed::Stopped(_))));
+    let region = Region::parse("ap-northeast-3").unwrap();
+    let mut without = backward("op-0000000c", "op-00000001", &tables, 20);
+    without.intent = Intent::Undo { operation: OperationId::parse("op-00000001").unwrap(), lost: Some(region.clone()) };
+    assert!(matches!(without.run(&journal, &tables).await, Ok(Applied::Done)));
+    let stored = journal.snapshot();
+    let second = &stored.operations[&OperationId::parse("op-0000000b").unwrap()];
+    let by = OperationId::parse("op-0000000c").unwrap();
+    assert_eq!(Status::fold(&second.plan, &stored.entries[&second.id]).unwrap().phase, Phase::Superseded(by));
+    assert!(stored.locks.values().all(|lock| lock.owed.as_ref().is_some_and(|owed| owed.region == region)));
+}
+
+fn inverse() -> Vec<Vec<Step>> {
+    plan().stages.into_iter().rev().map(|stage| stage.iter().map(Step::inverse).collect()).collect()
 }
 
 #[tokio::test]

@@ -39,6 +39,6 @@ pub use plan::{plan_move, plan_rest, plan_undo, within_quotas};
 pub use present::{NoValue, value_at};
 pub use refusal::Refusal;
 pub use step::{Move, Place, Plan, RouteValue, Spot, Step};
-pub use table::{done_words, plan_table, plan_text};
+pub use table::{NOTHING_TO_CHANGE, done_words, plan_table, plan_text};
 pub use trace::{Outcome, Reply, Source, trace, trace_reply};
 pub use view::{View, parts};

@@ -4,11 +4,14 @@ use crate::forecast::Forecast;
 use crate::step::{Plan, Step};
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 
+/// What stands in place of the table of a plan without steps.
+pub const NOTHING_TO_CHANGE: &str = "nothing to change";
+
 /// The plan as a table: one line a step, stages in order.
 #[must_use]
 pub fn plan_table(plan: &Plan) -> String {
     if plan.is_empty() {
-        return "nothing to change".to_owned();
+        return NOTHING_TO_CHANGE.to_owned();
     }
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header(["stage", "Region", "account", "table", "prefix", "from", "to", "why"]);

@@ -72,8 +72,36 @@ async fn in_the_middle_of_a_failover(lab: &Lab) {
     assert!(seen(lab, 1).await.contains("pc-osaka") && !seen(lab, 0).await.contains("pc-osaka"));
     green(&failover(lab, json!({"reconcile": ["app"]})).await);
     assert!(seen(lab, 1).await.contains("pc-osaka") && seen(lab, 0).await.contains("pc-osaka"));
+    taken_back_without_the_region(lab).await;
     recover(lab).await;
     green(&failover(lab, to("nc2-tokyo")).await);
+}
+
+/// Tokyo goes when a failback has changed its routes and not yet those of Osaka, and the machines are started in Osaka again: the failback is taken
+/// back without a call to Tokyo, whose routes follow later.
+async fn taken_back_without_the_region(lab: &Lab) {
+    recover(lab).await;
+    let denied = json!({"kind": "error", "code": "UnauthorizedOperation", "status": 403, "message": "injected"});
+    fault(lab, json!({"service": "ec2", "region": OSAKA, "action": "ReplaceTransitGatewayRoute"}), 0, 1, denied).await;
+    let failback = failover(lab, to("nc2-tokyo")).await;
+    held(&failback, "SwapIncomplete");
+    no_faults(lab).await;
+    tokyo(lab, true).await;
+    lab.control().post("/recovery-plans/app/failover", &json!({"kind": "unplanned"})).await.unwrap();
+    let (_, id) = failback.cause.split_once(r#"{"undo": ""#).unwrap();
+    let id = id.split('"').next().unwrap();
+    held(&failover(lab, json!({"undo": id})).await, "ap-northeast-1");
+    let since = last_call(lab).await;
+    green(&failover(lab, json!({"undo": id, "lost": TOKYO})).await);
+    let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+    assert_eq!(log.as_array().unwrap().iter().filter(|call| to_tokyo(call)).count(), 0);
+    assert!(seen(lab, 1).await.contains("pc-osaka"));
+
+    tokyo(lab, false).await;
+    power_off(lab, "pc-tokyo");
+    assert!(!seen(lab, 0).await.contains("pc-osaka"));
+    green(&failover(lab, json!({"reconcile": ["app"]})).await);
+    assert!(seen(lab, 0).await.contains("pc-osaka") && seen(lab, 1).await.contains("pc-osaka"));
 }
 
 /// Starts a failover in Osaka.

@@ -25,7 +25,7 @@ pub struct CutoverRequest {
     pub wave: WaveName,
 }
 
-/// Starts `failover`: `{"networks": ["app"], "to": "nc2-osaka"}`, with `"lost": "<Region>"` when a Region is gone, `{"undo": "op-.."}`, or
+/// Starts `failover`: `{"networks": ["app"], "to": "nc2-osaka"}` or `{"undo": "op-.."}`, with `"lost": "<Region>"` when a Region is gone, or
 /// `{"reconcile": ["app"]}` when it is back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -68,8 +68,13 @@ pub enum FailoverIntent {
         /// The Region that is declared lost.
         lost: Option<Region>,
     },
-    /// Undo this operation.
-    Undo(OperationId),
+    /// Undo an operation.
+    Undo {
+        /// The operation.
+        operation: OperationId,
+        /// The Region that is declared lost.
+        lost: Option<Region>,
+    },
     /// Bring the tables of a Region that was lost to where these networks moved meanwhile.
     Reconcile(BTreeSet<NetworkName>),
 }
@@ -91,7 +96,7 @@ impl FailoverRequest {
                 ("networks", self.networks.is_some()),
                 ("to", self.to.is_some()),
                 ("hosts", self.hosts.is_some()),
-                ("lost", self.lost.is_some()),
+                ("lost", alone == "reconcile" && self.lost.is_some()),
                 ("reconcile", alone == "undo" && self.reconcile.is_some()),
             ];
             let given: Vec<String> =
@@ -101,7 +106,7 @@ impl FailoverRequest {
             }
         }
         if let Some(operation) = &self.undo {
-            return Ok(FailoverIntent::Undo(operation.clone()));
+            return Ok(FailoverIntent::Undo { operation: operation.clone(), lost: self.lost.clone() });
         }
         if let Some(networks) = &self.reconcile {
             return match networks.is_empty() {
@@ -132,6 +137,10 @@ pub struct DrillRequest {
     pub networks: BTreeSet<NetworkName>,
     /// Site they would move to.
     pub to: SiteName,
+    /// A Region that the plan does without, as if it were lost; the checks of today's state still call it. Such a drill does not count as the last
+    /// good one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Region>,
 }
 
 /// A person's word in place of evidence; it is recorded with the operation.
