@@ -2,12 +2,13 @@
 
 use crate::bad_input::refused;
 use crate::support::{
-    TOKYO, ec2, fault, green, held, invoke, no_faults, patient_map, power_off, probes, published, recover, run,
-    story_world, swap_with_fresh_evidence, tables, to,
+    TOKYO, ec2, fault, green, held, invoke, last_call, no_faults, patient_map, power, power_off, probes, published,
+    recover, run, set_timeout, story_world, swap_with_fresh_evidence, tables, to,
 };
 use holdfast_lab::{Lab, query, wait};
 use holdfast_sim::World;
 use holdfast_sim::ec2::Progress;
+use holdfast_sim::prism::state::Power;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -160,6 +161,52 @@ pub async fn operations_and_drift(lab: &Lab) {
     ];
     refused(lab, "drill", to("nc2-tokyo"), &says).await;
     green(&run(lab, "failover", to("nc2-osaka")).await);
+    evidence_of_every_invocation(lab).await;
+}
+
+/// A failback that one invocation has no time for: the machines stop while its first stage is written, so the second is not begun, and is once
+/// they run again.
+async fn evidence_of_every_invocation(lab: &Lab) {
+    // It begins no change in its last 55 s.
+    set_timeout(lab, "holdfast-swap-route", 60).await;
+    recover(lab).await;
+    let delay = json!({"kind": "delay", "ms": 6000});
+    fault(lab, json!({"service": "ec2", "action": "ReplaceTransitGatewayRoute"}), 0, 1, delay).await;
+    let since = last_call(lab).await;
+    let arn = lab.begin(TOKYO, "failover", &to("nc2-tokyo")).await.unwrap();
+    // Evidence is judged before the operation is stored.
+    while !stores(lab, since).await {}
+    power(lab, "pc-tokyo", Power::Off);
+    let failback = lab.finish(TOKYO, &arn).await.unwrap();
+    held(&failback, "EvidenceAgainst");
+    let states = failback.states();
+    let times = |state: &str| states.iter().filter(|entered| *entered == state).count();
+    assert_eq!((times("TakeEvidence"), times("SwapRoutes")), (2, 2), "{states:?}");
+    assert!(states.contains(&"AreRoutesSwapped".to_owned()), "{states:?}");
+
+    power(lab, "pc-tokyo", Power::On);
+    green(&run(lab, "failover", to("nc2-tokyo")).await);
+    set_timeout(lab, "holdfast-swap-route", 120).await;
+    approved_as_drilled(lab).await;
+}
+
+/// What a drill shows is, word for word, what the failover then does and prints.
+async fn approved_as_drilled(lab: &Lab) {
+    let drill = run(lab, "drill", to("nc2-osaka")).await;
+    green(&drill);
+    recover(lab).await;
+    let failover = run(lab, "failover", to("nc2-osaka")).await;
+    green(&failover);
+    let plan = failover.output["plan"].as_str().unwrap();
+    assert!(plan.starts_with("| stage | Region") && plan.contains("172.30.1.0/24"), "{plan}");
+    assert_eq!(drill.output["plan"], failover.output["plan"]);
+}
+
+/// Whether `swap-route` has written to a table since.
+async fn stores(lab: &Lab, since: u64) -> bool {
+    let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+    let writes = |call: &Value| call["function"] == "holdfast-swap-route" && call["action"] == "PutItem";
+    log.as_array().unwrap().iter().any(writes)
 }
 
 /// From NC2 Osaka: refused while a VM runs or an instance does not; then every table is as it was before the wave left EC2.

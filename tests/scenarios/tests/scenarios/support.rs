@@ -208,6 +208,15 @@ pub async fn invoke(lab: &Lab, function: &str, input: &Value) -> Result<Value, V
     if failed { Err(output) } else { Ok(output) }
 }
 
+/// Gives a function of Tokyo another time-out, in seconds.
+pub async fn set_timeout(lab: &Lab, function: &str, seconds: u32) {
+    let url = format!("{}/2015-03-31/functions/{function}/configuration", lab.sim().aws_endpoint());
+    let request = http().put(url).body(json!({"Timeout": seconds}).to_string());
+    let answer = request.header("authorization", authorization(lab, "lambda")).send().await.unwrap();
+    let function: Value = answer.json().await.unwrap();
+    assert_eq!(function["Timeout"], seconds, "{function}");
+}
+
 /// What the state machine gives `swap-route` for a failover, with evidence that is taken now.
 pub async fn swap_with_fresh_evidence(lab: &Lab, request: Value) -> Value {
     let subject = json!({"kind": "failover", "request": request});
