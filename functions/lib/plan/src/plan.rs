@@ -8,7 +8,7 @@ use crate::ends::{Purpose, ends_well, served};
 use crate::forecast::{QuotaUse, forecast};
 use crate::present::{NoValue, value_at};
 use crate::refusal::{Refusal, list};
-use crate::search::Problem;
+use crate::search::{Problem, Stuck};
 use crate::step::{Move, Place, Plan, RouteValue, Step};
 use crate::targets::usable;
 use crate::touch::Touch;
@@ -159,14 +159,16 @@ fn ordered(wanted: &Move<'_>, map: &NetworkMap, picture: &Picture, steps: &[Step
     for problem in &sorted.problems {
         let classes: Vec<_> = problem.iter().filter_map(|at| sorted.classes.get(*at)).collect();
         let problem = Problem::new(classes, |a_move| step_of(a_move).map_or(1, rank));
-        let found = problem.stages().map_err(|stuck| Refusal::NoSafeOrder {
-            network: problem.network(),
-            reached: stuck.reached.iter().filter_map(|at| step_of(*at)).map(|step| format!("[{step}]")).collect(),
-            conflicts: stuck
-                .conflicts
-                .iter()
-                .filter_map(|(at, harm)| step_of(*at).map(|step| format!("[{step}] would leave the way {harm}")))
-                .collect(),
+        let found = problem.stages().map_err(|stuck| match stuck {
+            Stuck::NoOrder { reached, conflicts } => Refusal::NoSafeOrder {
+                network: problem.network(),
+                reached: reached.iter().filter_map(|at| step_of(*at)).map(|step| format!("[{step}]")).collect(),
+                conflicts: conflicts
+                    .iter()
+                    .filter_map(|(at, harm)| step_of(*at).map(|step| format!("[{step}] would leave the way {harm}")))
+                    .collect(),
+            },
+            Stuck::GaveUp { states, moves } => Refusal::SearchGaveUp { networks: problem.networks(), states, moves },
         })?;
         for (at, stage) in found.into_iter().enumerate() {
             if stages.len() <= at {

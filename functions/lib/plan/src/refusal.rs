@@ -4,6 +4,7 @@ use holdfast_model::{
     FaultName, GroupName, NetworkName, Prefix, PrefixListId, RouteTableId, Scope, SiteName, SubnetId, VantageName,
     VpcId,
 };
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
@@ -187,6 +188,19 @@ pub enum Refusal {
         /// For each next step, what it would do.
         conflicts: Vec<String>,
     },
+    /// The search for an order took too long; there may be one.
+    #[error(
+        "the search for a safe order gave up after {states} states of {moves} changes that depend on each other (networks {}); there may be one: move fewer of these networks at once",
+        list(networks)
+    )]
+    SearchGaveUp {
+        /// Networks whose changes depend on each other; of those that look alike, one.
+        networks: BTreeSet<NetworkName>,
+        /// States that were looked at.
+        states: usize,
+        /// Changes to be put in order; alike ones count once.
+        moves: usize,
+    },
     /// More places than the planner can order.
     #[error("network `{network}` changes in {steps} places at once; more than 128 cannot be ordered")]
     TooMany {
@@ -357,6 +371,7 @@ impl Refusal {
             | Refusal::NotDelivered { .. }
             | Refusal::NoReply { .. }
             | Refusal::NoSafeOrder { .. }
+            | Refusal::SearchGaveUp { .. }
             | Refusal::TooMany { .. }
             | Refusal::HostServed { .. }
             | Refusal::AggregateSplit { .. }

@@ -1,6 +1,7 @@
 //! Finds the fewest stages through safe states.
 
 use crate::classes::Class;
+use holdfast_model::NetworkName;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -20,6 +21,8 @@ pub(crate) struct Problem<'c, 'a> {
     classes: Vec<&'c Class<'a>>,
     /// Moves that there are, by their number over all problems.
     moves: Vec<usize>,
+    /// Per move, the classes that it touches, by their position.
+    touched: BTreeMap<usize, Vec<usize>>,
     /// Per move, how early: all of a lower rank come first.
     ranks: BTreeMap<usize, u8>,
     known: Vec<RefCell<BTreeMap<u128, State>>>,
@@ -28,10 +31,20 @@ pub(crate) struct Problem<'c, 'a> {
 /// What a state is for one case: which ways have arrived at the destination; none where a way is worse than it was.
 type State = Option<Rc<Vec<bool>>>;
 
-/// Why there is no order: what can be done, and what each next move would do.
-pub(crate) struct Stuck {
-    pub(crate) reached: Vec<usize>,
-    pub(crate) conflicts: Vec<(usize, String)>,
+/// Why there is no order.
+pub(crate) enum Stuck {
+    /// No order is safe: what can be done, and what each next move would do.
+    NoOrder { reached: Vec<usize>, conflicts: Vec<(usize, String)> },
+    /// None was found among this many states of this many moves; there may be one.
+    GaveUp { states: usize, moves: usize },
+}
+
+/// Where a search for an order ended.
+enum End {
+    /// Nothing leads further than to this state.
+    Dead(Done),
+    /// Too many states.
+    GaveUp,
 }
 
 /// A set of moves.
@@ -42,13 +55,23 @@ impl<'c, 'a> Problem<'c, 'a> {
         let moves: BTreeSet<usize> = classes.iter().flat_map(|class| class.moves.iter().copied()).collect();
         let ranks = moves.iter().map(|a_move| (*a_move, rank(*a_move))).collect();
         let known = classes.iter().map(|_| RefCell::default()).collect();
-        Self { classes, moves: moves.into_iter().collect(), ranks, known }
+        let mut touched: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, class) in classes.iter().enumerate() {
+            for a_move in &class.moves {
+                touched.entry(*a_move).or_default().push(at);
+            }
+        }
+        Self { classes, moves: moves.into_iter().collect(), touched, ranks, known }
+    }
+
+    /// Networks of the problem; of those that look alike, one.
+    pub(crate) fn networks(&self) -> BTreeSet<NetworkName> {
+        self.classes.iter().flat_map(|class| &class.case.items).map(|item| item.network.clone()).collect()
     }
 
     /// The first network of the problem, by its name.
     pub(crate) fn network(&self) -> String {
-        let items = self.classes.iter().flat_map(|class| &class.case.items);
-        items.map(|item| item.network.to_string()).min().unwrap_or_default()
+        self.networks().first().map(ToString::to_string).unwrap_or_default()
     }
 
     /// Orders the moves into stages such that every subset of every stage is safe.
@@ -57,7 +80,10 @@ impl<'c, 'a> Problem<'c, 'a> {
             return Ok(Vec::new());
         }
         let found = if self.moves.len() <= EXHAUSTIVE { self.fewest() } else { self.any() };
-        found.map_err(|reached| self.stuck(&reached))
+        found.map_err(|end| match end {
+            End::Dead(reached) => self.stuck(&reached),
+            End::GaveUp => Stuck::GaveUp { states: MOST_STATES, moves: self.moves.len() },
+        })
     }
 
     fn mask(class: &Class<'_>, done: &Done) -> u128 {
@@ -102,13 +128,16 @@ impl<'c, 'a> Problem<'c, 'a> {
 
     /// Whether nothing of a lower rank than any of `stage` is left undone.
     fn in_turn(&self, done: &Done, stage: &Done) -> bool {
-        let rank = |a_move: &usize| self.ranks.get(a_move).copied().unwrap_or(0);
-        let Some(highest) = stage.iter().map(rank).max() else { return false };
-        self.moves.iter().all(|a_move| rank(a_move) >= highest || done.contains(a_move))
+        let Some(highest) = stage.iter().map(|a_move| self.rank(*a_move)).max() else { return false };
+        self.moves.iter().all(|a_move| self.rank(*a_move) >= highest || done.contains(a_move))
+    }
+
+    fn rank(&self, a_move: usize) -> u8 {
+        self.ranks.get(&a_move).copied().unwrap_or(0)
     }
 
     /// Breadth first over states: the first way to the full state has the fewest stages. Else the last state reached.
-    fn fewest(&self) -> Result<Vec<Vec<usize>>, Done> {
+    fn fewest(&self) -> Result<Vec<Vec<usize>>, End> {
         let set = |mask: u128| -> Done {
             self.moves.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0).map(|(_, a_move)| *a_move).collect()
         };
@@ -134,26 +163,30 @@ impl<'c, 'a> Problem<'c, 'a> {
                 }
             }
         }
-        Err(set(last))
+        Err(End::Dead(set(last)))
     }
 
     /// Depth first, one move after the other; then neighbours are put together where that is safe.
-    fn any(&self) -> Result<Vec<Vec<usize>>, Done> {
+    fn any(&self) -> Result<Vec<Vec<usize>>, End> {
         let mut seen: BTreeSet<Done> = BTreeSet::new();
         let mut way: Vec<usize> = Vec::new();
         let mut done = Done::new();
         let mut furthest = Done::new();
         while done.len() < self.moves.len() {
+            if seen.len() >= MOST_STATES {
+                return Err(End::GaveUp);
+            }
             if done.len() > furthest.len() {
                 furthest.clone_from(&done);
             }
-            let next = self.moves.iter().copied().find(|a_move| {
-                if done.contains(a_move) || !self.in_turn(&done, &Done::from([*a_move])) {
-                    return false;
+            let left = || self.moves.iter().copied().filter(|a_move| !done.contains(a_move));
+            let turn = left().map(|a_move| self.rank(a_move)).min();
+            let next = left().filter(|a_move| Some(self.rank(*a_move)) == turn).find(|a_move| {
+                self.touched_safe(*a_move, &done) && {
+                    let mut then = done.clone();
+                    then.insert(*a_move);
+                    !seen.contains(&then)
                 }
-                let mut then = done.clone();
-                then.insert(*a_move);
-                seen.len() < MOST_STATES && self.touched_safe(*a_move, &done, &then) && !seen.contains(&then)
             });
             match next {
                 Some(a_move) => {
@@ -163,7 +196,7 @@ impl<'c, 'a> Problem<'c, 'a> {
                 }
                 None => match way.pop() {
                     Some(a_move) => drop(done.remove(&a_move)),
-                    None => return Err(furthest),
+                    None => return Err(End::Dead(furthest)),
                 },
             }
         }
@@ -171,9 +204,13 @@ impl<'c, 'a> Problem<'c, 'a> {
     }
 
     /// Whether a move is safe for the cases that it touches; the others are as before it.
-    fn touched_safe(&self, a_move: usize, done: &Done, then: &Done) -> bool {
-        let mut classes = self.classes.iter().enumerate().filter(|(_, class)| class.moves.contains(&a_move));
-        classes.all(|(at, class)| self.safe_step(at, Self::mask(class, done), Self::mask(class, then)))
+    fn touched_safe(&self, a_move: usize, done: &Done) -> bool {
+        let touched = self.touched.get(&a_move).into_iter().flatten();
+        let mut classes = touched.filter_map(|at| self.classes.get(*at).map(|class| (*at, class)));
+        classes.all(|(at, class)| {
+            let before = Self::mask(class, done);
+            self.safe_step(at, before, before | Self::mask(class, &Done::from([a_move])))
+        })
     }
 
     fn joined(&self, way: &[usize]) -> Vec<Vec<usize>> {
@@ -199,9 +236,9 @@ impl<'c, 'a> Problem<'c, 'a> {
             let then: Done = reached.iter().copied().chain([*a_move]).collect();
             let harm = self.classes.iter().find_map(|class| class.case.state(Self::mask(class, &then)).err());
             let harm = harm.unwrap_or_else(|| "where something that has arrived would leave again".to_owned());
-            (!self.touched_safe(*a_move, reached, &then)).then_some((*a_move, harm))
+            (!self.touched_safe(*a_move, reached)).then_some((*a_move, harm))
         });
-        Stuck { reached: reached.iter().copied().collect(), conflicts: conflicts.collect() }
+        Stuck::NoOrder { reached: reached.iter().copied().collect(), conflicts: conflicts.collect() }
     }
 }
 

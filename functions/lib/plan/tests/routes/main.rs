@@ -7,6 +7,7 @@
 )]
 
 mod judge;
+mod limits;
 mod properties;
 mod rules;
 mod steady;
