@@ -44,7 +44,7 @@ pub(crate) struct Case<'a> {
     frame: &'a Frame<'a>,
     pub(crate) items: Vec<Item<'a>>,
     pub(crate) steps: Vec<&'a Step>,
-    /// Steps that change the way of replies, one bit each.
+    /// Steps that change where replies come out or their way, one bit each.
     answering: u128,
     ways: Vec<Way>,
     replies: RefCell<BTreeMap<Replying, Reply>>,
@@ -55,6 +55,11 @@ type Replying = (usize, usize, SiteName, Option<Taken>, u128);
 
 impl<'a> Case<'a> {
     pub(crate) fn new(frame: &'a Frame<'a>, items: Vec<Item<'a>>, steps: Vec<&'a Step>, answering: u128) -> Self {
+        // Replies from NC2 come out of the interfaces of the VPC tables that lead to Flow: a step of such a table changes who replies.
+        let of_vpcs = steps.iter().enumerate().filter(|(_, step)| !step.table.is_tgw());
+        let answering = of_vpcs
+            .filter_map(|(at, _)| 1_u128.checked_shl(u32::try_from(at).ok()?))
+            .fold(answering, |mask, bit| mask | bit);
         let mut case =
             Self { frame, items, steps, answering, ways: Vec::new(), replies: RefCell::new(BTreeMap::new()) };
         let clients = frame.vantages.len();

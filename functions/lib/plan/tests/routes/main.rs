@@ -9,6 +9,7 @@
 mod judge;
 mod limits;
 mod properties;
+mod replies;
 mod rules;
 mod steady;
 mod story;

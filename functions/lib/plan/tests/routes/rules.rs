@@ -300,6 +300,19 @@ fn a_vpc_route_to_a_foreign_transit_gateway_is_refused() {
     assert!(refusal.to_string().contains("is not attached to vpc-0clients"), "{refusal}");
 }
 
+/// AWS, `CreateTransitGatewayRoute`: a route leads to an attachment of the table's own transit gateway.
+#[test]
+fn a_route_to_an_attachment_of_another_transit_gateway_is_refused() {
+    let mut world = story();
+    world.attachment(TOKYO, "nctokyo").tgw = tgw("other");
+    let networks = [network("app")].into();
+    let refusal = plan_move(&Move::whole(&networks, &site("nc2-tokyo")), &map(), &world.picture).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "tgw-attach-0nctokyo, which tokyo-main (tgw-rtb-000tokyo) (account `main` in ap-northeast-1) would lead to, is of tgw-000other, not of this table's tgw-000tokyo; a route to it would be a blackhole"
+    );
+}
+
 fn inspected() -> (World, NetworkMap) {
     let mut world = at_tokyo();
     world.vpc("wall", "10.50.0.0/16", &[("wl", "10.50.1.0/24")], "tokyo");
