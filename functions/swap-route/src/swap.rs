@@ -89,7 +89,7 @@ impl<'a> Swap<'a> {
         let plan = self.plan(&mut picture).await?;
         let quotas = self.quotas(&plan, &picture).await;
         self.within(&plan, &mut picture, quotas)?;
-        let text = shown(&plan, &forecast(&plan, &picture));
+        let text = shown(&plan, &forecast(&plan, self.map, &picture));
         if plan.is_empty() {
             let summary = nothing_to_do(&self.goal.moving(), &self.goal.to);
             return Ok(self.output(SwapResult::NothingToDo, None, text, summary));
@@ -163,7 +163,7 @@ impl<'a> Swap<'a> {
         check(&rest, &picture, self.map).map_err(|found| violations(&found))?;
         let verdict = self.verdict(&picture, &rest, &Locks::new()).await?;
         let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
-        let text = shown(&operation.plan, &forecast(&rest, &picture));
+        let text = shown(&operation.plan, &forecast(&rest, self.map, &picture));
         Ok(match session {
             Ok(session) => Ok(Taken { session: self.superseding(session, locks).await?, verdict, text }),
             Err(error) => Err(error),
@@ -208,7 +208,7 @@ impl<'a> Swap<'a> {
             futures::future::join(self.verdict(&picture, &plan, locks), self.quotas(&plan, &picture)).await;
         let verdict = verdict?;
         self.within(&plan, &mut picture, quotas)?;
-        let text = shown(&plan, &forecast(&plan, &picture));
+        let text = shown(&plan, &forecast(&plan, self.map, &picture));
         let from = self
             .goal
             .networks

@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn of_a_long_plan_the_first_lines_are_shown_and_how_many_there_are() {
-        use holdfast_model::{AccountName, Picture, Prefix, Region, RouteTableId, Scope, TableName};
+        use holdfast_model::{AccountName, NetworkMap, Picture, Prefix, Region, RouteTableId, Scope, TableName};
         use holdfast_plan::{Place, RouteValue, Step, forecast};
         let step = |n: u32| Step {
             table: RouteTableId::parse("tgw-rtb-0000000a").unwrap(),
@@ -194,7 +194,9 @@ mod tests {
         let stages = vec![(0..150).map(step).collect(), (150..8000).map(step).collect()];
         let to = SiteName::parse("nc2-osaka").unwrap();
         let plan = Plan { networks: [NetworkName::parse("app").unwrap()].into(), to, hosts: None, stages };
-        let text = shown(&plan, &forecast(&plan, &Picture::empty("2026-01-02T03:04:05Z".parse().unwrap())));
+        let map = NetworkMap::parse(include_str!("../../../infra/network-map.example.yaml")).unwrap();
+        let picture = Picture::empty("2026-01-02T03:04:05Z".parse().unwrap());
+        let text = shown(&plan, &forecast(&plan, &map, &picture));
         assert!(text.len() < 100_000, "{}", text.len());
         assert!(text.contains("100.64.0.199/32") && !text.contains("100.64.0.200/32"));
         assert!(text.contains("and 7800 more: the stages have 150, 7850 steps"), "{text}");

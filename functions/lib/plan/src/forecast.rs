@@ -1,8 +1,13 @@
-//! What a plan costs: calls and seconds, and what it takes of the quotas.
+//! What a plan costs: calls and seconds, and what it takes of the quotas; and what of its end nobody can know beforehand.
 
+use crate::advertised::advertised;
 use crate::step::{Place, Plan, RouteValue, Step};
+use crate::touch::propagated_prefixes;
+use crate::uncovered::uncovered;
 use crate::view::table_label;
-use holdfast_model::{Picture, Quota, QuotaName, RouteTableId, Scope, TgwId};
+use holdfast_model::{
+    NetworkMap, Picture, PrefixListId, Quota, QuotaName, RouteOrigin, RouteTableId, Scope, TgwId, TgwTable,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -17,8 +22,10 @@ const REFILL: usize = 5;
 pub struct Forecast {
     /// Calls by account, Region and API.
     pub calls: BTreeMap<(Scope, &'static str), usize>,
-    /// What would be used of each quota that the plan touches.
+    /// What would be used of each quota that the plan touches, and of what each entry tells on-premises.
     pub quotas: Vec<QuotaUse>,
+    /// What nobody can know before the plan is done, and what a person can do about it: a line each.
+    pub unknown: Vec<String>,
 }
 
 /// What is used of a quota.
@@ -103,7 +110,7 @@ impl fmt::Display for Forecast {
             let QuotaUse { what, of, now, after, quota, .. } = quota;
             write!(f, "\n{what}: {after} of {quota} {of} ({now} now{assumption})")?;
         }
-        Ok(())
+        self.unknown.iter().try_for_each(|line| write!(f, "\n{line}"))
     }
 }
 
@@ -129,11 +136,21 @@ pub fn api(step: &Step) -> &'static str {
 
 /// What a plan costs, by what was read.
 #[must_use]
-pub fn forecast(plan: &Plan, picture: &Picture) -> Forecast {
+pub fn forecast(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Forecast {
     let mut calls: BTreeMap<(Scope, &'static str), usize> = BTreeMap::new();
-    let mut made: BTreeMap<&RouteTableId, (usize, usize)> = BTreeMap::new();
     for step in plan.steps() {
         *calls.entry((step.scope.clone(), api(step))).or_default() += 1;
+    }
+    let mut quotas = advertised(plan, map, picture);
+    quotas.extend(routes(plan, picture));
+    quotas.sort();
+    Forecast { calls, quotas, unknown: uncovered(plan, picture) }
+}
+
+/// Routes of the transit gateways and VPC tables that a plan changes.
+fn routes(plan: &Plan, picture: &Picture) -> Vec<QuotaUse> {
+    let mut made: BTreeMap<&RouteTableId, (usize, usize)> = BTreeMap::new();
+    for step in plan.steps() {
         let entry = made.entry(&step.table).or_default();
         let weight = weight(step, picture);
         if step.before == RouteValue::Absent {
@@ -144,36 +161,57 @@ pub fn forecast(plan: &Plan, picture: &Picture) -> Forecast {
     }
     let mut quotas = gateways(picture, &made);
     quotas.extend(vpc_tables(picture, &made));
-    quotas.sort();
-    Forecast { calls, quotas }
+    quotas
 }
 
-/// Routes that a step makes or takes away. A prefix list counts with its most entries.
+/// Routes that a step makes or takes away.
 fn weight(step: &Step, picture: &Picture) -> usize {
     match &step.place {
         Place::Route { .. } => 1,
-        Place::Reference { list, prefixes } => {
-            let most = picture.prefix_lists.get(list).map_or(0, |list| list.max_entries);
-            usize::try_from(most).unwrap_or(usize::MAX).max(prefixes.len())
-        }
+        Place::Reference { list, prefixes } => most_entries(picture, list).max(prefixes.len()),
         Place::Propagation { attachment } => {
-            let prefixes = crate::touch::propagated_prefixes(picture, &step.scope.region, attachment);
+            let prefixes = propagated_prefixes(picture, &step.scope.region, attachment);
             prefixes.map_or(1, <[_]>::len)
         }
     }
 }
 
+/// A prefix list counts with its most entries, however many it has ("Consolidate and manage network CIDR blocks with managed prefix lists").
+fn most_entries(picture: &Picture, list: &PrefixListId) -> usize {
+    let list = picture.prefix_lists.get(list);
+    list.map_or(0, |list| usize::try_from(list.max_entries).unwrap_or(usize::MAX).max(list.entries.len()))
+}
+
+/// Routes of a transit gateway route table as its quota counts them: those that a better one hides too, as far as they are known.
+fn counted(table: &TgwTable, picture: &Picture) -> usize {
+    let of =
+        |origin: &dyn Fn(&RouteOrigin) -> bool| table.routes.values().filter(|route| origin(&route.origin)).count();
+    let listed = table.references.keys().map(|list| {
+        most_entries(picture, list).max(of(&|origin| *origin == RouteOrigin::PrefixList { id: list.clone() }))
+    });
+    let known: BTreeMap<_, _> = table
+        .propagations
+        .iter()
+        .flatten()
+        .filter_map(|id| Some((id, propagated_prefixes(picture, &table.scope.region, id)?.len())))
+        .collect();
+    let shown = table.routes.values().filter(|route| route.origin == RouteOrigin::Propagated);
+    let others = shown.flat_map(|route| &route.targets).filter(|target| !known.contains_key(target)).count();
+    of(&|origin| *origin == RouteOrigin::Static) + listed.sum::<usize>() + known.values().sum::<usize>() + others
+}
+
 type Made<'a> = BTreeMap<&'a RouteTableId, (usize, usize)>;
 
-/// Routes of each transit gateway that the plan changes, over all its tables that were read.
+/// Routes of each transit gateway that the plan changes, over all its tables that were read ("Amazon VPC Transit Gateways quotas": dynamic and static
+/// ones of all its route tables together).
 fn gateways(picture: &Picture, made: &Made<'_>) -> Vec<QuotaUse> {
     let tables = made.keys().filter_map(|id| picture.tgw_tables.get(*id));
     let changed: BTreeSet<(&TgwId, &Scope)> = tables.map(|table| (&table.tgw, &table.scope)).collect();
     let uses = changed.into_iter().map(|(tgw, scope)| {
         let own = || picture.tgw_tables.values().filter(|table| table.tgw == *tgw && table.scope == *scope);
-        let now = own().map(|table| table.routes.len()).sum();
+        let now = own().map(|table| counted(table, picture)).sum();
         let (more, less) = own().filter_map(|table| made.get(&table.id)).fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
-        used(format!("{tgw} ({scope})"), now, (more, less), quota(picture, scope, QuotaName::TgwRoutes))
+        used(format!("tables read of {tgw} ({scope})"), now, (more, less), quota(picture, scope, QuotaName::TgwRoutes))
     });
     uses.collect()
 }
@@ -205,7 +243,7 @@ fn used(what: String, now: usize, (more, less): (usize, usize), (quota, source):
 #[must_use]
 pub fn quotas_wanted(plan: &Plan, picture: &Picture) -> BTreeMap<Scope, BTreeSet<QuotaName>> {
     let mut wanted: BTreeMap<Scope, BTreeSet<QuotaName>> = BTreeMap::new();
-    for used in forecast(plan, picture).quotas.into_iter().filter(|used| used.most > used.now) {
+    for used in routes(plan, picture).into_iter().filter(|used| used.most > used.now) {
         if let QuotaSource::NotAsked(scope, name) = used.source {
             wanted.entry(scope).or_default().insert(name);
         }

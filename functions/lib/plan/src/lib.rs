@@ -26,6 +26,7 @@ mod table;
 mod targets;
 mod touch;
 mod trace;
+mod uncovered;
 mod view;
 mod walk;
 

@@ -1,6 +1,5 @@
 //! From intent and picture to a plan, or a reasoned no.
 
-use crate::advertised::advertised;
 use crate::case::{Client, Frame, Item};
 use crate::classes::sort;
 use crate::desire::desired_steps;
@@ -120,9 +119,7 @@ pub fn plan_rest(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<Pla
 /// # Errors
 /// [`Refusal::Quota`], with the first quota that would be exceeded on the way.
 pub fn within_quotas(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<(), Refusal> {
-    let mut uses = forecast(plan, picture).quotas;
-    uses.extend(advertised(plan, map, picture));
-    match uses.into_iter().find(QuotaUse::exceeded) {
+    match forecast(plan, map, picture).quotas.into_iter().find(QuotaUse::exceeded) {
         None => Ok(()),
         Some(used) => {
             let assumption = used.assumption();

@@ -1,6 +1,7 @@
 //! A picture with some steps applied on paper, and the longest-prefix lookup in its tables.
 
 use crate::step::{Place, RouteValue, Step, label};
+use crate::uncovered::propagated_prefix;
 use holdfast_model::{
     Attachment, AttachmentId, AttachmentKind, Picture, Prefix, PrefixListId, ReferenceState, RouteOrigin, RouteState,
     RouteTableId, TgwRoute, TgwTable, Vpc, VpcRoute, VpcTable, VpcTarget,
@@ -124,14 +125,16 @@ impl<'a> View<'a> {
 
     /// Every route of a table that covers `destination`, the longest first.
     pub(crate) fn tgw_routes(&self, table: &'a TgwTable, destination: Prefix) -> impl Iterator<Item = Found<'a>> {
-        let changes = self.changes.get(&table.id);
-        self.lengths(&table.id, destination.length()).filter_map(move |length| {
-            let prefix = Prefix::around(destination.network(), length);
-            match changes {
-                None => table.routes.get(&prefix).map(|route| read(prefix, route)),
-                Some(changes) => self.changed(table, changes, prefix),
-            }
-        })
+        self.lengths(&table.id, destination.length())
+            .filter_map(move |length| self.tgw_route_of(table, Prefix::around(destination.network(), length)))
+    }
+
+    /// The route of exactly this prefix.
+    pub(crate) fn tgw_route_of(&self, table: &'a TgwTable, prefix: Prefix) -> Option<Found<'a>> {
+        match self.changes.get(&table.id) {
+            None => table.routes.get(&prefix).map(|route| read(prefix, route)),
+            Some(changes) => self.changed(table, changes, prefix),
+        }
     }
 
     /// The route of exactly this prefix in a table that steps change.
@@ -199,7 +202,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The propagated route of exactly this prefix. What VPNs and Direct Connect gateways propagate is known only where it decides.
+    /// The propagated route of exactly this prefix. What VPNs and Direct Connect gateways propagate is known only where it decides, in this table or
+    /// in another one: see [`crate::uncovered`].
     fn propagated(&self, table: &'a TgwTable, changes: &Changes<'a>, prefix: Prefix) -> Option<Found<'a>> {
         let seen = table.routes.get(&prefix);
         let on = |id: &AttachmentId| changes.propagations.get(id).map(|value| **value == RouteValue::Propagates);
@@ -215,39 +219,40 @@ impl<'a> View<'a> {
             }
         }
         let region = &table.scope.region;
-        let mut own: Vec<&'a AttachmentId> = Vec::new();
+        let mut own: Vec<&'a Attachment> = Vec::new();
         let mut unread = false;
         for attachment in self.picture.attachments.get(region).into_iter().flat_map(BTreeMap::values) {
-            if attachment.tgw != table.tgw || !self.has_prefix(attachment, prefix) {
+            let propagates = match (on(&attachment.id), &table.propagations) {
+                (Some(on), _) => Some(on),
+                // A route that was neither there nor hidden before does not come by itself.
+                (None, _) if seen.is_none() => Some(false),
+                (None, Some(all)) => Some(all.contains(&attachment.id)),
+                (None, None) => None,
+            };
+            if attachment.tgw != table.tgw
+                || propagates == Some(false)
+                || propagated_prefix(self.picture, table, attachment, prefix) != Some(true)
+            {
                 continue;
             }
-            match (on(&attachment.id), &table.propagations) {
-                (Some(true), _) => own.push(&attachment.id),
-                (Some(false), _) => {}
-                // A route that was neither there nor hidden before does not come by itself.
-                (None, _) if seen.is_none() => {}
-                (None, Some(all)) if all.contains(&attachment.id) => own.push(&attachment.id),
-                (None, Some(_)) => {}
-                (None, None) => unread = true,
+            match propagates {
+                Some(_) => own.push(attachment),
+                None => unread = true,
             }
         }
+        let vpcs = own.iter().any(|attachment| matches!(attachment.kind, AttachmentKind::Vpc { .. }));
+        own.retain(|attachment| !vpcs || matches!(attachment.kind, AttachmentKind::Vpc { .. }));
         match own.as_slice() {
             _ if unread => Some(Found::Hidden(prefix)),
             [] => None,
             [one] => Some(Found::Route {
                 prefix,
                 state: RouteState::Active,
-                targets: Cow::Borrowed(std::slice::from_ref(*one)),
+                targets: Cow::Borrowed(std::slice::from_ref(&one.id)),
             }),
             // Two VPCs of one prefix: which of them decides is not documented.
             [_, _, ..] => Some(Found::Hidden(prefix)),
         }
-    }
-
-    /// Whether an attachment's VPC has exactly this prefix, and so propagates it where it propagates.
-    fn has_prefix(&self, attachment: &Attachment, prefix: Prefix) -> bool {
-        matches!(&attachment.kind, AttachmentKind::Vpc { vpc, .. }
-            if self.picture.vpcs.get(vpc).is_some_and(|vpc| vpc.prefixes.contains(&prefix)))
     }
 
     /// The route of a VPC table that decides for `destination`.

@@ -53,14 +53,14 @@ fn the_forecast_tells_seconds_and_quotas_and_what_exceeds_one_is_refused() {
     let (networks, to) = (BTreeSet::from([network("app")]), site("nc2-tokyo"));
     let mut world = story();
     let plan = plan_move(&Move::whole(&networks, &to), &map(), &world.picture).unwrap();
-    insta::assert_snapshot!("forecast", plan_text(&plan, &forecast(&plan, &world.picture)));
+    insta::assert_snapshot!("forecast", plan_text(&plan, &forecast(&plan, &map(), &world.picture)));
     let tgw = |quota| Quotas::from([(QuotaName::TgwRoutes, quota)]);
     world.picture.quotas.insert(scope(OSAKA), tgw(Quota::Applied { value: 5 }));
     let refusal = plan_move(&Move::whole(&networks, &to), &map(), &world.picture).unwrap_err();
-    insta::assert_snapshot!(refusal.to_string(), @"tgw-000osaka (account `main` in ap-northeast-3) would hold 6 routes, the quota is 5 (5 now); raise it or move fewer");
+    insta::assert_snapshot!(refusal.to_string(), @"tables read of tgw-000osaka (account `main` in ap-northeast-3) would hold 6 routes, the quota is 5 (5 now); raise it or move fewer");
     let mut many = plan.clone();
     many.stages = vec![(0..1000).map(|_| plan.steps().next().unwrap().clone()).collect()];
-    assert_eq!(forecast(&many, &world.picture).seconds(), 190);
+    assert_eq!(forecast(&many, &map(), &world.picture).seconds(), 190);
 }
 
 /// Service Quotas, `GetServiceQuota`: the applied value counts, which may be above the default or below.
@@ -78,7 +78,7 @@ fn a_quota_is_asked_for_where_a_plan_adds_routes_and_what_was_not_read_is_said()
     world.picture.quotas.insert(scope(OSAKA), tgw(Quota::Applied { value: 12_000 }));
     world.picture.quotas.insert(scope(TOKYO), tgw(Quota::Unread { why: "not allowed".into() }));
     assert_eq!(quotas_wanted(&plan, &world.picture), BTreeMap::new(), "what was asked for is not asked again");
-    let words = forecast(&plan, &world.picture).to_string();
+    let words = forecast(&plan, &map(), &world.picture).to_string();
     assert!(words.contains("tgw-000osaka (account `main` in ap-northeast-3): 6 of 12000 routes (5 now)\n"), "{words}");
     assert!(words.ends_with("(5 now; quota not read: not allowed, AWS default 10000 assumed)"), "{words}");
 
@@ -90,7 +90,7 @@ fn a_quota_is_asked_for_where_a_plan_adds_routes_and_what_was_not_read_is_said()
     let away = plan_move(&Move::whole(&networks, &site("nc2-osaka")), &map(), &world.picture).unwrap();
     assert!(!away.is_empty());
     assert_eq!(quotas_wanted(&away, &world.picture), BTreeMap::new());
-    let words = forecast(&away, &world.picture).to_string();
+    let words = forecast(&away, &map(), &world.picture).to_string();
     assert!(words.ends_with("6 of 10000 routes (6 now; AWS default)"), "{words}");
 }
 
