@@ -1,13 +1,17 @@
-//! Traces every site's column of the matrix by itself: tables that send a network to each other over peerings.
+//! Traces every site's column of the matrix by itself: tables that send a network to each other over peerings and pass-through nodes.
+//!
+//! A VPC table that leads back to a transit gateway is not seen here: the map does not say which attachment is that VPC's. The trace of every plan
+//! sees it.
 
 use super::{Checker, MapError};
-use crate::{AttachmentId, NextHop, RouteTable, SiteName, TableName};
+use crate::{AttachmentId, NextHop, RouteTable, Site, SiteName, TableName};
 
 type Named<'a> = (&'a TableName, &'a RouteTable);
 
 impl<'a> Checker<'a> {
-    /// A peering attachment has one id on both sides, so the tables of another Region that name it are those that may decide there. Where every
-    /// one of them leads on in a circle, so does the first.
+    /// A peering attachment has one id on both sides, so the tables of another Region that name it are those that may decide there. Behind a
+    /// pass-through node it is a table of its Region that does not lead into the node again. Where every one of them leads on in a circle, so does
+    /// the first.
     pub(super) fn matrix(&self) -> Result<(), MapError> {
         for site in self.map.sites.keys() {
             for table in &self.map.route_tables {
@@ -30,21 +34,53 @@ impl<'a> Checker<'a> {
         if let Some(start) = way.iter().position(|name| *name == table.0) {
             return Some(way.iter().skip(start).copied().chain([table.0]).collect());
         }
-        let Some(NextHop::Peering { id }) = table.1.next_hops.get(site) else { return None };
-        let far = self.map.route_tables.iter().filter(|far| decides_for(far.1, table.1, id));
+        let far: Vec<Named<'_>> = match table.1.next_hops.get(site)? {
+            NextHop::Peering { id } => self.behind(site, table, id),
+            NextHop::Attachment { id } if self.passes_through(table.1, id) => {
+                let tables = self.map.route_tables.iter();
+                tables
+                    .filter(|far| far.1.region == table.1.region && common(far.1, table.1))
+                    .filter(|far| far.1.next_hops.get(site) != table.1.next_hops.get(site))
+                    .collect()
+            }
+            NextHop::Attachment { .. }
+            | NextHop::Tgw { .. }
+            | NextHop::VpcPeering { .. }
+            | NextHop::Eni { .. }
+            | NextHop::Absent { .. }
+            | NextHop::Blackhole => return None,
+        };
         way.push(table.0);
-        let circles: Vec<Option<Vec<&TableName>>> = far.map(|far| self.circle(site, far, way)).collect();
+        let circles: Vec<Option<Vec<&TableName>>> = far.into_iter().map(|far| self.circle(site, far, way)).collect();
         way.pop();
         if circles.iter().all(Option::is_some) { circles.into_iter().next().flatten() } else { None }
     }
+
+    /// Tables that may decide behind a peering: those of other Regions that name it; where none does, every one of another Region, as long as the
+    /// site's own Region, where it may end, has a table among those that are declared.
+    fn behind(&self, site: &SiteName, near: Named<'_>, peering: &AttachmentId) -> Vec<Named<'a>> {
+        let away = || self.map.route_tables.iter().filter(|far| far.1.region != near.1.region && common(far.1, near.1));
+        let naming: Vec<Named<'a>> = away().filter(|far| names(far.1, peering)).collect();
+        let home = self.map.sites.get(site).map(Site::region);
+        let declared = |table: &RouteTable| Some(&table.region) == home && common(table, near.1);
+        if naming.is_empty() && self.map.route_tables.values().any(declared) { away().collect() } else { naming }
+    }
+
+    /// Whether what a table leads to this attachment comes out of it again.
+    fn passes_through(&self, table: &RouteTable, id: &AttachmentId) -> bool {
+        self.map.pass_through.values().any(|node| node.region == table.region && node.enters == *id)
+    }
 }
 
-/// Whether `far` may decide for what `near` sends into a peering: of another Region, naming the peering, with a network in common.
-fn decides_for(far: &RouteTable, near: &RouteTable, peering: &AttachmentId) -> bool {
-    let names = |hop: &NextHop| matches!(hop, NextHop::Peering { id } if id == peering);
-    let common = match (&far.networks, &near.networks) {
+/// Whether a table leads anything to a peering.
+fn names(table: &RouteTable, peering: &AttachmentId) -> bool {
+    table.next_hops.values().any(|hop| matches!(hop, NextHop::Peering { id } if id == peering))
+}
+
+/// Whether two tables route a network in common.
+fn common(a: &RouteTable, b: &RouteTable) -> bool {
+    match (&a.networks, &b.networks) {
         (Some(a), Some(b)) => !a.is_disjoint(b),
         (None, _) | (_, None) => true,
-    };
-    far.region != near.region && common && far.next_hops.values().any(names)
+    }
 }

@@ -159,6 +159,55 @@ fn a_matrix_that_loops_by_itself_is_found_when_the_map_is_loaded() {
     assert!(text.contains("for site `nc2-tokyo` the tables lead in a circle: `osaka` -> `tokyo` -> `osaka`"), "{text}");
 }
 
+/// The map with these tables: name, Region, and where it leads `nc2-tokyo`; and a section more.
+fn column(tables: &[(&str, &str, &str)], also: &str) -> Result<NetworkMap, MapError> {
+    let mut text = String::from("route_tables:\n");
+    for (at, (name, region, hop)) in tables.iter().enumerate() {
+        text.push_str(&format!(
+            "  {name}: {{account: main, region: {region}, id: tgw-rtb-0000001{at}, next_hops: {{ec2-tokyo: {{kind: absent, served_by: 172.30.0.0/16}}, nc2-tokyo: {hop}}}}}\n"
+        ));
+    }
+    let (head, rest) = MAP.split_once("route_tables:\n").unwrap();
+    let (_, tail) = rest.split_once("vantages:\n").unwrap();
+    NetworkMap::parse(&format!("{head}{text}{also}vantages:\n{tail}"))
+}
+
+#[test]
+fn a_circle_over_three_regions_is_found() {
+    let [first, second, third] = ["d", "e", "f"].map(|n| format!("{{kind: peering, id: tgw-attach-0000000{n}}}"));
+    let own = "{kind: attachment, id: tgw-attach-0000000b}".to_owned();
+    let tables = |tokyo: &str, osaka: &str, seoul: &str| {
+        let all = [
+            ("tokyo", "ap-northeast-1", tokyo),
+            ("osaka", "ap-northeast-3", osaka),
+            ("seoul", "ap-northeast-2", seoul),
+        ];
+        column(&all.into_iter().filter(|(_, _, hop)| !hop.is_empty()).collect::<Vec<_>>(), "")
+    };
+    let text = tables(&first, &second, &third).unwrap_err().to_string();
+    assert!(text.contains("for site `nc2-tokyo` the tables lead in a circle: `osaka` -> `seoul` -> `osaka`"), "{text}");
+    tables(&own, &second, &third).unwrap();
+    // What Tokyo's own table does is not known here.
+    tables("", &second, &third).unwrap();
+}
+
+#[test]
+fn a_circle_through_an_inspection_vpc_is_found() {
+    let wall = "pass_through:\n  wall: {account: main, region: ap-northeast-1, enters: tgw-attach-0000000e, leaves: tgw-attach-0000000e}\n";
+    let (into, over) = ("{kind: attachment, id: tgw-attach-0000000e}", "{kind: peering, id: tgw-attach-0000000d}");
+    let spokes = ("spokes", "ap-northeast-1", into);
+    let osaka = ("osaka", "ap-northeast-3", over);
+    let text = column(&[spokes, ("firewall", "ap-northeast-1", over), osaka], wall).unwrap_err().to_string();
+    assert!(
+        text.contains("for site `nc2-tokyo` the tables lead in a circle: `firewall` -> `osaka` -> `firewall`"),
+        "{text}"
+    );
+    let own = "{kind: attachment, id: tgw-attach-0000000b}";
+    column(&[spokes, ("firewall", "ap-northeast-1", own), osaka], wall).unwrap();
+    // The firewall's own table is not declared: what it does is not known here.
+    column(&[spokes], wall).unwrap();
+}
+
 #[test]
 fn further_entries_and_pass_through_nodes_are_checked() {
     let entry = "    enters: tgw-attach-0000000c\n    or_enters:\n      - {account: main, region: ap-northeast-3, attachment: tgw-attach-0000000d, advertised: {kind: bgp}}\n";
