@@ -18,11 +18,12 @@ use holdfast_model::{
 };
 use holdfast_plan::{
     Facts, Move, NOTHING_TO_CHANGE, Plan, Refusal, apart, check, current_site, ec2_sites_left, forecast, judge,
-    plan_move, plan_rest, plan_undo, quotas_wanted, within_quotas,
+    plan_move, plan_rest, plan_undo, quotas_wanted, sites_judged, within_quotas,
 };
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 use tracing::info;
 
@@ -314,15 +315,15 @@ impl<'a> Swap<'a> {
         if self.goal.force.is_some() {
             return Ok(Vec::new());
         }
-        let (evidence, hosts, machines) =
-            futures::future::try_join3(self.evidence(), self.hosts(), self.machines(picture)).await?;
-        if let Some(outdated) = evidence.as_ref().and_then(|evidence| outdated(evidence, plan, locks)) {
-            return Err(outdated);
-        }
         let apart = match &self.goal.hosts {
             None => apart(&self.goal.networks, &self.goal.to, self.map, picture, Some(plan)),
             Some(_) => BTreeMap::new(),
         };
+        let (evidence, hosts, machines) =
+            futures::future::try_join3(self.evidence(), self.hosts(), self.machines(picture, &apart)).await?;
+        if let Some(outdated) = evidence.as_ref().and_then(|evidence| outdated(evidence, plan, locks)) {
+            return Err(outdated);
+        }
         let facts = Facts {
             networks: &self.goal.networks,
             to: &self.goal.to,
@@ -353,11 +354,16 @@ impl<'a> Swap<'a> {
         Ok(self.context.inventory.hosts_of(&self.goal.networks).await?)
     }
 
-    /// Instances and network interfaces of every site's VPC; load-balancer targets of the EC2 sites that are left.
-    async fn machines(&self, picture: &Picture) -> Result<BTreeMap<SiteName, Machines>, Fault> {
+    /// Instances and network interfaces of the VPCs that are judged; load-balancer targets of the EC2 sites that are left.
+    async fn machines(
+        &self,
+        picture: &Picture,
+        apart: &BTreeMap<SiteName, BTreeSet<Ipv4Addr>>,
+    ) -> Result<BTreeMap<SiteName, Machines>, Fault> {
         let left = ec2_sites_left(&self.goal.networks, &self.goal.to, self.map, picture);
         let targets = read_targets(&self.networks, self.map, &left);
-        let (read, targets) = futures::future::join(read_sites(&self.networks, self.map), targets).await;
+        let judged = sites_judged(&self.goal.to, apart, self.map);
+        let (read, targets) = futures::future::join(read_sites(&self.networks, self.map, &judged), targets).await;
         let mut targets = targets?;
         let with = |(name, machines): (SiteName, Result<Machines, _>)| {
             let targets = targets.remove(&name);

@@ -32,7 +32,9 @@ pub(crate) async fn check(
     let to = site(map, &request.to)?;
     let subject = Subject::read(context, map, &request.networks, Some(evidence), now).await?;
     let networks = context.networks(map).await?;
-    let read = join(Live::read(&networks, map, now), probes::all(context, &subject));
+    // Where the networks are today, and so which sites are judged, is not known yet.
+    let all = map.sites.keys().cloned().collect();
+    let read = join(Live::read(&networks, map, Some(&request.to), &all, now), probes::all(context, &subject));
     let ((live, probed), last) = join(read, context.reports.last_drill(&request.networks, &request.to)).await;
 
     let without = request.lost.as_ref().map_or(String::new(), |lost| format!(" without {lost}"));

@@ -2,12 +2,12 @@
 
 use crate::context::Context;
 use futures::future::join;
-use holdfast_aws_network::{AwsNetwork, read_picture, read_quotas, read_sites, read_targets};
+use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_quotas, read_sites, read_targets};
 use holdfast_model::{
     Evidence, EvidenceId, Fault, FaultName, HostRecord, Machines, NetworkMap, NetworkName, Picture, QuotaName, Scope,
     Site, SiteName,
 };
-use holdfast_plan::{Move, Refusal, ec2_sites_left, plan_move, quotas_wanted};
+use holdfast_plan::{Move, Refusal, ec2_sites_left, plan_move, quotas_wanted, sites_judged};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -96,22 +96,43 @@ pub(crate) fn site<'a>(map: &'a NetworkMap, name: &SiteName) -> Result<&'a Site,
 }
 
 impl Live {
-    /// Reads routing and the machines of every site's VPC.
-    pub(crate) async fn read(networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkMap, now: Timestamp) -> Self {
-        let (picture, found) = join(read_picture(networks, map, now), read_sites(networks, map)).await;
+    /// Reads routing, for whoever would move networks to `towards`, and the machines of the VPCs of `sites`.
+    pub(crate) async fn read(
+        networks: &BTreeMap<Scope, AwsNetwork>,
+        map: &NetworkMap,
+        towards: Option<&SiteName>,
+        sites: &BTreeSet<SiteName>,
+        now: Timestamp,
+    ) -> Self {
+        let picture = read_picture_towards(networks, map, towards, now);
+        let (picture, found) = join(picture, read_sites(networks, map, sites)).await;
         let mut live = Self { picture, machines: BTreeMap::new(), machines_unread: BTreeMap::new() };
-        for (site, machines) in found {
-            match machines {
-                Ok(machines) => {
-                    live.machines.insert(site, machines);
-                }
-                Err(error) => {
-                    live.machines_unread.insert(site, error.to_string());
-                }
-            }
-        }
+        live.add(found);
         live
     }
+
+    /// Reads the machines that a judgement of `subject` at a site looks at, as far as they were not read.
+    pub(crate) async fn read_judged(
+        &mut self,
+        networks: &BTreeMap<Scope, AwsNetwork>,
+        subject: &Subject<'_>,
+        at: &SiteName,
+    ) {
+        let mut more = sites_judged(at, &crate::routes::apart(subject, self, at), subject.map);
+        more.retain(|site| !self.machines.contains_key(site) && !self.machines_unread.contains_key(site));
+        let found = read_sites(networks, subject.map, &more).await;
+        self.add(found);
+    }
+
+    fn add<E: ToString>(&mut self, found: BTreeMap<SiteName, Result<Machines, E>>) {
+        for (site, machines) in found {
+            match machines {
+                Ok(machines) => drop(self.machines.insert(site, machines)),
+                Err(error) => drop(self.machines_unread.insert(site, error.to_string())),
+            }
+        }
+    }
+
     /// Reads the load-balancer targets of the EC2 sites that a move to `to` leaves; none if they were read, else why not.
     pub(crate) async fn read_targets(
         &mut self,

@@ -9,8 +9,9 @@ use crate::{machines, probes, routes};
 use futures::future::join;
 use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{EvidenceId, Fault, NetworkMap, NetworkName, SiteName};
+use holdfast_plan::sites_judged;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// What was moved where.
@@ -42,7 +43,10 @@ pub(crate) async fn check(
 /// The checks, once it is known which hosts they are about.
 pub(crate) async fn checks(context: &Context, subject: &Subject<'_>, to: &SiteName) -> Result<Vec<Check>, Fault> {
     let networks = context.networks(subject.map).await?;
-    let (live, probed) = join(Live::read(&networks, subject.map, subject.now), probes::all(context, subject)).await;
+    let judged = sites_judged(to, &BTreeMap::new(), subject.map);
+    let read = Live::read(&networks, subject.map, None, &judged, subject.now);
+    let (mut live, probed) = join(read, probes::all(context, subject)).await;
+    live.read_judged(&networks, subject, to).await;
     let mut checks = routes::delivered(subject, &live, to);
     checks.extend(probed?);
     // Without evidence a person forced the change, and answers for where the machines run; the probes tell the rest.

@@ -8,8 +8,9 @@ use crate::report::Found;
 use crate::{flow, machines, routes};
 use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, SiteName, WaveName};
+use holdfast_plan::sites_judged;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When the question is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,9 @@ pub(crate) async fn checks(
 ) -> Result<Vec<Check>, Fault> {
     let destination = site(subject.map, to)?;
     let networks = context.networks(subject.map).await?;
-    let mut live = Live::read(&networks, subject.map, subject.now).await;
+    let judged = sites_judged(to, &BTreeMap::new(), subject.map);
+    let mut live = Live::read(&networks, subject.map, Some(to), &judged, subject.now).await;
+    live.read_judged(&networks, subject, to).await;
     let targets = live.read_targets(&networks, subject, to).await;
     live.read_quotas(&networks, subject, to).await;
     let host = match moment {

@@ -11,7 +11,7 @@ use aws_sdk_ec2::types::{
 };
 use holdfast_model::{
     Eni, EniId, EniStatus, Instance, InstanceId, InstanceState, MacAddress, Machines, NetworkMap, Platform, Scope,
-    Select, SiteName, SubnetId, VpcId,
+    Select, Site, SiteName, SubnetId, VpcId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -110,15 +110,17 @@ impl AwsNetwork {
     }
 }
 
-/// Machines of every site's VPC but those of a lost Region, all accounts and Regions at once; for each site that could not be read, why.
+/// Machines of the VPCs of `sites`, but of a lost Region, all accounts and Regions at once; for each site that could not be read, why.
 ///
 /// The VPCs of one account and Region are read together.
 pub async fn read_sites(
     networks: &BTreeMap<Scope, AwsNetwork>,
     map: &NetworkMap,
+    sites: &BTreeSet<SiteName>,
 ) -> BTreeMap<SiteName, Result<Machines, Ec2Error>> {
     let mut by_scope: BTreeMap<Scope, BTreeMap<&SiteName, &VpcId>> = BTreeMap::new();
-    for (name, site) in map.sites.iter().filter(|(_, site)| map.reachable(site.region())) {
+    let wanted = |name: &SiteName, site: &Site| sites.contains(name) && map.reachable(site.region());
+    for (name, site) in map.sites.iter().filter(|(name, site)| wanted(name, site)) {
         by_scope.entry(site_scope(site)).or_default().insert(name, site.vpc());
     }
     let reads = by_scope.iter().filter_map(|(scope, sites)| {

@@ -36,7 +36,7 @@ pub struct Facts<'a> {
     pub picture: Option<&'a Picture>,
     /// Captured hosts; those without an address in the networks do not count.
     pub hosts: &'a [HostRecord],
-    /// Instances and network interfaces of each EC2 site, read now; and of NC2 sites' VPCs where they were read.
+    /// Instances and network interfaces of the sites of [`sites_judged`], read now.
     pub machines: &'a BTreeMap<SiteName, Machines>,
     /// The plan that is about to be applied; none where there is none yet, and then nothing is said of machines that its wider routes cut off.
     pub plan: Option<&'a Plan>,
@@ -65,6 +65,17 @@ pub fn judge(facts: &Facts<'_>) -> Result<Vec<String>, Objections> {
     let mut seen = BTreeSet::new();
     lines.retain(|line| seen.insert(line.clone()));
     if objections.is_empty() { Ok(lines) } else { Err(Objections(objections)) }
+}
+
+/// Sites whose machines a judgement looks at: where an NC2 site is the destination of all, evidence tells of it, and nobody there is stranded.
+#[must_use]
+pub fn sites_judged(
+    to: &SiteName,
+    apart: &BTreeMap<SiteName, BTreeSet<Ipv4Addr>>,
+    map: &NetworkMap,
+) -> BTreeSet<SiteName> {
+    let passed = |name: &SiteName, site: &Site| apart.is_empty() && name == to && matches!(site, Site::Nc2 { .. });
+    map.sites.iter().filter(|(name, site)| !passed(name, site)).map(|(name, _)| name.clone()).collect()
 }
 
 struct Judge<'f, 'a> {
