@@ -9,8 +9,7 @@ use crate::vpcs::VpcRead;
 use futures::future::join_all;
 use holdfast_model::{
     Attachment, AttachmentId, AttachmentKind, AttachmentState, NetworkMap, Picture, Prefix, PrefixListId,
-    PrefixListReference, Region, RouteOrigin, RouteTableId, Scope, SiteName, SubnetId, TgwId, TgwRoute, TgwTable,
-    Unread, VpcId,
+    PrefixListReference, Region, RouteTableId, Scope, SiteName, SubnetId, TgwId, TgwRoute, TgwTable, Unread, VpcId,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,9 +26,9 @@ pub async fn read_picture(networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkM
 /// # Flow
 /// Attachments and their subnets; then the routes of the tables in scope and the VPCs; then the prefix lists and VPC peering connections that they
 /// name. Tables in scope are those of the map, and those that decide for traffic from the vantages, the VPCs of sites, pass-through nodes and
-/// peerings. What no answer so far has told is asked for only then: the other side of a peering whose other Region is not in `networks`, the
-/// transit gateway of a table that no attachment is associated with. Propagations are read of tables for which the map names them, and of
-/// those that hold no route of ours once the networks are at `to`: there, a propagated route may come out from under a static one.
+/// peerings. The other side of a peering is asked for only where its other Region is not in `networks`. Propagations are read of tables for which the map names them, and of
+/// those that hold no route of ours once the networks are at `to`: there, a propagated route may come out from under a static one. References to
+/// prefix lists are read of the same tables, and of those that show a route of a list.
 ///
 /// # Guarantees
 /// What could not be read completely is not in the maps of the picture, and is named in `unread`. A scope of the map that is not in `networks` is
@@ -209,14 +208,15 @@ async fn read_tables(
             .find(|listed| listed.association.as_ref() == Some(table))
             .map(|listed| listed.tgw.clone())
     };
-    let mut listed: BTreeMap<RouteTableId, ListedTable> = BTreeMap::new();
-    if ids.iter().any(|table| wants.names || associated(table).is_none()) {
-        match network.read_tgw_tables().await {
-            Ok(tables) => listed = tables,
-            Err(error) => unread.push(not_read(network, "transit gateway route tables", &error)),
-        }
+    if ids.is_empty() {
+        return (Vec::new(), unread);
     }
-    let read = join_all(ids.iter().map(|table| read_table(network, table, wants))).await;
+    let read = join_all(ids.iter().map(|table| read_table(network, table, wants)));
+    let (read, listed) = futures::future::join(read, network.read_tgw_tables()).await;
+    let mut listed: BTreeMap<RouteTableId, ListedTable> = listed.unwrap_or_else(|error| {
+        unread.push(not_read(network, "transit gateway route tables", &error));
+        BTreeMap::new()
+    });
     let mut tables = Vec::new();
     for (table, read) in ids.into_iter().zip(read) {
         let own = listed.remove(&table);
@@ -266,10 +266,11 @@ async fn read_table(
     let (routes, references, propagations) =
         futures::future::join3(network.read_routes(table), references, propagations).await;
     let routes = routes.map_err(|error| ("routes", error))?;
-    let by_list = routes.values().any(|route| matches!(route.origin, RouteOrigin::PrefixList { .. }));
     let references = match references.map_err(|error| ("prefix list references", error))? {
         Some(references) => references,
-        None if by_list => network.read_references(table).await.map_err(|error| ("prefix list references", error))?,
+        None if wants.references_of(&routes) => {
+            network.read_references(table).await.map_err(|error| ("prefix list references", error))?
+        }
         None => BTreeMap::new(),
     };
     Ok((routes, references, propagations.map_err(|error| ("propagations", error))?))

@@ -3,8 +3,8 @@
 use crate::network::AwsNetwork;
 use crate::picture::Gateways;
 use holdfast_model::{
-    AttachmentId, AttachmentKind, AttachmentState, NetworkMap, NextHop, Picture, Region, RouteTable, RouteTableId,
-    Scope, Site, SiteName, Vantage, VpcId,
+    AttachmentId, AttachmentKind, AttachmentState, NetworkMap, NextHop, Picture, Prefix, Region, RouteOrigin,
+    RouteTable, RouteTableId, Scope, Site, SiteName, TgwRoute, Vantage, VpcId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,26 +130,34 @@ fn owner(
 
 /// What is read of a table beside its routes, for calls that most network maps do not need.
 pub(crate) struct Wants {
-    /// Names and tags of transit gateway tables.
-    pub names: bool,
     pub references: BTreeSet<RouteTableId>,
     pub propagations: BTreeSet<RouteTableId>,
+    /// Prefixes of the networks: a longer static route in one is a host's, and goes when its network follows.
+    networks: Vec<Prefix>,
 }
 
 impl Wants {
     pub fn of(map: &NetworkMap, to: Option<&SiteName>) -> Self {
         let tables = || map.route_tables.values().filter(|table| table.id.is_tgw());
-        let uncovers = |table: &&RouteTable| {
-            !table.propagations.is_empty()
-                || to.and_then(|to| table.next_hops.get(to)).is_some_and(|hop| matches!(hop, NextHop::Absent { .. }))
+        let uncovers = |table: &RouteTable| {
+            to.and_then(|to| table.next_hops.get(to)).is_some_and(|hop| matches!(hop, NextHop::Absent { .. }))
+        };
+        let ids = |wanted: &dyn Fn(&RouteTable) -> bool| {
+            tables().filter(|table| wanted(table)).map(|table| table.id.clone()).collect()
         };
         Self {
-            names: map
-                .route_tables
-                .values()
-                .any(|table| !table.id.is_tgw() || table.prefix_list.is_some() || !table.propagations.is_empty()),
-            references: tables().filter(|table| table.prefix_list.is_some()).map(|table| table.id.clone()).collect(),
-            propagations: tables().filter(uncovers).map(|table| table.id.clone()).collect(),
+            references: ids(&|table| table.prefix_list.is_some() || uncovers(table)),
+            propagations: ids(&|table| !table.propagations.is_empty() || uncovers(table)),
+            networks: map.networks.values().filter(|_| to.is_some()).map(|network| network.prefix).collect(),
         }
+    }
+
+    /// Whether a route of a prefix list decides here, or may come out from under a host's static route.
+    pub fn references_of(&self, routes: &BTreeMap<Prefix, TgwRoute>) -> bool {
+        routes.iter().any(|(prefix, route)| match &route.origin {
+            RouteOrigin::PrefixList { .. } => true,
+            RouteOrigin::Static => self.networks.iter().any(|own| own != prefix && own.covers(prefix)),
+            RouteOrigin::Propagated => false,
+        })
     }
 }

@@ -104,6 +104,25 @@ pub async fn an_attachment_that_is_not_available(lab: &Lab) {
     recover(lab).await;
 }
 
+/// A table that AWS FIS made for itself is not changed; it is named as an operator looks for it, by its Name tag.
+pub async fn a_table_that_fis_manages(lab: &Lab) {
+    const TABLE: (&str, &str) = ("ResourceId.1", "tgw-rtb-00000000000000001");
+    recover(lab).await;
+    let before = tables(lab).await;
+    let fis = [("Tag.1.Key", "managedByFIS"), ("Tag.1.Value", "true")];
+    let name = async |name| {
+        ec2(lab, "CreateTags", &[TABLE, ("Tag.1.Key", "Name"), ("Tag.1.Value", name)]).await;
+    };
+    name("core").await;
+    ec2(lab, "CreateTags", &[&[TABLE], &fis[..]].concat()).await;
+    let says = ["core (tgw-rtb-00000000000000001)", "is managed by AWS FIS"];
+    refused(lab, "failover", to("nc2-osaka"), &says).await;
+    ec2(lab, "DeleteTags", &[&[TABLE], &fis[..]].concat()).await;
+    name("tgw-tokyo").await;
+    assert_eq!(tables(lab).await, before);
+    recover(lab).await;
+}
+
 /// What is older than policy is not acted on: evidence, and the plan of an operation that cannot be finished.
 async fn too_old(lab: &Lab) {
     let impatient = |key: &str| {

@@ -40,6 +40,7 @@ async fn bad_input_is_named_with_its_mend_and_changes_nothing() {
     against::a_vpc_without_the_fvn_prefix(&lab).await;
     against::a_prism_central_that_does_not_answer(&lab).await;
     against::an_attachment_that_is_not_available(&lab).await;
+    against::a_table_that_fis_manages(&lab).await;
     against::operations_and_drift(&lab).await;
     against::the_way_back_to_ec2(&lab, &on_ec2).await;
 }

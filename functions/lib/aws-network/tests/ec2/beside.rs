@@ -32,6 +32,7 @@ async fn a_plain_map_costs_no_call_for_what_it_does_not_name() {
     let picture = picture_of(&sim, &map(), Some("far")).await;
     assert_eq!(picture.unread, []);
     assert_eq!(BESIDE.map(|action| calls(&sim, action)), [0; 5]);
+    assert_eq!(picture.tgw_tables[&id(WEST)].name.as_deref(), Some("west"));
     assert!(picture.tgw_tables.values().all(|table| table.propagations.is_none()));
 }
 
@@ -85,6 +86,40 @@ fn long_list(world: &mut World) {
         blackhole: false,
     });
     *world = World::from_file(&file).unwrap();
+}
+
+#[tokio::test]
+async fn a_reference_under_our_own_route_is_read_where_that_route_will_go() {
+    let list = id("pl-00000000000000001");
+    let hidden = |under: &'static str| {
+        start(move |world| {
+            let mut file = holdfast_sim::WorldFile::parse(include_str!("world.yaml")).unwrap();
+            let region = file.regions.get_mut("eu-west-1").unwrap();
+            let prefix = under.parse().unwrap();
+            region.prefix_lists[0].entries = [prefix].into();
+            let route = |prefix, list: Option<&str>| holdfast_sim::ec2::file::TgwRouteFile {
+                prefix,
+                prefix_list: list.map(Into::into),
+                attachment: Some("new".into()),
+                blackhole: false,
+            };
+            let routes = &mut region.transit_gateways[0].route_tables[0].routes;
+            routes.extend([route(Some(prefix), None), route(None, Some("shops"))]);
+            *world = World::from_file(&file).unwrap();
+        })
+    };
+    let sim = hidden("10.1.5.0/24").await;
+    // At `new` and `far` table west has a route of its own, so the one that is there stays.
+    for to in [None, Some("new"), Some("far")] {
+        assert!(picture_of(&sim, &map(), to).await.tgw_tables[&id(WEST)].references.is_empty());
+    }
+    let picture = picture_of(&sim, &map(), Some("old")).await;
+    assert!(picture.tgw_tables[&id(WEST)].references.contains_key(&list));
+    assert!(picture.prefix_lists[&list].entries.contains(&id("10.1.5.0/24")));
+    // A host's route goes when its network follows.
+    let sim = hidden("10.1.5.10/32").await;
+    let picture = picture_of(&sim, &map(), Some("new")).await;
+    assert!(picture.tgw_tables[&id(WEST)].references.contains_key(&list));
 }
 
 const EDGE: &str = "  edge:

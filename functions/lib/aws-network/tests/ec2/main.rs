@@ -118,7 +118,7 @@ async fn a_picture_holds_what_decides_in_both_regions() {
     let new = &picture.vpcs[&id("vpc-00000000000000002")].tables[&id("rtb-00000000000000003")];
     assert_eq!(new.routes[&id("10.1.5.0/24")].target, VpcTarget::Eni { id: id("eni-00000000000000009") });
     let all = sim.shared().gate().log().since(0).len();
-    assert!(all <= 11, "{all} calls for one picture");
+    assert!(all <= 13, "{all} calls for one picture");
 }
 
 #[tokio::test]
