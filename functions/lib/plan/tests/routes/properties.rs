@@ -1,5 +1,5 @@
-//! Random topologies: transit gateways in two or three Regions with peerings, an NC2 site behind each, an EC2 site, clients on-premises and in a VPC, tables
-//! of every kind, and random things that are wrong.
+//! Random topologies: two to four transit gateways, each in one of two or three Regions, with peerings; NC2 sites behind them, an EC2 site, clients
+//! on-premises and in a VPC: one to six VPCs; tables of every kind, propagations, and random things that are wrong.
 
 use crate::topology::*;
 use crate::world::*;
@@ -8,7 +8,7 @@ use holdfast_plan::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 struct Seen {
@@ -16,6 +16,8 @@ struct Seen {
     several_stages: u32,
     refusals: u32,
     unsafe_orders: u32,
+    /// Topologies by how many VPCs they have.
+    vpcs: BTreeMap<usize, u32>,
 }
 
 fn runner(cases: u32) -> TestRunner {
@@ -50,6 +52,7 @@ fn plans_of_random_topologies_keep_every_promise() {
         .run(&topology(), |topology| {
             let mut seen = seen.borrow_mut();
             seen.all += 1;
+            *seen.vpcs.entry(topology.vpcs()).or_default() += 1;
             let (map, world) = (topology.map(), topology.world());
             let (networks, to, hosts) = topology.intent();
             let wanted = Move { networks: &networks, to: &to, hosts: hosts.as_ref() };
@@ -91,10 +94,10 @@ fn plans_of_random_topologies_keep_every_promise() {
             let inverse: Vec<Step> = steps.iter().rev().map(Step::inverse).collect();
             apply(&mut back, &inverse);
             prop_assert_eq!(&back, &world.picture);
-            // From crash points: what is left passes the checker and ends at the intent; undo ends where it began.
-            for done in topology.crash_points(steps.len()) {
+            // After a crash anywhere: what is left passes the checker and ends at the intent; undo ends where it began.
+            for done in topology.crashes(&plan) {
                 let mut crashed = world.picture.clone();
-                apply(&mut crashed, &steps[..done]);
+                apply(&mut crashed, &done);
                 let rest = plan_rest(&plan, &map, &crashed).unwrap();
                 prop_assert_eq!(check(&rest, &crashed, &map), Ok(()));
                 let mut resumed = crashed.clone();
@@ -111,6 +114,7 @@ fn plans_of_random_topologies_keep_every_promise() {
         })
         .unwrap();
     let seen = seen.into_inner();
+    assert_eq!(seen.vpcs.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6], "{:?}", seen.vpcs);
     let fifth = seen.all / 5;
     assert!(seen.several_stages >= fifth, "{} of {} have several stages", seen.several_stages, seen.all);
     assert!(seen.refusals >= fifth, "{} of {} are refused", seen.refusals, seen.all);
