@@ -108,7 +108,7 @@ pub fn picture(size: Size) -> Result<Picture, Failed> {
             (Prefix::parse("100.64.0.0/12")?, VpcRoute::created(eni)),
             (Prefix::parse("0.0.0.0/0")?, VpcRoute::created(VpcTarget::Tgw { id: tgw.clone() })),
         ]);
-        let table = VpcTable { name: None, managed_by: None, routes };
+        let table = VpcTable { name: None, managed_by: None, routes, hidden: BTreeMap::new() };
         let vpc = Vpc {
             id: vpc.clone(),
             scope: scope.clone(),

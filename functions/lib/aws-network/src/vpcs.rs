@@ -99,24 +99,21 @@ impl AwsNetwork {
                     explicit.insert(parse::<SubnetId>("subnet of an association", Some(subnet))?, table_id.clone());
                 }
             }
-            let mut routes: BTreeMap<Prefix, VpcRoute> = BTreeMap::new();
+            let (name, managed_by) = (name_tag(table.tags()), managed_by(table.tags()));
+            let mut read = VpcTable { name, managed_by, routes: BTreeMap::new(), hidden: BTreeMap::new() };
             for route in table.routes() {
                 match vpc_route(route)? {
                     Some((Destination::Prefix(prefix), route)) => {
                         if route.origin == VpcRouteOrigin::Local {
                             prefixes.insert(prefix);
                         }
-                        // A created route hides a propagated one.
-                        if route.origin != VpcRouteOrigin::Propagated || !routes.contains_key(&prefix) {
-                            routes.insert(prefix, route);
-                        }
+                        read.add(prefix, route);
                     }
                     Some((Destination::List(list), route)) => by_list.push((table_id.clone(), list, route)),
                     None => {}
                 }
             }
-            let (name, managed_by) = (name_tag(table.tags()), managed_by(table.tags()));
-            tables.insert(table_id, VpcTable { name, managed_by, routes });
+            tables.insert(table_id, read);
         }
         let mut with_tables = BTreeMap::new();
         for (subnet, prefix) in subnets.into_iter().flatten() {
@@ -163,14 +160,13 @@ pub(crate) struct VpcRead {
 
 impl VpcRead {
     /// The VPC with a route for each entry of its lists.
-    ///
-    /// A created route goes before that of a list with the same prefix: Amazon VPC user guide, "Route priority".
     pub(crate) fn with_lists(mut self, lists: &BTreeMap<PrefixListId, PrefixList>) -> Result<Vpc, PrefixListId> {
         for (table, list, route) in self.by_list {
             let Some(known) = lists.get(&list) else { return Err(list) };
             let Some(table) = self.vpc.tables.get_mut(&table) else { continue };
+            let route = VpcRoute { origin: VpcRouteOrigin::PrefixList, ..route };
             for entry in &known.entries {
-                table.routes.entry(*entry).or_insert_with(|| route.clone());
+                table.add(*entry, route.clone());
             }
         }
         Ok(self.vpc)

@@ -314,8 +314,44 @@ pub struct VpcTable {
     pub name: Option<String>,
     /// Service that made the table for itself, by its tag, as AWS FIS (`managedByFIS`): such a table is never changed.
     pub managed_by: Option<String>,
-    /// Routes by prefix.
+    /// Routes by prefix, the deciding one: a created route hides one of a prefix list, and that one a propagated one (Amazon VPC user guide, "How
+    /// route priority works").
     pub routes: BTreeMap<Prefix, VpcRoute>,
+    /// By prefix, what a created route hides: it decides once that one is deleted.
+    pub hidden: BTreeMap<Prefix, VpcRoute>,
+}
+
+impl VpcTable {
+    /// The route of a prefix that decides where no created route does.
+    #[must_use]
+    pub fn beneath(&self, prefix: &Prefix) -> Option<&VpcRoute> {
+        match self.routes.get(prefix) {
+            Some(route) if route.origin != VpcRouteOrigin::Created => Some(route),
+            Some(_) | None => self.hidden.get(prefix),
+        }
+    }
+
+    /// Adds a route that EC2 told of, in whatever order it tells. Of two routes of one origin and prefix with different targets AWS chooses one at
+    /// random (there, "Route priority for prefix lists"): where the route leads is then not known.
+    pub fn add(&mut self, prefix: Prefix, route: VpcRoute) {
+        let Some(known) = self.routes.get_mut(&prefix) else {
+            self.routes.insert(prefix, route);
+            return;
+        };
+        if known.origin == route.origin {
+            known.unsure(&route);
+            return;
+        }
+        let lower = if route.origin < known.origin { std::mem::replace(known, route) } else { route };
+        if known.origin != VpcRouteOrigin::Created {
+            return;
+        }
+        match self.hidden.get_mut(&prefix) {
+            Some(known) if known.origin == lower.origin => known.unsure(&lower),
+            Some(known) if known.origin < lower.origin => {}
+            _ => drop(self.hidden.insert(prefix, lower)),
+        }
+    }
 }
 
 /// A route of a VPC route table.
@@ -338,6 +374,13 @@ impl VpcRoute {
         Self { target, state: RouteState::Active, origin: VpcRouteOrigin::Created, written_by: None }
     }
 
+    /// Another route of its origin and prefix leads elsewhere.
+    fn unsure(&mut self, other: &Self) {
+        if self.target != other.target {
+            self.state = RouteState::Unknown;
+        }
+    }
+
     /// The `local` route of a VPC.
     #[must_use]
     pub fn local() -> Self {
@@ -345,7 +388,7 @@ impl VpcRoute {
     }
 }
 
-/// How a route came into a VPC route table.
+/// How a route came into a VPC route table; of one prefix, the first of these decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VpcRouteOrigin {
@@ -353,6 +396,8 @@ pub enum VpcRouteOrigin {
     Local,
     /// By a call (`CreateRoute`).
     Created,
+    /// By a call that named a managed prefix list.
+    PrefixList,
     /// Propagated by a virtual private gateway.
     Propagated,
 }

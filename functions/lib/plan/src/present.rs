@@ -75,18 +75,16 @@ fn tgw_route(table: &TgwTable, prefix: Prefix) -> Result<RouteValue, NoValue> {
 
 fn vpc_route(table: &VpcTable, prefix: Prefix) -> Result<RouteValue, NoValue> {
     let Some(route) = table.routes.get(&prefix) else { return Ok(RouteValue::Absent) };
+    match route.origin {
+        VpcRouteOrigin::Local => return Err(NoValue::NotOurs("the VPC's own prefix".to_owned())),
+        VpcRouteOrigin::PrefixList | VpcRouteOrigin::Propagated => return Ok(RouteValue::Absent),
+        VpcRouteOrigin::Created => {}
+    }
     match route.state {
         RouteState::Active | RouteState::Blackhole => {}
         RouteState::Pending | RouteState::Deleting | RouteState::Unknown => {
             return Err(NoValue::Unsettled("has a state that is not known".to_owned()));
         }
-    }
-    match route.origin {
-        VpcRouteOrigin::Local => return Err(NoValue::NotOurs("the VPC's own prefix".to_owned())),
-        VpcRouteOrigin::Propagated => {
-            return Err(NoValue::NotOurs("propagated by a virtual private gateway".to_owned()));
-        }
-        VpcRouteOrigin::Created => {}
     }
     if let Some(by) = &route.written_by {
         return Err(NoValue::NotOurs(format!("written and kept by {by}")));

@@ -69,6 +69,7 @@ pub(crate) struct Profile<'a> {
     network: Option<u8>,
     tgw: Vec<(usize, u8, &'a TgwRoute)>,
     vpc: Vec<(usize, u8, &'a VpcRoute)>,
+    beneath: Vec<(usize, u8, &'a VpcRoute)>,
     listed: Vec<(usize, u8)>,
     own: Vec<(usize, u8)>,
     allowed: Vec<(usize, u8)>,
@@ -82,9 +83,10 @@ pub(crate) fn profile<'a>(picture: &'a Picture, map: &NetworkMap, part: Prefix) 
     for (at, table) in picture.tgw_tables.values().enumerate() {
         tgw.extend(wider.iter().filter_map(|p| table.routes.get(p).map(|route| (at, p.length(), route))));
     }
-    let mut vpc = Vec::new();
+    let (mut vpc, mut beneath) = (Vec::new(), Vec::new());
     for (at, table) in picture.vpcs.values().flat_map(|vpc| vpc.tables.values()).enumerate() {
         vpc.extend(wider.iter().filter_map(|p| table.routes.get(p).map(|route| (at, p.length(), route))));
+        beneath.extend(wider.iter().filter_map(|p| table.hidden.get(p).map(|route| (at, p.length(), route))));
     }
     let mut listed = Vec::new();
     for (at, list) in picture.prefix_lists.values().enumerate() {
@@ -107,6 +109,7 @@ pub(crate) fn profile<'a>(picture: &'a Picture, map: &NetworkMap, part: Prefix) 
         network: map.network_of(part.network()).map(|(_, network)| network.prefix.length()),
         tgw,
         vpc,
+        beneath,
         listed,
         own,
         allowed,

@@ -268,7 +268,7 @@ impl<'a> View<'a> {
                 Some(RouteValue::Eni { id }) => VpcTarget::Eni { id: id.clone() },
                 Some(
                     RouteValue::Absent | RouteValue::Static { .. } | RouteValue::Blackhole | RouteValue::Propagates,
-                ) => return None,
+                ) => return table.beneath(&prefix).map(|route| (prefix, Cow::Borrowed(route))),
             };
             Some((prefix, Cow::Owned(VpcRoute::created(target))))
         })

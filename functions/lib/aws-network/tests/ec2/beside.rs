@@ -143,7 +143,11 @@ async fn a_vpc_table_of_the_map_brings_its_vpc_and_its_peerings() {
     assert_eq!(table.routes[&id("10.1.0.0/16")].target, VpcTarget::Peering { id: id("pcx-00000000000000001") });
     assert_eq!(table.managed_by.as_deref(), None);
     // By prefix list: a route for each entry.
-    assert_eq!(table.routes[&id("10.1.6.0/24")].target, VpcTarget::Tgw { id: id("tgw-00000000000000001") });
+    let by_list = &table.routes[&id("10.1.6.0/24")];
+    assert_eq!(
+        (&by_list.target, by_list.origin),
+        (&VpcTarget::Tgw { id: id("tgw-00000000000000001") }, VpcRouteOrigin::PrefixList)
+    );
     let peering = &picture.vpc_peerings[&id("pcx-00000000000000001")];
     assert_eq!(peering.state, AttachmentState::Available);
     let across = peering.across(&id("vpc-00000000000000005")).unwrap();
@@ -156,6 +160,35 @@ async fn a_vpc_table_of_the_map_brings_its_vpc_and_its_peerings() {
     let gone = map_with("", &EDGE.replace("rtb-00000000000000005", "rtb-0000000000000dead"));
     let picture = picture_of(&sim, &gone, None).await;
     assert!(picture.unread.iter().any(|unread| unread.what.contains("rtb-0000000000000dead")), "{:?}", picture.unread);
+}
+
+/// Amazon VPC user guide, "How route priority works": created, then by prefix list, then propagated.
+#[tokio::test]
+async fn of_routes_of_one_prefix_the_deciding_one_is_told_and_what_it_hides() {
+    let sim = start(|world| {
+        let by_list = "              - { prefix_list: shops, transit_gateway: west }\n";
+        let more = "              - { prefix: 10.1.5.0/24, vpc_peering: side }
+              - { prefix: 10.1.6.0/24, gateway: vgw-00000000000000001, propagated: true }
+              - { prefix: 10.1.5.0/24, gateway: vgw-00000000000000001, propagated: true }
+              - { prefix: 10.1.0.0/16, gateway: vgw-00000000000000001, propagated: true }
+              - { prefix: 10.7.0.0/16, gateway: vgw-00000000000000001, propagated: true }\n";
+        let text = include_str!("world.yaml").replacen(by_list, &format!("{by_list}{more}"), 1);
+        *world = World::from_yaml(&text).unwrap();
+    })
+    .await;
+    let picture = picture_of(&sim, &map_with("", EDGE), None).await;
+    let table = &picture.vpcs[&id("vpc-00000000000000005")].tables[&id("rtb-00000000000000005")];
+    let found = |of: &BTreeMap<Prefix, VpcRoute>, prefix: &str| of.get(&id(prefix)).map(|route| route.origin);
+    use VpcRouteOrigin::{Created, PrefixList, Propagated};
+    for (prefix, decides, hidden) in [
+        ("10.1.5.0/24", Created, Some(PrefixList)),
+        ("10.1.6.0/24", PrefixList, None),
+        ("10.7.0.0/16", Propagated, None),
+    ] {
+        assert_eq!((found(&table.routes, prefix), found(&table.hidden, prefix)), (Some(decides), hidden), "{prefix}");
+    }
+    // EC2 tells of a propagated route under a created one or does not.
+    assert_eq!(found(&table.routes, "10.1.0.0/16"), Some(Created));
 }
 
 #[tokio::test]

@@ -262,6 +262,41 @@ fn a_vpc_table_moves_from_peering_to_the_transit_gateway_and_back() {
     }
 }
 
+/// Amazon VPC, "How route priority works": a created route goes before one of a prefix list, and that one before a propagated one. `CreateRoute` puts
+/// ours over theirs, and `DeleteRoute` uncovers it.
+#[test]
+fn a_vpc_route_that_is_not_ours_to_change_lies_under_ours() {
+    let (mut world, mut map) = (clients(), vpc_table_map());
+    let declared = map.route_tables.get_mut(&TableName::parse("clients").unwrap()).unwrap();
+    declared.next_hops.insert(site("ec2-tokyo"), NextHop::Absent { served_by: prefix(APP) });
+    for tgw in ["tokyo", "osaka"] {
+        world.routes(tgw).remove(&prefix(APP));
+    }
+    world.route("osaka", "10.99.0.0/16", "peer", RouteOrigin::Static);
+    world.vpc_route("ec2", "app", "10.99.0.0/16", VpcTarget::Peering { id: pcx("ec2") });
+    let networks = [network("app")].into();
+    for origin in [VpcRouteOrigin::PrefixList, VpcRouteOrigin::Propagated] {
+        let route = |target| VpcRoute { origin, ..VpcRoute::created(target) };
+        let theirs = route(VpcTarget::Peering { id: pcx("ec2") });
+        world.vpc_table("clients", "cl").routes.insert(prefix(APP), theirs);
+        let before = world.picture.clone();
+        let plan = plan_move(&Move::whole(&networks, &site("nc2-tokyo")), &map, &world.picture).unwrap();
+        assert_eq!(check(&plan, &world.picture, &map), Ok(()));
+        let ours = plan.steps().find(|step| step.table == table("cl")).unwrap();
+        assert_eq!((&ours.before, &ours.after), (&RouteValue::Absent, &RouteValue::Tgw { id: tgw("tokyo") }));
+        world.apply(plan.steps());
+        let undo = plan_undo(&plan, &site("ec2-tokyo"), &map, &world.picture).unwrap();
+        assert_eq!(check(&undo, &world.picture, &map), Ok(()));
+
+        // Under ours somebody put one that leads nowhere.
+        let gone = VpcRoute { state: RouteState::Blackhole, ..route(VpcTarget::Peering { id: pcx("ec2") }) };
+        world.vpc_table("clients", "cl").hidden.insert(prefix(APP), gone);
+        let refusal = plan_undo(&plan, &site("ec2-tokyo"), &map, &world.picture).unwrap_err();
+        assert!(refusal.to_string().contains("is a blackhole"), "{refusal}");
+        world.picture = before;
+    }
+}
+
 /// NC2 writes its prefixes into its VPC's tables and keeps them; FIS clones tables. Neither is ours.
 #[test]
 fn a_vpc_route_of_a_service_is_never_touched() {

@@ -214,9 +214,10 @@ vantages:
     nctokyo.subnets.insert(subnet("tools"), VpcSubnet { prefix: prefix("10.10.9.0/24"), table: table("tools") });
     let to_tgw = VpcRoute::created(VpcTarget::Tgw { id: tgw("tokyo") });
     let routes = [(prefix("10.10.0.0/16"), VpcRoute::created(VpcTarget::Local)), (prefix("0.0.0.0/0"), to_tgw)];
-    nctokyo
-        .tables
-        .insert(table("tools"), VpcTable { name: None, managed_by: None, routes: routes.into_iter().collect() });
+    nctokyo.tables.insert(
+        table("tools"),
+        VpcTable { name: None, managed_by: None, routes: routes.into_iter().collect(), hidden: [].into() },
+    );
     world.flow("nctokyo", "tools", "172.30.1.0/24");
 
     let mut case = Case::good();

@@ -121,7 +121,12 @@ impl World {
                     .collect(),
                 tables: subnets
                     .iter()
-                    .map(|(id, _)| (table(id), VpcTable { name: None, managed_by: None, routes: routes.clone() }))
+                    .map(|(id, _)| {
+                        (
+                            table(id),
+                            VpcTable { name: None, managed_by: None, routes: routes.clone(), hidden: BTreeMap::new() },
+                        )
+                    })
                     .collect(),
             },
         );
@@ -219,7 +224,7 @@ pub fn apply<'a>(picture: &mut Picture, steps: impl IntoIterator<Item = &'a hold
 
 fn change(picture: &mut Picture, step: &Step) {
     if let Some(vpc) = picture.vpcs.values_mut().find(|vpc| vpc.tables.contains_key(&step.table)) {
-        let routes = &mut vpc.tables.get_mut(&step.table).unwrap().routes;
+        let VpcTable { routes, hidden, .. } = vpc.tables.get_mut(&step.table).unwrap();
         let Place::Route { prefix } = &step.place else { return };
         let target = match &step.after {
             RouteValue::Tgw { id } => VpcTarget::Tgw { id: id.clone() },
@@ -227,10 +232,14 @@ fn change(picture: &mut Picture, step: &Step) {
             RouteValue::Eni { id } => VpcTarget::Eni { id: id.clone() },
             RouteValue::Absent | RouteValue::Static { .. } | RouteValue::Blackhole | RouteValue::Propagates => {
                 routes.remove(prefix);
+                routes.extend(hidden.remove_entry(prefix));
                 return;
             }
         };
-        routes.insert(*prefix, VpcRoute::created(target));
+        let over = routes.insert(*prefix, VpcRoute::created(target));
+        if let Some(over) = over.filter(|over| over.origin != VpcRouteOrigin::Created) {
+            hidden.insert(*prefix, over);
+        }
         return;
     }
     let table = picture.tgw_tables.get_mut(&step.table).unwrap();

@@ -175,7 +175,7 @@ fn vpc_of(world: &World, id: &str, vpc: &ec2::Vpc) -> Vpc {
             (prefix(to), VpcRoute { target, state, origin, written_by })
         });
         let name = table.tags.get("Name").cloned();
-        (table_id(table_id_), VpcTable { name, managed_by: None, routes: routes.collect() })
+        (table_id(table_id_), VpcTable { name, managed_by: None, routes: routes.collect(), hidden: BTreeMap::new() })
     });
     Vpc {
         id: VpcId::parse(id).unwrap(),
