@@ -21,6 +21,11 @@ impl Control {
         Ok(Self { url, http: http.map_err(LabError::Client)? })
     }
 
+    /// The HTTP client, for other calls of this lab.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// Its URL.
     pub fn url(&self) -> &str {
         &self.url

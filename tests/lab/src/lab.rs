@@ -13,6 +13,7 @@ use crate::{
     LabError, Template, Workspace,
     aws::Aws,
     control::Control,
+    dynamodb,
     executions::{self, Execution},
     functions,
     ministack::{self, Ministack, Settings},
@@ -28,7 +29,7 @@ pub const STORY_WORLD: &str = "tests/lab/worlds/story.yaml";
 /// The network map of the reference story.
 pub const STORY_MAP: &str = "infra/network-map.example.yaml";
 /// The tables that one store keeps for all Regions, as a strongly consistent global table does.
-const TABLES: [&str; 2] = ["holdfast-inventory", "holdfast-operations"];
+const TABLES: [&str; 2] = [dynamodb::INVENTORY, dynamodb::OPERATIONS];
 /// What the emulator's environment holds.
 const REQUIREMENTS: &str = "tests/lab/requirements.txt";
 /// Where the stack is deployed when the world has no Region of its own.
@@ -210,7 +211,8 @@ impl Lab {
             let outputs = package.deploy(&aws, &parameters).await?;
             if options.tables == Consistency::Eventual && index == 0 {
                 for table in TABLES {
-                    replicas::create(&self.sim.aws_endpoint(), &self.account, (name, &peer), table).await?;
+                    let endpoint = self.sim.aws_endpoint();
+                    replicas::create(self.caller(&endpoint, name), &peer, table).await?;
                 }
             }
             self.regions.push(Region { aws, package, outputs, parameters });
@@ -335,6 +337,37 @@ impl Lab {
     /// What EC2 refused it with.
     pub async fn ec2(&self, region: &str, action: &str, parameters: &[(&str, &str)]) -> Result<String, LabError> {
         query::ec2(&self.sim.aws_endpoint(), &self.account, region, action, parameters).await
+    }
+
+    /// One DynamoDB call of a person.
+    ///
+    /// # Errors
+    /// What DynamoDB refused it with.
+    pub async fn dynamodb(&self, region: &str, action: &str, body: &Value) -> Result<Value, LabError> {
+        dynamodb::call(self.caller(&self.sim.aws_endpoint(), region), action, body).await
+    }
+
+    /// Every item of a table, as a Region has it.
+    ///
+    /// # Errors
+    /// What DynamoDB refused it with.
+    pub async fn items(&self, region: &str, table: &str) -> Result<Vec<Value>, LabError> {
+        let mut scan = dynamodb::scan(table);
+        let mut items = Vec::new();
+        loop {
+            let mut page = self.dynamodb(region, "Scan", &scan).await?;
+            if let Some(some) = page.get_mut("Items").and_then(Value::as_array_mut) {
+                items.append(some);
+            }
+            match (page.get("LastEvaluatedKey"), scan.as_object_mut()) {
+                (Some(key), Some(scan)) => drop(scan.insert("ExclusiveStartKey".to_owned(), key.clone())),
+                _ => return Ok(items),
+            }
+        }
+    }
+
+    fn caller<'a>(&'a self, endpoint: &'a str, region: &'a str) -> dynamodb::Caller<'a> {
+        dynamodb::Caller { http: self.control.http(), endpoint, account: &self.account, region }
     }
 
     /// The simulators.

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod bench;
 mod child;
 pub mod control;
+pub mod dynamodb;
 mod error;
 pub mod executions;
 mod functions;

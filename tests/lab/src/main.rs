@@ -104,9 +104,9 @@ async fn run(arguments: &Arguments, progress: &Progress) -> Result<(), LabError>
         }
         return Err(lab.until_the_emulator_ends().await);
     }
-    let timeline = tokio::select! {
+    let told = tokio::select! {
         told = story::tell(&lab, progress) => match told {
-            Ok(timeline) => timeline,
+            Ok(told) => told,
             // A call may notice that the emulator is gone before its end is seen; then its end is what to tell.
             Err(error) => {
                 let ended = tokio::time::timeout(Duration::from_secs(2), lab.until_the_emulator_ends()).await;
@@ -115,8 +115,8 @@ async fn run(arguments: &Arguments, progress: &Progress) -> Result<(), LabError>
         },
         ended = lab.until_the_emulator_ends() => return Err(ended),
     };
-    progress.line(&timeline.table());
-    progress.line(&format!("{} kept its address at every stage, and every verification held", story::ADDRESS));
+    progress.line(&told.timeline.table());
+    progress.line(&told.report);
     Ok(())
 }
 

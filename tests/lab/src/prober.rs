@@ -43,7 +43,7 @@ impl Prober {
             tokio::spawn(async move {
                 loop {
                     // A control server that does not answer counts as lost: nobody could tell otherwise.
-                    let answered = probe(&control, &from, to).await.unwrap_or(None).is_some();
+                    let answered = probe(&control, &from, to).await.is_ok_and(|report| answered(&report));
                     tally(&counts, &from, answered);
                     wait::pause(PACE).await;
                 }
@@ -76,12 +76,39 @@ fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sends one probe through the data plane; who answered, if anybody did.
+/// Sends one probe through the data plane and returns its report.
 ///
 /// # Errors
 /// [`LabError::Control`] when the guest does not exist.
-pub async fn probe(control: &Control, from: &str, to: Ipv4Addr) -> Result<Option<Value>, LabError> {
-    let report = control.post("/probes", &json!({"from": from, "to": to, "count": 1})).await?;
-    let answerers = report.get("answered_by").filter(|by| by.as_array().is_some_and(|by| !by.is_empty()));
-    Ok(answerers.cloned())
+pub async fn probe(control: &Control, from: &str, to: Ipv4Addr) -> Result<Value, LabError> {
+    control.post("/probes", &json!({"from": from, "to": to, "count": 1})).await
+}
+
+/// Whether a probe of this report had an answer.
+pub fn answered(report: &Value) -> bool {
+    report.get("received").and_then(Value::as_u64).is_some_and(|received| received > 0)
+}
+
+/// Holds when every probe of this report had one answer and no second one, all from one machine at `place`: an instance's id, or the name
+/// of a Prism Central.
+///
+/// # Errors
+/// What was seen instead.
+pub fn answered_at(report: &Value, place: &str) -> Result<(), String> {
+    let number = |key| report.get(key).and_then(Value::as_u64);
+    let places: Vec<&str> = match report.get("answered_by").and_then(Value::as_array) {
+        Some(by) => by.iter().filter_map(|by| place_of(by.get("place")?)).collect(),
+        None => Vec::new(),
+    };
+    let once = number("sent") == number("received") && number("received") > Some(0) && number("duplicates") == Some(0);
+    if once && places == [place] { Ok(()) } else { Err(format!("not answered by one machine at {place}: {report}")) }
+}
+
+fn place_of(place: &Value) -> Option<&str> {
+    let key = match place.get("kind")?.as_str()? {
+        "instance" => "instance",
+        "vm" => "prism",
+        _ => "site",
+    };
+    place.get(key)?.as_str()
 }

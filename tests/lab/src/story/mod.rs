@@ -4,17 +4,20 @@
 //! platforms do by themselves (Move, Nutanix recovery plans) the control server does. Each stage says what must be true
 //! at its end; the first thing that is not ends the story.
 
+mod must;
+mod report;
+
 use std::{
     net::Ipv4Addr,
+    sync::atomic::AtomicUsize,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
 use crate::{
-    Lab, LabError,
-    executions::Execution,
-    prober::{self, Counts, Prober},
+    Lab, LabError, dynamodb,
+    prober::{Counts, Prober},
     progress::Progress,
     query,
     timeline::{Stage, Timeline},
@@ -32,8 +35,19 @@ const APP_SUBNET: &str = "subnet-0ec20000000000001";
 const OTHER_SUBNET: &str = "subnet-0ec20000000000009";
 /// Addresses of machines in the prefix that are not of the wave.
 const STRANGERS: [&str; 2] = ["172.30.1.77", "172.30.1.88"];
+/// `web-1` on EC2.
+const INSTANCE: &str = "i-0a1b2c3d4e5f60034";
+/// The transit gateway's route table in Osaka.
+const OSAKA_TABLE: &str = "tgw-rtb-00000000000000003";
+/// The prefix that moves.
+const PREFIX: &str = "172.30.1.0/24";
 /// Calls to AWS that one failover of the story may make in all.
 const AWS_CALLS: usize = 60;
+
+/// The word of a person who forces a swap.
+fn force() -> Value {
+    json!({"by": "operator", "reason": "to see what happens"})
+}
 
 /// A story being told.
 pub struct Story<'a> {
@@ -42,25 +56,42 @@ pub struct Story<'a> {
     prober: Prober,
     timeline: Timeline,
     began: Instant,
+    /// Conditions that were looked at; each of them held, or the story has ended.
+    held: AtomicUsize,
+    /// What the closing report says of single stages.
+    remarks: Vec<String>,
+}
+
+/// A story that went as it must.
+#[derive(Debug)]
+pub struct Told {
+    /// What happened when, and how many probes were lost.
+    pub timeline: Timeline,
+    /// What was verified, and where the evidence lies.
+    pub report: String,
 }
 
 /// Runs the whole story.
 ///
 /// # Errors
 /// [`LabError::Story`] with the first thing that is not as it must be; the timeline up to there is printed first.
-pub async fn tell(lab: &Lab, progress: &Progress) -> Result<Timeline, LabError> {
+pub async fn tell(lab: &Lab, progress: &Progress) -> Result<Told, LabError> {
     let mut story = Story {
         lab,
         progress: progress.clone(),
         prober: Prober::start(lab.control(), &CLIENTS, ADDRESS),
         timeline: Timeline::new(&CLIENTS),
         began: Instant::now(),
+        held: AtomicUsize::new(0),
+        remarks: Vec::new(),
     };
     let told = story.all().await;
     if told.is_err() {
         story.progress.line(&story.timeline.table());
     }
-    told.map(|()| story.timeline)
+    told?;
+    let report = story.report().await?;
+    Ok(Told { timeline: story.timeline, report })
 }
 
 impl Story<'_> {
@@ -81,13 +112,13 @@ impl Story<'_> {
     async fn capture(&mut self) -> Result<(), LabError> {
         let stage = "1 capture on EC2";
         self.begin(stage);
-        self.served_by(stage, "i-").await?;
+        self.served_by(stage, INSTANCE).await?;
         let input = json!({"wave": "wave-1"});
         let execution = self.lab.run(TOKYO, "capture", &input).await?;
         self.green(stage, &execution)?;
-        self.served_by(stage, "i-").await?;
+        self.served_by(stage, INSTANCE).await?;
         self.end(stage, &execution.words());
-        Ok(())
+        self.again("1 capture started again", TOKYO, "capture", &input).await
     }
 
     async fn migrate(&mut self) -> Result<(), LabError> {
@@ -95,6 +126,7 @@ impl Story<'_> {
         self.begin(stage);
         self.lab.control().post("/move/move-tokyo/cutover", &json!({"plan": "wave-1"})).await?;
         self.silent(stage).await?;
+        self.has_moved(stage)?;
         self.end(stage, "instances stopped, VMs run on NC2 Tokyo with addresses of the pool: nobody answers");
         Ok(())
     }
@@ -146,14 +178,18 @@ impl Story<'_> {
         self.green(stage, &execution)?;
         self.served_by(stage, "pc-tokyo").await?;
         self.end(stage, &execution.words());
+        self.again("3 cutover started again", TOKYO, "cutover", &detail).await
+    }
 
-        let stage = "3 cutover started again";
+    /// The same input once more: it is green, and changes nothing.
+    async fn again(&mut self, stage: &str, region: &str, machine: &str, input: &Value) -> Result<(), LabError> {
         self.begin(stage);
-        let (before, since) = (self.tables().await?, self.last_call().await?);
-        let again = self.lab.run(TOKYO, "cutover", &detail).await?;
+        let (before, stored, since) = (self.tables().await?, self.stored().await?, self.last_call().await?);
+        let again = self.lab.run(region, machine, input).await?;
         self.green(stage, &again)?;
         self.nothing_changed(stage, since).await?;
         self.same_tables(stage, &before).await?;
+        self.same_stored(stage, &stored).await?;
         self.end(stage, "the same input changed nothing");
         Ok(())
     }
@@ -173,13 +209,20 @@ impl Story<'_> {
         let execution = self.lab.run_by_event(OSAKA, "failover", "Recovery plan finished", &detail).await?;
         self.green(stage, &execution)?;
         self.served_by(stage, "pc-osaka").await?;
-        let calls = self.calls(since).await?;
-        let calls = calls.iter().filter(|call| text(call, "source") == "aws").filter_map(by_function).count();
-        self.must(stage, calls <= AWS_CALLS, || {
-            format!("the failover made {calls} AWS calls; the limit is {AWS_CALLS}")
+        let log = self.calls(since).await?;
+        let written = log.iter().filter(|call| writes_routes(call)).map(|call| text(call, "region"));
+        let written: Vec<String> = written.collect();
+        // Make before break: where the machines are now first, then where clients enter.
+        self.must(stage, written == [OSAKA, TOKYO], || format!("routes were written in this order: {written:?}"))?;
+        let by_functions = log.iter().filter(|call| text(call, "source") == "aws" && by_function(call));
+        let by_functions: Vec<String> = by_functions.map(named).collect();
+        let calls = by_functions.len();
+        self.must(stage, (1..=AWS_CALLS).contains(&calls), || {
+            format!("the failover made {calls} AWS calls, the limit is {AWS_CALLS}: {}", by_functions.join(", "))
         })?;
-        self.end(stage, &format!("{} ({calls} AWS calls; the limit is {AWS_CALLS})", execution.words()));
-        Ok(())
+        self.remarks.push(format!("{calls} AWS calls of the failover to nc2-osaka; the limit is {AWS_CALLS}"));
+        self.end(stage, &execution.words());
+        self.again("4 failover started again", OSAKA, "failover", &detail).await
     }
 
     async fn fail_back(&mut self, stage: &str) -> Result<(), LabError> {
@@ -213,6 +256,7 @@ impl Story<'_> {
         let execution = self.lab.run(TOKYO, "failover", &input).await?;
         self.lab.control().delete("/faults").await?;
         self.held(stage, &execution)?;
+        self.half_done(stage, &execution)?;
         self.answers(stage, CLIENTS[0], "pc-tokyo").await?;
         self.end(stage, &execution.words());
         self.fail_back("5 the same input again").await
@@ -232,13 +276,18 @@ impl Story<'_> {
         let stage = "6 the same by force";
         self.begin(stage);
         if let Some(input) = input.as_object_mut() {
-            input.insert("force".to_owned(), json!({"by": "operator", "reason": "to see what happens"}));
+            input.insert("force".to_owned(), force());
         }
         let forced = self.lab.run(TOKYO, "failover", &input).await?;
         self.held(stage, &forced)?;
+        let states = forced.states();
+        self.must(stage, states.iter().any(|state| state == "NotProven"), || {
+            format!("it should fail its verification, and went through {}", states.join(", "))
+        })?;
         let swap = forced.output_of("SwapRoutes");
         let operation = text(&swap, "operation");
         self.must(stage, !operation.is_empty(), || format!("no route was swapped: {}", forced.words()))?;
+        self.recorded(stage, &forced, &operation).await?;
         self.end(stage, &forced.words());
 
         let stage = "6 undo";
@@ -262,90 +311,10 @@ impl Story<'_> {
         self.nothing_changed(stage, since).await?;
         self.same_tables(stage, &before).await?;
         self.served_by(stage, "pc-tokyo").await?;
+        self.drilled(stage, &execution).await?;
         self.end(stage, &execution.words());
         Ok(())
     }
-
-    // ---- what must be true ----
-
-    fn must(&self, stage: &str, holds: bool, what: impl FnOnce() -> String) -> Result<(), LabError> {
-        if holds { Ok(()) } else { Err(LabError::Story { stage: stage.to_owned(), what: what() }) }
-    }
-
-    fn green(&self, stage: &str, execution: &Execution) -> Result<(), LabError> {
-        self.must(stage, execution.succeeded(), || {
-            format!("the execution ended {}: {}", execution.status, execution.words())
-        })
-    }
-
-    fn held(&self, stage: &str, execution: &Execution) -> Result<(), LabError> {
-        self.must(stage, execution.held(), || {
-            format!("the execution should hold, but ended {}: {}", execution.status, execution.words())
-        })
-    }
-
-    /// Both clients reach the address, and what answers is where we think.
-    async fn served_by(&self, stage: &str, place: &str) -> Result<(), LabError> {
-        for client in CLIENTS {
-            self.answers(stage, client, place).await?;
-        }
-        Ok(())
-    }
-
-    async fn answers(&self, stage: &str, client: &str, place: &str) -> Result<(), LabError> {
-        let answer = prober::probe(self.lab.control(), client, ADDRESS).await?;
-        let seen = answer.map_or_else(|| "nothing".to_owned(), |answer| answer.to_string());
-        self.must(stage, seen.contains(place), || {
-            format!("{ADDRESS} asked from {client} was answered by {seen}, not at {place}")
-        })
-    }
-
-    async fn silent(&self, stage: &str) -> Result<(), LabError> {
-        for client in CLIENTS {
-            let answer = prober::probe(self.lab.control(), client, ADDRESS).await?;
-            self.must(stage, answer.is_none(), || format!("{ADDRESS} asked from {client} was answered by {answer:?}"))?;
-        }
-        Ok(())
-    }
-
-    async fn last_call(&self) -> Result<u64, LabError> {
-        let calls = self.calls(0).await?;
-        Ok(calls.last().and_then(|call| call.get("seq")).and_then(Value::as_u64).unwrap_or_default())
-    }
-
-    async fn calls(&self, since: u64) -> Result<Vec<Value>, LabError> {
-        let log = self.lab.control().get(&format!("/log?since={since}")).await?;
-        Ok(log.as_array().cloned().unwrap_or_default())
-    }
-
-    /// No call since then that could change EC2, Prism Central or Move.
-    async fn nothing_changed(&self, stage: &str, since: u64) -> Result<(), LabError> {
-        let calls = self.calls(since).await?;
-        let changes = |call: &&Value| {
-            let source = text(call, "source");
-            let guarded = source.starts_with("prism") || source.starts_with("move") || text(call, "service") == "ec2";
-            guarded && call.get("mutating").and_then(Value::as_bool) == Some(true)
-        };
-        match calls.iter().find(changes) {
-            Some(call) => {
-                self.must(stage, false, || format!("it called {} of {}", text(call, "action"), text(call, "service")))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Every transit gateway route table with its routes.
-    async fn tables(&self) -> Result<Value, LabError> {
-        let world = self.lab.control().get("/world").await?;
-        Ok(world.pointer("/ec2/tgw_route_tables").cloned().unwrap_or(Value::Null))
-    }
-
-    async fn same_tables(&self, stage: &str, before: &Value) -> Result<(), LabError> {
-        let now = self.tables().await?;
-        self.must(stage, !now.is_null() && now == *before, || "a route table is not as it was".to_owned())
-    }
-
-    // ---- the timeline ----
 
     fn begin(&mut self, stage: &str) {
         self.progress.step(stage);
@@ -362,12 +331,22 @@ impl Story<'_> {
     }
 }
 
-/// The call as `swap-route ec2:SearchTransitGatewayRoutes`, if a function made it.
-fn by_function(call: &Value) -> Option<String> {
-    let function = Some(text(call, "function")).filter(|name| !name.is_empty())?;
-    Some(format!("{} {}:{}", function.trim_start_matches("holdfast-"), text(call, "service"), text(call, "action")))
-}
-
 fn text(value: &Value, key: &str) -> String {
     value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Whether a function made the call.
+fn by_function(call: &Value) -> bool {
+    !text(call, "function").is_empty()
+}
+
+/// Whether the call writes routes.
+fn writes_routes(call: &Value) -> bool {
+    text(call, "service") == "ec2" && call.get("mutating").and_then(Value::as_bool) == Some(true)
+}
+
+/// A call as `swap-route ec2:SearchTransitGatewayRoutes`.
+fn named(call: &Value) -> String {
+    let function = text(call, "function");
+    format!("{} {}:{}", function.trim_start_matches("holdfast-"), text(call, "service"), text(call, "action"))
 }
