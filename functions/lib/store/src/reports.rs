@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// When a drill was made, in milliseconds: what decides which of two drills is the last.
 const MADE_AT: &str = "made_at_ms";
 
-/// Stores and reads reports.
+/// Stores reports.
 #[derive(Debug, Clone)]
 pub struct Reports {
     table: Table,
@@ -33,7 +33,7 @@ pub struct LastDrill {
 
 impl Reports {
     /// IAM actions that this type needs.
-    pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"];
+    pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:PutItem"];
 
     /// Reports in the operations table `table`.
     #[must_use]
@@ -47,14 +47,6 @@ impl Reports {
     /// [`StoreError`]; the report is then not stored, or stored completely.
     pub async fn put(&self, id: &str, report: &Report) -> Result<Put, StoreError> {
         document::put(&self.table, &format!("report#{id}"), "part#", report).await
-    }
-
-    /// Reads a report; none when there is none of this id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn get(&self, id: &str) -> Result<Option<Report>, StoreError> {
-        document::get(&self.table, &format!("report#{id}"), "part#").await
     }
 
     /// Notes a drill that found nothing wrong, unless a later one is noted.
