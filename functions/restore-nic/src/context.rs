@@ -14,10 +14,10 @@ use crate::repair::Limits;
 use crate::wave::{Job, Restored, restore};
 
 /// Time at the end of an invocation in which no change is begun: a link that went down has to come up again in it.
-const NO_MORE_CHANGES: Duration = Duration::from_secs(90);
+pub const NO_MORE_CHANGES: Duration = Duration::from_secs(90);
 
 /// Time at the end of an invocation in which nothing is waited for.
-const ANSWER: Duration = Duration::from_secs(10);
+pub const ANSWER: Duration = Duration::from_secs(10);
 
 /// What lives as long as the function's process.
 pub struct Context {

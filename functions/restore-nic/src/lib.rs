@@ -12,7 +12,7 @@ mod pair;
 mod repair;
 mod wave;
 
-pub use context::{Context, handle};
+pub use context::{ANSWER, Context, NO_MORE_CHANGES, handle};
 pub use journal::{Note, Notes};
 pub use repair::Limits;
 pub use wave::{Job, Restored, restore};

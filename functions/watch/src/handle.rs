@@ -23,10 +23,10 @@ use crate::words;
 const SITES_AT_ONCE: usize = 8;
 
 /// For one reply. Three tries of it fit well into the function's time; a Prism Central that is slower is unread.
-const REPLY: Duration = Duration::from_secs(15);
+pub const REPLY: Duration = Duration::from_secs(15);
 
 /// The longest that guests may take to show an address, so that the evidence is young and the function's time suffices.
-const SETTLES: Duration = Duration::from_secs(90);
+pub const SETTLES: Duration = Duration::from_secs(90);
 
 /// What lives as long as the function's process.
 #[derive(Debug)]

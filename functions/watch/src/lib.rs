@@ -8,7 +8,7 @@ mod site;
 mod subject;
 mod words;
 
-pub use handle::{Context, handle};
+pub use handle::{Context, REPLY, SETTLES, handle};
 pub use site::{SiteError, SiteQuery, read_site};
 pub use subject::{Scope, of_operation, of_request};
 pub use words::summary;

@@ -35,9 +35,10 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// 30 s a request is what Nutanix's own SDKs wait; NIC tasks take seconds, and 5 minutes is what those clients allow them.
+    /// 30 s a request is what Nutanix's own SDKs wait. NIC tasks take seconds; those clients allow them 5 minutes, here they get what a function
+    /// has time for and can still tell of.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), request: Duration::from_secs(30), task: Duration::from_secs(300) }
+        Self { connect: Duration::from_secs(5), request: Duration::from_secs(30), task: Duration::from_secs(200) }
     }
 }
 
@@ -45,7 +46,7 @@ impl Default for Timeouts {
 const CALLS_AT_ONCE: usize = 8;
 
 /// Tries of one request, the first included.
-const TRIES: u32 = 5;
+pub const TRIES: u32 = 5;
 
 /// Longest pause that an appliance may ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
