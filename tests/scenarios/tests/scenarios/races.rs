@@ -5,7 +5,7 @@
 
 use crate::support::{dynamodb, forget, green, held, invoke, lab_with};
 use futures::future::join_all;
-use holdfast_lab::{Execution, Lab, LabOptions, Source, network_map};
+use holdfast_lab::{Execution, Lab, LabOptions, Source, network_map, prober};
 use holdfast_sim::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -398,6 +398,6 @@ async fn probes(lab: &Lab, network: &str) -> Vec<Value> {
 /// Every client reaches every address of a network, and what answers is at `place`.
 async fn served(lab: &Lab, network: &str, place: &str) {
     for seen in probes(lab, network).await {
-        assert!(seen["answered_by"].to_string().contains(place), "{network} is not answered at {place}: {seen}");
+        prober::answered_at(&seen, place).unwrap_or_else(|seen| panic!("{network}: {seen}"));
     }
 }

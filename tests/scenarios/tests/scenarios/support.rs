@@ -1,6 +1,8 @@
 //! A lab in the middle of the story, and hands to disturb it with.
 
-use holdfast_lab::{Consistency, Execution, Lab, LabOptions, STORY_MAP, STORY_WORLD, Source, network_map, query};
+use holdfast_lab::{
+    Consistency, Execution, Lab, LabOptions, STORY_MAP, STORY_WORLD, Source, network_map, prober, query,
+};
 use holdfast_sim::prism::{Signal, state::Power};
 use holdfast_sim::{World, WorldFile};
 use serde_json::{Value, json};
@@ -152,6 +154,13 @@ pub async fn probes(lab: &Lab) -> Vec<Value> {
     seen
 }
 
+/// Each client is answered by one machine at `place`, and by no other.
+pub async fn answered_at(lab: &Lab, place: &str, case: &str) {
+    for probe in probes(lab).await {
+        prober::answered_at(&probe, place).unwrap_or_else(|seen| panic!("{case}: {seen}"));
+    }
+}
+
 /// Every transit gateway route table with its routes.
 pub async fn tables(lab: &Lab) -> Value {
     lab.control().get("/world").await.unwrap()["ec2"]["tgw_route_tables"].clone()
@@ -160,6 +169,17 @@ pub async fn tables(lab: &Lab) -> Value {
 /// One EC2 call of a person in Tokyo.
 pub async fn ec2(lab: &Lab, action: &str, parameters: &[(&str, &str)]) -> String {
     lab.ec2(TOKYO, action, parameters).await.unwrap_or_else(|error| panic!("{}", error.line()))
+}
+
+/// The route by which the NC2 VPC of Tokyo leads 172.30.1.0/24 to a host: its keys for a call, the table first, and the host's interface.
+pub async fn fvn_route(lab: &Lab) -> (Vec<(String, String)>, String) {
+    let vpc = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", "vpc-0c200000000000001")];
+    let found = ec2(lab, "DescribeRouteTables", &vpc).await;
+    let table = query::element(&found, "routeTableId").unwrap().to_owned();
+    let flow = found.split("<item>").find(|item| item.contains("172.30.1.0/24")).unwrap();
+    let interface = query::element(flow, "networkInterfaceId").unwrap().to_owned();
+    let prefix = "172.30.1.0/24".to_owned();
+    (vec![("RouteTableId".to_owned(), table), ("DestinationCidrBlock".to_owned(), prefix)], interface)
 }
 
 /// One call of a person in Tokyo by the Query protocol.
@@ -255,18 +275,10 @@ pub async fn leases_run_out(lab: &Lab, networks: &[&str]) {
     }
 }
 
-/// One DynamoDB call of a person.
+/// One DynamoDB call of a person in the lab's first Region.
 pub async fn dynamodb(lab: &Lab, action: &str, body: Value) -> Value {
-    let request = http().post(lab.sim().aws_endpoint()).body(body.to_string());
-    let request = request
-        .header("content-type", "application/x-amz-json-1.0")
-        .header("x-amz-target", format!("DynamoDB_20120810.{action}"))
-        .header("authorization", authorization(lab, "dynamodb"));
-    let answer = request.send().await.unwrap();
-    let status = answer.status();
-    let text = answer.text().await.unwrap();
-    assert!(status.is_success(), "{action}: {text}");
-    serde_json::from_str(&text).unwrap()
+    let region = lab.describe()["regions"][0].as_str().unwrap().to_owned();
+    lab.dynamodb(&region, action, &body).await.unwrap_or_else(|error| panic!("{}", error.line()))
 }
 
 /// To make one costs more than a call. Connections are not kept: each test has a runtime of its own.

@@ -1,7 +1,7 @@
 //! Another topology and other names than the story's, through the whole of it: `worlds/two-networks.yaml` and its network map.
 
-use crate::support::{green, held, lab_with};
-use holdfast_lab::{Lab, LabOptions, Source, network_map};
+use crate::support::{changes, green, held, lab_with, last_call};
+use holdfast_lab::{Lab, LabOptions, Source, dynamodb, network_map, prober};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -18,8 +18,9 @@ async fn another_topology_goes_through_the_whole_story() {
     let map = Source::File(worlds.join("two-networks.map.yaml"));
     let lab = lab_with(LabOptions { world, map, ..LabOptions::default() }).await;
     let on_ec2 = routes(&lab).await;
-    served(&lab, &ERP, "i-0a11").await;
-    served(&lab, &WEB, "i-0a11").await;
+    served(&lab, &ERP[..1], "i-0a11000000000017a").await;
+    served(&lab, &ERP[1..], "i-0a11000000000018b").await;
+    served(&lab, &WEB, "i-0a11000000000040c").await;
 
     run(&lab, FRANKFURT, "capture", json!({"wave": "alpha"})).await;
     lab.control().post("/move/mover/cutover", &json!({"plan": "alpha"})).await.unwrap();
@@ -51,7 +52,7 @@ async fn another_topology_goes_through_the_whole_story() {
     run(&lab, FRANKFURT, "failover", json!({"networks": ["erp", "web"], "to": "frankfurt"})).await;
     served(&lab, &ERP, "prism-fra").await;
     served(&lab, &WEB, "prism-fra").await;
-    run(&lab, DUBLIN, "drill", json!({"networks": ["erp"], "to": "dublin"})).await;
+    a_drill_stores_a_report_and_nothing_else(&lab).await;
 
     // Nothing but the routes of the two networks was touched.
     let ours =
@@ -60,6 +61,30 @@ async fn another_topology_goes_through_the_whole_story() {
     now.retain(|route| !ours(route));
     before.retain(|route| !ours(route));
     assert_eq!(now, before);
+}
+
+/// Whoever drills again has another report, which is what a drill is for.
+async fn a_drill_stores_a_report_and_nothing_else(lab: &Lab) {
+    let drill = json!({"networks": ["erp"], "to": "dublin"});
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let since = last_call(lab).await;
+        run(lab, DUBLIN, "drill", drill.clone()).await;
+        assert_eq!(changes(lab, since).await, Vec::<Value>::new());
+        let operations = lab.items(FRANKFURT, dynamodb::OPERATIONS).await.unwrap();
+        let (reports, others): (Vec<Value>, Vec<Value>) = operations
+            .into_iter()
+            .filter(|item| !["drill#", "evidence#"].iter().any(|kind| partition(item).starts_with(kind)))
+            .partition(|item| partition(item).starts_with("report#"));
+        seen.push((reports.len(), others, lab.items(FRANKFURT, dynamodb::INVENTORY).await.unwrap(), routes(lab).await));
+    }
+    let [first, again] = &seen[..] else { panic!("two drills") };
+    assert_eq!(again.0, first.0 + 1, "reports");
+    assert!((&again.1, &again.2, &again.3) == (&first.1, &first.2, &first.3), "operations, hosts or routes are others");
+}
+
+fn partition(item: &Value) -> &str {
+    item["pk"]["S"].as_str().unwrap()
 }
 
 async fn run(lab: &Lab, region: &str, machine: &str, input: Value) {
@@ -78,8 +103,7 @@ async fn served(lab: &Lab, addresses: &[&str], place: &str) {
         for address in addresses {
             let probe = json!({"from": client, "to": address, "count": 1});
             let seen = lab.control().post("/probes", &probe).await.unwrap();
-            let by = seen["answered_by"].to_string();
-            assert!(by.contains(place), "{address} asked from {client} is not answered at {place}: {seen}");
+            prober::answered_at(&seen, place).unwrap_or_else(|seen| panic!("{address} asked from {client}: {seen}"));
         }
     }
 }
