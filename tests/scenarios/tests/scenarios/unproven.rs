@@ -1,16 +1,75 @@
 //! What looks right in the route tables and is not: no green execution.
 
-use crate::support::{green, held, migrated, run};
+use crate::support::{TOKYO, answered_at, ec2, fvn_route, green, held, migrated, restore, run, to};
+use holdfast_lab::{Execution, Lab};
+use holdfast_sim::guests::Place;
 use serde_json::json;
+use std::net::Ipv4Addr;
+
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 1, 34);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_that_keeps_its_old_lease_is_not_green() {
+async fn what_only_a_probe_sees_is_not_green() {
     let lab = migrated().await;
+    a_guest_that_keeps_its_old_lease(&lab).await;
+    a_guest_that_takes_another_address_later(&lab).await;
+    an_fvn_prefix_that_goes_while_it_is_verified(&lab).await;
+}
+
+async fn a_guest_that_keeps_its_old_lease(lab: &Lab) {
     lab.control().put("/switches", &json!({"guests": {"lease_on_link": false}})).await.unwrap();
-    let execution = run(&lab, "cutover", json!({"wave": "wave-1"})).await;
+    let execution = run(lab, "cutover", json!({"wave": "wave-1"})).await;
     held(&execution, "GuestSilent");
     held(&execution, "web-1");
     assert!(!execution.states().contains(&"SwapRoutes".to_owned()), "{:?}", execution.states());
     lab.control().put("/switches", &json!({"guests": {"lease_on_link": true}})).await.unwrap();
-    green(&run(&lab, "cutover", json!({"wave": "wave-1"})).await);
+    green(&run(lab, "cutover", json!({"wave": "wave-1"})).await);
+}
+
+/// Every route is right, so nothing is to do; the guest uses another address, and the probe tells.
+async fn a_guest_that_takes_another_address_later(lab: &Lab) {
+    let earlier = lab.sim().shared().world().clone();
+    {
+        let mut world = lab.sim().shared().world();
+        let there = world.guests.all.values_mut().filter(|guest| matches!(guest.place, Place::Vm { .. }));
+        let mut adapters = there.flat_map(|guest| &mut guest.adapters).filter(|adapter| adapter.holds(ADDRESS));
+        adapters.next().unwrap().addresses = vec!["172.30.1.199/24".parse().unwrap()];
+        assert!(adapters.next().is_none(), "one guest has the address");
+    }
+    not_proven(&run(lab, "failover", to("nc2-tokyo")).await);
+    restore(lab, &earlier);
+    green(&run(lab, "failover", to("nc2-tokyo")).await);
+}
+
+/// The NC2 VPC loses the prefix when all before the verification is done.
+async fn an_fvn_prefix_that_goes_while_it_is_verified(lab: &Lab) {
+    let (route, interface) = fvn_route(lab).await;
+    let route: Vec<(&str, &str)> = route.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let hold = json!({"match": {"function": "holdfast-verify"}, "when": "before"});
+    let hold = format!("/holds/{}", lab.control().post("/holds", &hold).await.unwrap()["id"]);
+    let arn = lab.begin(TOKYO, "failover", &to("nc2-tokyo")).await.unwrap();
+    assert_eq!(lab.control().get(&format!("{hold}?wait_ms=60000")).await.unwrap()["state"], "held");
+    ec2(lab, "DeleteRoute", &route).await;
+    lab.control().post(&format!("{hold}/release"), &json!({})).await.unwrap();
+    not_proven(&lab.finish(TOKYO, &arn).await.unwrap());
+    ec2(lab, "CreateRoute", &[&route[..], &[("NetworkInterfaceId", interface.as_str())]].concat()).await;
+    green(&run(lab, "failover", to("nc2-tokyo")).await);
+    answered_at(lab, "pc-tokyo", "mended").await;
+}
+
+/// It holds after a verification in which a probe of the address failed; no route was to be changed.
+#[track_caller]
+fn not_proven(execution: &Execution) {
+    held(execution, "checks failed");
+    let states = execution.states();
+    assert!(states.contains(&"NotProven".to_owned()), "{states:?}");
+    assert_eq!(execution.output_of("SwapRoutes")["result"], "nothing_to_do");
+    let verified = execution.output_of("Verify");
+    let failed = verified["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["name"].as_str().unwrap().starts_with("probe from") && check["status"] == "fail");
+    let failed: Vec<String> = failed.map(|check| check["saw"].to_string()).collect();
+    assert!(failed.iter().any(|saw| saw.contains("172.30.1.34: no reply")), "{verified}");
 }
