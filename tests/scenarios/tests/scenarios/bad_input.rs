@@ -92,6 +92,20 @@ async fn a_prism_central_that_is_not_the_declared_one(lab: &Lab) {
     lab.control().post("/prism/pc-tokyo", &json!({"lost": true})).await.unwrap();
     refused(lab, "cutover", json!({"wave": "wave-1"}), &["Unavailable", endpoint]).await;
     lab.control().post("/prism/pc-tokyo", &json!({"lost": false})).await.unwrap();
+    with_a_wrong_password(lab, async || {
+        refused(lab, "cutover", json!({"wave": "wave-1"}), &["WrongPassword", endpoint]).await;
+    })
+    .await;
+}
+
+/// While the secret of the Prism Central in Tokyo has another password than it.
+async fn with_a_wrong_password(lab: &Lab, then: impl AsyncFnOnce()) {
+    let secrets = &lab.aws(TOKYO).unwrap().secrets;
+    let secret = secrets.get_secret_value().secret_id("holdfast/pc-tokyo").send().await.unwrap();
+    let put = |text: String| secrets.put_secret_value().secret_id("holdfast/pc-tokyo").secret_string(text).send();
+    put(json!({"username": "holdfast", "password": "wrong"}).to_string()).await.unwrap();
+    then().await;
+    put(secret.secret_string().unwrap().to_owned()).await.unwrap();
 }
 
 fn remove_twin(lab: &Lab) {
@@ -108,13 +122,18 @@ async fn execution_inputs(lab: &Lab) {
         ("capture", json!({"wave": "wave-1", "hosts": 2}), "hosts"),
         ("cutover", json!({"wave": "wave-9"}), "`wave-9`"),
         ("cutover", json!({}), "wave"),
+        ("cutover", json!({"wave": "wave-1", "hosts": 2}), "hosts"),
         ("failover", json!({"networks": ["apps"], "to": "nc2-osaka"}), "`apps`"),
         ("failover", json!({"networks": ["app"], "to": "nc2-kyoto"}), "`nc2-kyoto`"),
         ("failover", json!({"networks": [], "to": "nc2-osaka"}), "empty"),
         ("failover", json!({"networks": ["app"]}), "`to` is missing"),
         ("failover", json!({"networks": ["app"], "to": "nc2-osaka", "fast": true}), "fast"),
         ("failover", json!({"undo": "op-20260101t000000-00000000"}), "op-20260101t000000-00000000"),
+        ("failover", json!({"reconcile": []}), "empty"),
         ("drill", json!({"networks": ["apps"], "to": "nc2-osaka"}), "`apps`"),
+        ("drill", json!({"networks": ["app"], "to": "nc2-kyoto"}), "`nc2-kyoto`"),
+        ("drill", json!({"networks": [], "to": "nc2-osaka"}), "empty"),
+        ("drill", json!({"networks": ["app"], "to": "nc2-osaka", "fast": true}), "fast"),
     ] {
         refused(lab, machine, input, &[says]).await;
     }
@@ -155,12 +174,14 @@ async fn network_maps(lab: &Lab) {
         let execution = refused(lab, "failover", to("nc2-tokyo"), &["InvalidMap", says]).await;
         assert!(lines.iter().any(|line| execution.cause.contains(line)), "{lines:?}: {}", execution.cause);
     }
-    lab.publish(&map).await.unwrap();
-    let secrets = &lab.aws(TOKYO).unwrap().secrets;
-    let secret = secrets.get_secret_value().secret_id("holdfast/pc-tokyo").send().await.unwrap();
-    let put = |text: String| secrets.put_secret_value().secret_id("holdfast/pc-tokyo").secret_string(text).send();
-    put(json!({"username": "holdfast", "password": "wrong"}).to_string()).await.unwrap();
+    let mut other = map.clone();
+    other["prism_centrals"]["pc-tokyo"]["trust"] = json!({"kind": "fingerprint", "sha256": "0".repeat(64)});
+    lab.publish(&other).await.unwrap();
     let endpoint = &lab.sim().prism_centrals()["pc-tokyo"].url;
-    refused(lab, "failover", to("nc2-osaka"), &["WrongPassword", endpoint]).await;
-    put(secret.secret_string().unwrap().to_owned()).await.unwrap();
+    refused(lab, "failover", to("nc2-osaka"), &["UntrustedCertificate", endpoint, "fingerprint"]).await;
+    lab.publish(&map).await.unwrap();
+    with_a_wrong_password(lab, async || {
+        refused(lab, "failover", to("nc2-osaka"), &["WrongPassword", endpoint]).await;
+    })
+    .await;
 }
