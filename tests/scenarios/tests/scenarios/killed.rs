@@ -1,8 +1,8 @@
 //! `swap-route` killed at every call that it makes, and the same input started again.
 
 use crate::support::{
-    TOKYO, begin_and_kill_if_held, cut_over, forget, green, invoke, invoke_and_kill, probes, recover, run,
-    swap_with_fresh_evidence, to,
+    TOKYO, answered_at, begin_and_kill_if_held, changes, cut_over, forget, green, invoke, invoke_and_kill, last_call,
+    probes, recover, run, swap_with_fresh_evidence, tables, to,
 };
 use holdfast_lab::Lab;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ const MANY: u32 = 80;
 #[tokio::test(flavor = "multi_thread")]
 async fn swap_route_killed_at_any_call_is_finished_by_the_same_input() {
     let lab = cut_over().await;
+    readers_killed(&lab).await;
     recover(&lab).await;
     let before = lab.sim().shared().world().clone();
     let mut input = Value::Null;
@@ -36,7 +37,7 @@ async fn swap_route_killed_at_any_call_is_finished_by_the_same_input() {
         let again = again.unwrap_or_else(|error| panic!("call {call} {when}: {error}"));
         let ended = again["result"] == "done" || again["result"] == "nothing_to_do";
         assert!(ended, "call {call} {when}: {again}");
-        at_osaka(&lab, &format!("call {call} {when}")).await;
+        answered_at(&lab, "pc-osaka", &format!("call {call} {when}")).await;
     }
     assert!((20..MANY).contains(&killed), "{killed} calls were killed");
 
@@ -54,7 +55,49 @@ async fn swap_route_killed_at_any_call_is_finished_by_the_same_input() {
     assert!(held.unwrap().held());
     never_worse(&lab, "an execution").await;
     green(&run(&lab, "failover", to("nc2-osaka")).await);
-    at_osaka(&lab, "an execution").await;
+    answered_at(&lab, "pc-osaka", "an execution").await;
+}
+
+/// `watch` and `verify` die at what they read, send and store: the same input again gives the same answer, and nothing of a dead one is read.
+async fn readers_killed(lab: &Lab) {
+    let watch = json!({"schema_version": 1, "execution": "killed", "subject": {"kind": "failover", "request": to("nc2-tokyo")}});
+    let evidence = invoke(lab, "holdfast-watch", &watch).await.unwrap()["evidence"].clone();
+    let check = json!({"kind": "postflight", "networks": ["app"], "to": "nc2-tokyo", "evidence": evidence});
+    let verify = json!({"schema_version": 1, "execution": "killed", "check": check});
+    let cases = [
+        ("holdfast-watch", &watch, json!({"source": "prism:pc-tokyo"}), "before"),
+        ("holdfast-watch", &watch, json!({"service": "s3"}), "before"),
+        ("holdfast-watch", &watch, json!({"service": "secretsmanager"}), "before"),
+        ("holdfast-watch", &watch, json!({"action": "PutItem"}), "before"),
+        ("holdfast-watch", &watch, json!({"action": "PutItem"}), "after"),
+        ("holdfast-verify", &verify, json!({"service": "ec2"}), "before"),
+        ("holdfast-verify", &verify, json!({"service": "s3"}), "before"),
+        ("holdfast-verify", &verify, json!({"action": "SendCommand"}), "after"),
+        ("holdfast-verify", &verify, json!({"action": "PutItem"}), "before"),
+        ("holdfast-verify", &verify, json!({"action": "PutItem"}), "after"),
+    ];
+    let since = last_call(lab).await;
+    let before = tables(lab).await;
+    for (function, input, mut call, when) in cases {
+        let case = format!("{function} killed {when} {call}");
+        if ["s3", "secretsmanager"].iter().any(|service| call["service"] == *service) {
+            // Only a process that is new reads them.
+            let first = json!({"match": {"function": function}, "when": "before"});
+            assert!(invoke_and_kill(lab, function, input, first).await, "{case}: no call at all");
+        }
+        call["function"] = json!(function);
+        assert!(
+            invoke_and_kill(lab, function, input, json!({"match": call, "when": when})).await,
+            "{case}: no such call"
+        );
+        let again = invoke(lab, function, input).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+        if function == "holdfast-verify" {
+            assert_eq!(again["result"], "pass", "{case}: {again}");
+        } else {
+            assert!(again["evidence"].is_string(), "{case}: {again}");
+        }
+    }
+    assert_eq!((changes(lab, since).await, tables(lab).await), (Vec::new(), before));
 }
 
 async fn begin_again(lab: &Lab, world: &holdfast_sim::World) {
@@ -67,11 +110,5 @@ async fn never_worse(lab: &Lab, case: &str) {
     for probe in probes(lab).await {
         let text = probe.to_string().to_lowercase();
         assert!(!text.contains("loop") && !text.contains("blackhole"), "{case}: {probe}");
-    }
-}
-
-async fn at_osaka(lab: &Lab, case: &str) {
-    for probe in probes(lab).await {
-        assert!(probe.to_string().contains("pc-osaka"), "{case}: {probe}");
     }
 }

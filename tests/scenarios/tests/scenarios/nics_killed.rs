@@ -1,13 +1,14 @@
 //! `restore-nic` killed at the calls that it makes to Prism Central, and the same input started again.
 
 use crate::support::{
-    begin_and_kill_if_held, begin_anew, forget, green, held, invoke, invoke_and_kill, lab, last_call, migrate, probes,
-    run, story_world,
+    answered_at, begin_and_kill_if_held, begin_anew, forget, green, held, invoke, invoke_and_kill, lab, last_call,
+    migrate, run, story_world,
 };
 use holdfast_lab::{Lab, wave};
 use holdfast_sim::prism::Switches;
 use holdfast_sim::{World, WorldFile};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 const FUNCTION: &str = "holdfast-restore-nic";
 const ADDRESS: &str = "172.30.1.34";
@@ -47,9 +48,14 @@ async fn killed_at(every: Every, change: &str, landing: Option<&str>, turn: fn(&
     turn(switches);
     let lab = lab().await;
     begin_anew(&lab, &world).await;
+    if every == Every::Call {
+        capture_killed(&lab).await;
+    }
     green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
 
-    let calls = undisturbed(&lab, &world).await;
+    let all = undisturbed(&lab, &world).await;
+    let (calls, others): (Vec<Value>, Vec<Value>) =
+        all.into_iter().partition(|call| call["source"] == "prism:pc-tokyo");
     let actions: Vec<&str> = calls.iter().map(|call| call["action"].as_str().unwrap()).collect();
     let change = actions.iter().find(|action| action.contains(change));
     let change = change.unwrap_or_else(|| panic!("{actions:?}"));
@@ -64,7 +70,60 @@ async fn killed_at(every: Every, change: &str, landing: Option<&str>, turn: fn(&
             kill(&lab, &world, position, "after").await;
         }
     }
+    if every == Every::Call {
+        killed_beside_prism(&lab, &world, &others).await;
+    }
     in_a_cutover(&lab, &world, change).await;
+}
+
+/// At what it reads when it is new, at its notes, and at Move.
+async fn killed_beside_prism(lab: &Lab, world: &WorldFile, calls: &[Value]) {
+    let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for call in calls {
+        let (service, action) = (call["service"].as_str().unwrap(), call["action"].as_str().unwrap());
+        let position = seen.entry((service, action)).or_default();
+        let moments = if call["mutating"] == true { &["before", "after"][..] } else { &["before"] };
+        for when in moments {
+            migrated_anew(lab, world).await;
+            // A process that is new reads map and secrets.
+            let first = json!({"match": {"function": FUNCTION}, "when": "before"});
+            assert!(invoke_and_kill(lab, FUNCTION, &input(), first).await);
+            let pattern = json!({"function": FUNCTION, "service": service, "action": action});
+            let case = format!("killed {when} {service} {action} {position}");
+            let hold = json!({"match": pattern, "skip": *position, "when": when});
+            assert!(invoke_and_kill(lab, FUNCTION, &input(), hold).await, "{case}: it ended without this call");
+            finished(lab, &case).await;
+        }
+        *position += 1;
+    }
+    let services: BTreeSet<&str> = seen.keys().map(|(service, _)| *service).collect();
+    for service in ["dynamodb", "s3", "secretsmanager", "move"] {
+        assert!(services.contains(service), "{seen:?}");
+    }
+}
+
+/// `capture` dies when commands are sent, and around each part of what it stores: the version is then stored once, and whole.
+async fn capture_killed(lab: &Lab) {
+    let input = json!({"schema_version": 1, "execution": "killed", "map": null, "request": {"wave": "wave-1"}});
+    let capture = "holdfast-capture";
+    for (action, position, when) in [
+        ("SendCommand", 0, "after"),
+        ("PutItem", 0, "before"),
+        ("PutItem", 0, "after"),
+        ("PutItem", 1, "before"),
+        ("PutItem", 1, "after"),
+    ] {
+        forget(lab, "holdfast-inventory", "").await;
+        let case = format!("killed {when} {action} {position}");
+        let hold = json!({"match": {"function": capture, "action": action}, "skip": position, "when": when});
+        assert!(invoke_and_kill(lab, capture, &input, hold).await, "{case}: it ended without this call");
+        for again in 1..=2 {
+            let output = invoke(lab, capture, &input).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+            let captured = (&output["result"], &output["inventory"], &output["hosts"]);
+            assert_eq!(captured, (&json!("done"), &json!(1), &json!(["web-1"])), "{case}, start {again}: {output}");
+        }
+    }
+    forget(lab, "holdfast-inventory", "").await;
 }
 
 /// The same as the state machine sees it: the cutover holds, and started again it goes on to the end.
@@ -76,9 +135,7 @@ async fn in_a_cutover(lab: &Lab, world: &WorldFile, change: &str) {
     held(&killed, "Runtime.ExitError");
     assert!(!killed.states().contains(&"SwapRoutes".to_owned()), "{:?}", killed.states());
     green(&run(lab, "cutover", wave).await);
-    for probe in probes(lab).await {
-        assert!(probe.to_string().contains("pc-tokyo"), "{probe}");
-    }
+    answered_at(lab, "pc-tokyo", change).await;
 }
 
 /// The calls of a start that nothing disturbs.
@@ -87,7 +144,7 @@ async fn undisturbed(lab: &Lab, world: &WorldFile) -> Vec<Value> {
     let since = last_call(lab).await;
     finished(lab, "undisturbed").await;
     let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
-    let ours = |call: &&Value| call["source"] == "prism:pc-tokyo" && call["function"] == FUNCTION;
+    let ours = |call: &&Value| call["function"] == FUNCTION;
     log.as_array().unwrap().iter().filter(ours).cloned().collect()
 }
 
