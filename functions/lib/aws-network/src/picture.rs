@@ -126,7 +126,7 @@ async fn add_attachments(picture: &mut Picture, gateways: &[Gateways], networks:
                     let subnets = all.get(&listed.id).cloned().or(gone)?;
                     Some(AttachmentKind::Vpc { vpc: vpc.clone(), subnets })
                 }),
-                ListedKind::Peering => match other_side(gateways, &gateway.scope.region, &listed.id) {
+                ListedKind::Peering => match other_side(gateways, &gateway.scope.region, listed) {
                     Some((tgw, region)) => Some(AttachmentKind::Peering { tgw, region }),
                     None => {
                         if peerings.is_none() {
@@ -145,6 +145,10 @@ async fn add_attachments(picture: &mut Picture, gateways: &[Gateways], networks:
                 ListedKind::Other(name) => Some(AttachmentKind::Other { name: name.clone() }),
             };
             let Some(kind) = kind else {
+                // Whoever walks into a peering with a core network does not know where it leads; nobody else needs to.
+                if matches!(listed.kind, ListedKind::Peering) {
+                    continue;
+                }
                 picture.unread.push(Unread {
                     what: format!("what is attached by `{}`", listed.id),
                     scope: gateway.scope.clone(),
@@ -161,21 +165,21 @@ async fn add_attachments(picture: &mut Picture, gateways: &[Gateways], networks:
                 state: listed.state,
                 association: listed.association.clone(),
             };
-            let in_region = picture.attachments.entry(gateway.scope.region.clone()).or_default();
             // The owner of a VPC sees its attachment to a shared transit gateway without the association, which only the gateway's owner sees.
-            let known = in_region.get(&listed.id).is_some_and(|known| known.association.is_some());
-            if !known {
-                in_region.insert(listed.id.clone(), attachment);
+            let known = picture.side(&attachment.region, &attachment.tgw, &attachment.id);
+            if known.is_none_or(|known| known.association.is_none()) {
+                picture.attach(attachment);
             }
         }
     }
 }
 
-/// Transit gateway and Region on the other side of a peering, when that Region was read too: the attachment has one id on both sides.
-fn other_side(gateways: &[Gateways], region: &Region, id: &AttachmentId) -> Option<(TgwId, Region)> {
-    gateways.iter().filter(|gateway| gateway.scope.region != *region).find_map(|gateway| {
-        let there = gateway.attachments.iter().find(|listed| listed.id == *id)?;
-        Some((there.tgw.clone(), gateway.scope.region.clone()))
+/// Transit gateway and Region on the other side of a peering, when that side was read too: the attachment has one id on both sides.
+fn other_side(gateways: &[Gateways], region: &Region, own: &Listed) -> Option<(TgwId, Region)> {
+    gateways.iter().find_map(|gateway| {
+        let at = &gateway.scope.region;
+        let far = |there: &&Listed| there.id == own.id && (at, &there.tgw) != (region, &own.tgw);
+        gateway.attachments.iter().find(far).map(|there| (there.tgw.clone(), at.clone()))
     })
 }
 

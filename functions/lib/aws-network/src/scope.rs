@@ -57,7 +57,7 @@ pub(crate) fn tables_in_scope(
     }
     vantages.extend(map.pass_through.values().map(|node| (node.region.clone(), node.leaves.clone())));
     let vpcs: BTreeSet<&VpcId> = map.sites.values().map(Site::vpc).collect();
-    for attachment in picture.attachments.values().flat_map(BTreeMap::values) {
+    for attachment in picture.sides() {
         let passed = match &attachment.kind {
             AttachmentKind::Vpc { vpc, .. } => vpcs.contains(vpc),
             AttachmentKind::Peering { .. } => attachment.state == AttachmentState::Available,

@@ -18,8 +18,11 @@ pub struct Picture {
     pub read_at: Timestamp,
     /// Transit gateway route tables: those of the map and those that attachments in scope are associated with.
     pub tgw_tables: BTreeMap<RouteTableId, TgwTable>,
-    /// Attachments by Region. A peering attachment stands in both Regions under one id.
+    /// Attachments by Region. A peering attachment stands in both Regions under one id. A peering with what is no transit gateway, as a core network
+    /// of Cloud WAN, is not here: nobody tells where it leads.
     pub attachments: BTreeMap<Region, BTreeMap<AttachmentId, Attachment>>,
+    /// The other sides of peerings between two transit gateways of one Region, under the same ids.
+    pub far_sides: BTreeMap<Region, BTreeMap<AttachmentId, Attachment>>,
     /// VPCs of the sites, of the tables of the map, and of VPC attachments in scope.
     pub vpcs: BTreeMap<VpcId, Vpc>,
     /// Managed prefix lists that the map names or that a table in scope refers to.
@@ -42,6 +45,7 @@ impl Picture {
             read_at,
             tgw_tables: BTreeMap::new(),
             attachments: BTreeMap::new(),
+            far_sides: BTreeMap::new(),
             vpcs: BTreeMap::new(),
             prefix_lists: BTreeMap::new(),
             vpc_peerings: BTreeMap::new(),
@@ -57,10 +61,31 @@ impl Picture {
         self.vpcs.values().find_map(|vpc| vpc.tables.get(id).map(|table| (vpc, table)))
     }
 
-    /// An attachment as seen in one Region; `None` when it was not read.
+    /// An attachment as seen in one Region; `None` when it was not read. Of a peering inside of the Region, one of its sides: see
+    /// [`side`](Self::side).
     #[must_use]
     pub fn attachment(&self, region: &Region, id: &AttachmentId) -> Option<&Attachment> {
         self.attachments.get(region).and_then(|all| all.get(id))
+    }
+
+    /// An attachment as seen from one transit gateway; `None` when it was not read.
+    #[must_use]
+    pub fn side(&self, region: &Region, tgw: &TgwId, id: &AttachmentId) -> Option<&Attachment> {
+        let sides = [&self.attachments, &self.far_sides];
+        sides.into_iter().filter_map(|all| all.get(region)?.get(id)).find(|side| side.tgw == *tgw)
+    }
+
+    /// All attachments, each side of a peering by itself.
+    pub fn sides(&self) -> impl Iterator<Item = &Attachment> {
+        self.attachments.values().chain(self.far_sides.values()).flat_map(BTreeMap::values)
+    }
+
+    /// Adds an attachment as one transit gateway sees it, or replaces it.
+    pub fn attach(&mut self, attachment: Attachment) {
+        let known = self.attachment(&attachment.region, &attachment.id);
+        let far = known.is_some_and(|known| known.tgw != attachment.tgw);
+        let all = if far { &mut self.far_sides } else { &mut self.attachments };
+        all.entry(attachment.region.clone()).or_default().insert(attachment.id.clone(), attachment);
     }
 }
 

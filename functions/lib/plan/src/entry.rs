@@ -4,7 +4,7 @@ use crate::view::{Found, View};
 use holdfast_model::{
     Advertisement, AttachmentId, AttachmentState, EntryPoint, NetworkMap, Prefix, Region, RouteState, TgwId, Vantage,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Where traffic of a vantage to a destination enters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,8 +119,7 @@ fn told_by_the_lost(view: &View<'_>, entry: &EntryPoint, to: Prefix) -> Told {
                     "the allowed prefixes of Direct Connect gateway {gateway} were not read"
                 ));
             };
-            let seen: BTreeSet<&TgwId> =
-                picture.attachments.values().flat_map(BTreeMap::values).map(|attachment| &attachment.tgw).collect();
+            let seen: BTreeSet<&TgwId> = picture.sides().map(|attachment| &attachment.tgw).collect();
             let unseen = read.allowed.iter().filter(|(tgw, _)| !seen.contains(tgw)).flat_map(|(_, allowed)| allowed);
             let longest = unseen.filter(|prefix| prefix.covers(&to)).map(Prefix::length).max();
             longest.map_or(Told::Not, Told::Length)

@@ -74,12 +74,11 @@ fn to_attachment(step: &Step, id: &AttachmentId, picture: &Picture) -> Result<()
     let Some(table) = picture.tgw_tables.get(&step.table) else {
         return Err(Refusal::Unread { what: vec![format!("table {} ({})", step.table, step.scope)] });
     };
-    match picture.attachment(&table.scope.region, id) {
-        None => Err(Refusal::Unread { what: vec![format!("attachment {id} in {}", table.scope.region)] }),
-        Some(seen) if seen.tgw != table.tgw => {
-            refuse(step, picture, id, &format!("of {}, not of this table's {}", seen.tgw, table.tgw))
-        }
-        Some(seen) => in_state(step, picture, id, seen.state),
+    let region = &table.scope.region;
+    match (picture.side(region, &table.tgw, id), picture.attachment(region, id)) {
+        (Some(seen), _) => in_state(step, picture, id, seen.state),
+        (None, Some(seen)) => refuse(step, picture, id, &format!("of {}, not of this table's {}", seen.tgw, table.tgw)),
+        (None, None) => Err(Refusal::Unread { what: vec![format!("attachment {id} in {region}")] }),
     }
 }
 

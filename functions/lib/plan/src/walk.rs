@@ -3,7 +3,7 @@
 use crate::view::{Found, View, table_label};
 use holdfast_model::{
     Attachment, AttachmentId, AttachmentKind, AttachmentState, NetworkMap, PeeringReach, Prefix, Region, RouteState,
-    RouteTableId, Site, SubnetId, VpcId, VpcPeeringId, VpcRoute, VpcTarget,
+    RouteTableId, Site, SubnetId, TgwId, VpcId, VpcPeeringId, VpcRoute, VpcTarget,
 };
 use std::collections::BTreeMap;
 
@@ -63,20 +63,28 @@ impl<'v, 'a> Walk<'v, 'a> {
 
     /// Into a transit gateway by one of its attachments: the table that it is associated with decides.
     pub(crate) fn enter(&mut self, region: &Region, id: &AttachmentId) {
-        let Some(attachment) = self.usable(region, id) else { return };
+        if let Some(attachment) = self.usable(region, id, None) {
+            self.by_association(attachment);
+        }
+    }
+
+    fn by_association(&mut self, attachment: &'a Attachment) {
+        let (id, region) = (&attachment.id, &attachment.region);
         match &attachment.association {
             Some(table) => self.decide(region, table),
             None => self.ends.push(End::Blackhole(format!("{id} in {region} is associated with no table"))),
         }
     }
 
-    /// An attachment that carries traffic, or an end.
-    fn usable(&mut self, region: &Region, id: &AttachmentId) -> Option<&'a Attachment> {
+    /// An attachment that carries traffic, as seen from a transit gateway where that is known, or an end.
+    fn usable(&mut self, region: &Region, id: &AttachmentId, from: Option<&TgwId>) -> Option<&'a Attachment> {
         if !self.map.reachable(region) {
             self.ends.push(End::Blackhole(format!("{region} is declared lost")));
             return None;
         }
-        let Some(attachment) = self.view.picture().attachment(region, id) else {
+        let picture = self.view.picture();
+        let seen = from.map_or_else(|| picture.attachment(region, id), |tgw| picture.side(region, tgw, id));
+        let Some(attachment) = seen else {
             self.ends.push(End::Unknown(format!("{id} in {region} was not read")));
             return None;
         };
@@ -128,7 +136,7 @@ impl<'v, 'a> Walk<'v, 'a> {
             Found::Route { state: RouteState::Active, targets, .. } => {
                 self.tables.push(id.clone());
                 for target in targets.iter() {
-                    self.leave(region, target);
+                    self.leave(region, &table.tgw, target);
                 }
                 self.tables.pop();
             }
@@ -136,8 +144,8 @@ impl<'v, 'a> Walk<'v, 'a> {
     }
 
     /// Out of a transit gateway by one of its attachments.
-    fn leave(&mut self, region: &Region, id: &AttachmentId) {
-        let Some(attachment) = self.usable(region, id) else { return };
+    fn leave(&mut self, region: &Region, from: &TgwId, id: &AttachmentId) {
+        let Some(attachment) = self.usable(region, id, Some(from)) else { return };
         if let Some(node) = self.map.pass_through.values().find(|node| node.region == *region && node.enters == *id) {
             self.enter(region, &node.leaves);
             return;
@@ -156,12 +164,13 @@ impl<'v, 'a> Walk<'v, 'a> {
             AttachmentKind::Peering { region: other, .. } if !self.map.reachable(other) => {
                 self.ends.push(End::Blackhole(format!("{other} is declared lost")));
             }
-            AttachmentKind::Peering { tgw, region: other } => match self.view.picture().attachment(other, id) {
-                Some(far) if far.tgw == *tgw => self.enter(other, id),
-                Some(_) | None => {
+            AttachmentKind::Peering { tgw, region: other } => {
+                if self.view.picture().side(other, tgw, id).is_none() {
                     self.ends.push(End::Unknown(format!("the far end of {id}, {tgw} in {other}, was not read")));
+                } else if let Some(far) = self.usable(other, id, Some(tgw)) {
+                    self.by_association(far);
                 }
-            },
+            }
             AttachmentKind::Vpn | AttachmentKind::DirectConnectGateway | AttachmentKind::Other { .. } => {
                 self.ends.push(End::Out { region: region.clone(), attachment: id.clone() });
             }
@@ -266,7 +275,7 @@ impl<'v, 'a> Walk<'v, 'a> {
 
     /// From clients in a VPC.
     pub(crate) fn start_at_clients(&mut self, region: &Region, enters: &AttachmentId, clients: &[Prefix]) {
-        let Some(attachment) = self.usable(region, enters) else { return };
+        let Some(attachment) = self.usable(region, enters, None) else { return };
         let AttachmentKind::Vpc { vpc, .. } = &attachment.kind else {
             self.ends.push(End::Unknown(format!("{enters} in {region} is not the attachment of a VPC")));
             return;

@@ -210,6 +210,43 @@ async fn allowed_prefixes_are_read_of_the_gateways_that_the_map_names() {
     assert!(picture.unread.iter().any(|unread| unread.what.contains("dead")), "{:?}", picture.unread);
 }
 
+/// Beside `west` a second transit gateway of the Region, and a peering of `west` with a core network of Cloud WAN.
+fn more_peerings(world: &mut World) {
+    let second = "    transit_gateways:
+      - name: edge
+        id: tgw-00000000000000009
+        attachments: []
+        route_tables: [{ name: edge, id: tgw-rtb-00000000000000009, associations: [inner] }]\n";
+    let text = include_str!("world.yaml").replacen("    transit_gateways:\n", second, 1);
+    let text = text.replacen("associations: [old, new, across]", "associations: [old, new, across, inner]", 1);
+    let inner = "transit_gateway_peerings:
+  - name: inner
+    id: tgw-attach-00000000000000009
+    requester: { region: eu-west-1, transit_gateway: west }
+    accepter: { region: eu-west-1, transit_gateway: edge }\n";
+    *world = World::from_yaml(&text.replacen("transit_gateway_peerings:\n", inner, 1)).unwrap();
+    let mut wan = world.ec2.attachments["tgw-attach-00000000000000006"].clone();
+    let holdfast_sim::ec2::AttachmentKind::Peering { peer_tgw, peer } = &mut wan.kind else { panic!("{wan:?}") };
+    "core-network-0123456789abcdef0".clone_into(peer_tgw);
+    "us-east-1".clone_into(&mut peer.region);
+    world.ec2.attachments.insert("tgw-attach-0000000000000000a".to_owned(), wan);
+}
+
+#[tokio::test]
+async fn both_sides_of_a_peering_in_a_region_are_told_and_a_core_network_stops_nobody() {
+    let sim = start(more_peerings).await;
+    let picture = picture_of(&sim, &map(), None).await;
+    assert_eq!(picture.unread, []);
+    let [west, edge] = ["tgw-00000000000000001", "tgw-00000000000000009"];
+    for (own, far, table) in [(west, edge, WEST), (edge, west, "tgw-rtb-00000000000000009")] {
+        let side = picture.side(&id("eu-west-1"), &id(own), &id("tgw-attach-00000000000000009")).unwrap();
+        assert_eq!(side.kind, AttachmentKind::Peering { tgw: id(far), region: id("eu-west-1") });
+        assert_eq!(side.association, Some(id(table)));
+        assert_eq!(picture.tgw_tables[&id(table)].tgw, id(own));
+    }
+    assert_eq!(picture.attachment(&id("eu-west-1"), &id("tgw-attach-0000000000000000a")), None);
+}
+
 /// A map whose vantage `branch` enters by Direct Connect in the second Region, and otherwise by VPN in the first.
 fn by_either_region(account: &str) -> NetworkMap {
     let text = include_str!("map.yaml").replacen("accounts:\n", "accounts:\n  hub: { id: \"222233334444\" }\n", 1);

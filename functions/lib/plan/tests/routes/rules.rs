@@ -232,6 +232,33 @@ fn the_state_of_a_vpc_peering_counts() {
     assert!(matches!(outcome(&world, &map, "clients", APP), Outcome::Unknown(_)));
 }
 
+/// AWS: "Transit gateway peering attachments": two transit gateways of one Region peer too; the attachment has one id and a table on each side.
+#[test]
+fn a_peering_inside_of_a_region_leads_from_one_transit_gateway_to_the_other() {
+    let mut world = at_tokyo();
+    world.tgw("edge", TOKYO);
+    world.peer("inner", "edge", "tokyo");
+    world.vpc("clients", "10.99.0.0/16", &[("cl", "10.99.1.0/24")], "edge");
+    world.route("edge", "172.30.0.0/16", "inner", RouteOrigin::Static);
+    world.route("edge", "10.99.0.0/16", "clients", RouteOrigin::Propagated);
+    for (tgw, by) in [("tokyo", "inner"), ("osaka", "peer")] {
+        world.route(tgw, "10.99.0.0/16", by, RouteOrigin::Static);
+    }
+    let edge = "route_tables:\n  edge:\n    account: main\n    region: ap-northeast-1\n    id: tgw-rtb-0000edge\n    next_hops:\n      ec2-tokyo: {kind: absent, served_by: 172.30.0.0/16}\n      nc2-tokyo: {kind: peering, id: tgw-attach-000inner}\n      nc2-osaka: {kind: peering, id: tgw-attach-000inner}\n";
+    let vantage = "  clients: {kind: vpc, prefixes: [10.99.1.0/24], account: main, region: ap-northeast-1, enters: tgw-attach-0clients}\nwaves:";
+    let map = NetworkMap::parse(&MAP.replace("waves:", vantage).replace("route_tables:\n", edge)).unwrap();
+    world.route("edge", APP, "inner", RouteOrigin::Static);
+    assert_eq!(outcome(&world, &map, "clients", APP), delivered("nc2-tokyo"));
+    assert_eq!(reply(&world, &map, "clients", "nc2-tokyo", "10.99.1.0/24"), Reply::Returns);
+    let networks = [network("app")].into();
+    for to in ["ec2-tokyo", "nc2-osaka"] {
+        let plan = plan_move(&Move::whole(&networks, &site(to)), &map, &world.picture).unwrap();
+        assert_eq!(check(&plan, &world.picture, &map), Ok(()));
+        world.apply(plan.steps());
+        assert_eq!(outcome(&world, &map, "clients", APP), delivered(to));
+    }
+}
+
 const VPC_TABLE: &str = "route_tables:\n  clients:\n    account: main\n    region: ap-northeast-1\n    id: rtb-000000cl\n    next_hops:\n      ec2-tokyo: {kind: vpc_peering, id: pcx-00000ec2}\n      nc2-tokyo: {kind: tgw, id: tgw-000tokyo}\n      nc2-osaka: {kind: tgw, id: tgw-000tokyo}\n";
 
 fn vpc_table_map() -> NetworkMap {

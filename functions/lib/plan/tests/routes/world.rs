@@ -87,18 +87,15 @@ impl World {
 
     pub fn attach(&mut self, name: &str, to_tgw: &str, kind: AttachmentKind) {
         let at = self.picture.tgw_tables[&rtb(to_tgw)].scope.region.clone();
-        self.picture.attachments.entry(at.clone()).or_default().insert(
-            attachment(name),
-            Attachment {
-                id: attachment(name),
-                name: Some(name.to_owned()),
-                region: at,
-                tgw: tgw(to_tgw),
-                kind,
-                state: AttachmentState::Available,
-                association: Some(rtb(to_tgw)),
-            },
-        );
+        self.picture.attach(Attachment {
+            id: attachment(name),
+            name: Some(name.to_owned()),
+            region: at,
+            tgw: tgw(to_tgw),
+            kind,
+            state: AttachmentState::Available,
+            association: Some(rtb(to_tgw)),
+        });
     }
 
     /// A VPC with one attached subnet, whose table has `local` and a default to the TGW.

@@ -43,7 +43,7 @@ pub fn picture(world: &World) -> Picture {
         for (tgw, home) in attachment.sides() {
             if here(home) {
                 let seen = side(world, id, attachment, tgw, home);
-                picture.attachments.entry(seen.region.clone()).or_default().insert(attachment_id(id), seen);
+                picture.attach(seen);
             }
         }
         if let ec2::AttachmentKind::DirectConnectGateway { resource, allowed, .. } = &attachment.kind {

@@ -31,7 +31,8 @@ fn write(xml: &mut Xml, id: &str, attachment: &Attachment) {
         [("requesterTgwInfo", (attachment.tgw.as_str(), &attachment.home)), ("accepterTgwInfo", far)]
     {
         xml.node(name, |xml| {
-            xml.text("transitGatewayId", tgw).text("ownerId", &home.account).text("region", &home.region);
+            let kind = if tgw.starts_with("core-network-") { "coreNetworkId" } else { "transitGatewayId" };
+            xml.text(kind, tgw).text("ownerId", &home.account).text("region", &home.region);
         });
     }
     xml.node("status", |xml| {
