@@ -6,8 +6,8 @@ use crate::scope::table_scope;
 use crate::vpcs::VpcRead;
 use futures::future::join_all;
 use holdfast_model::{
-    Advertisement, DxGateway, DxGatewayId, NetworkMap, NextHop, Picture, PrefixList, PrefixListId, RouteTableId, Scope,
-    Site, Unread, Vantage, VpcId, VpcPeering, VpcPeeringId, VpcTarget,
+    Advertisement, DxGateway, DxGatewayId, EniId, EniSeat, NetworkMap, NextHop, Picture, PrefixList, PrefixListId,
+    RouteTableId, Scope, Site, Unread, Vantage, VpcId, VpcPeering, VpcPeeringId, VpcTarget,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +27,29 @@ pub(crate) async fn read_table_owners(network: &AwsNetwork, map: &NetworkMap) ->
             (found.into_values().map(|vpc| (vpc, network.scope().clone())).collect(), unread)
         }
         Err(error) => (BTreeMap::new(), vec![not_read(network, "VPCs of route tables", &error)]),
+    }
+}
+
+/// Reads the network interfaces that tables of the map lead to in one account and Region.
+pub(crate) async fn read_enis(
+    network: &AwsNetwork,
+    map: &NetworkMap,
+) -> (BTreeMap<EniId, Option<EniSeat>>, Vec<Unread>) {
+    let tables = map.route_tables.values().filter(|table| table_scope(table) == *network.scope());
+    let hops = tables.flat_map(|table| table.next_hops.values());
+    let ids = hops.filter_map(|hop| match hop {
+        NextHop::Eni { id } => Some(id.clone()),
+        NextHop::Attachment { .. }
+        | NextHop::Peering { .. }
+        | NextHop::Tgw { .. }
+        | NextHop::VpcPeering { .. }
+        | NextHop::Absent { .. }
+        | NextHop::Blackhole => None,
+    });
+    let ids: BTreeSet<EniId> = ids.collect();
+    match network.read_eni_seats(&ids).await {
+        Ok(seats) => (seats, Vec::new()),
+        Err(error) => (BTreeMap::new(), vec![not_read(network, "network interfaces of next hops", &error)]),
     }
 }
 

@@ -10,8 +10,8 @@ use aws_sdk_ec2::types::{
     Reservation,
 };
 use holdfast_model::{
-    Eni, EniId, EniStatus, Instance, InstanceId, InstanceState, MacAddress, Machines, NetworkMap, Platform, Scope,
-    Select, Site, SiteName, SubnetId, VpcId,
+    Eni, EniId, EniSeat, EniStatus, Instance, InstanceId, InstanceState, MacAddress, Machines, NetworkMap, Platform,
+    Scope, Select, Site, SiteName, SubnetId, VpcId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -89,6 +89,28 @@ impl AwsNetwork {
             .iter()
             .filter_map(|eni| Some((EniId::parse(eni.network_interface_id()?).ok()?, eni.source_dest_check()?)))
             .collect())
+    }
+
+    /// VPC and status of some interfaces; none for one that EC2 does not tell of.
+    pub(crate) async fn read_eni_seats(
+        &self,
+        enis: &BTreeSet<EniId>,
+    ) -> Result<BTreeMap<EniId, Option<EniSeat>>, Ec2Error> {
+        let what = "network interfaces of next hops";
+        let mut seats: BTreeMap<EniId, Option<EniSeat>> = enis.iter().map(|id| (id.clone(), None)).collect();
+        let ids: Vec<&EniId> = enis.iter().collect();
+        for some in ids.chunks(FILTER_VALUES) {
+            let by_id = filter("network-interface-id", some);
+            let request = self.reads.describe_network_interfaces().filters(by_id).max_results(1000);
+            let found = read_pages!(self, "DescribeNetworkInterfaces", what, request, network_interfaces);
+            for eni in &found {
+                let malformed = |error: String| self.malformed(INTERFACES, what, error);
+                let id = parse::<EniId>("network interface", eni.network_interface_id()).map_err(malformed)?;
+                let vpc = parse::<VpcId>("VPC of a network interface", eni.vpc_id()).map_err(malformed)?;
+                seats.insert(id, Some(EniSeat { vpc, status: eni_status(eni.status()) }));
+            }
+        }
+        Ok(seats)
     }
 
     async fn read_instances(&self, filters: Vec<Filter>, what: &str) -> Result<Machines, Ec2Error> {

@@ -1,6 +1,6 @@
 //! Puts together what is read of several accounts and Regions into one picture.
 
-use crate::beside::{mark_nc2, read_beside, read_dx_gateways, read_table_owners};
+use crate::beside::{mark_nc2, read_beside, read_dx_gateways, read_enis, read_table_owners};
 use crate::codes::Ec2Error;
 use crate::network::AwsNetwork;
 use crate::scope::{Wants, scopes_of, tables_in_scope, tgw_scopes, vpcs_in_scope};
@@ -51,7 +51,12 @@ pub async fn read_picture_towards(
     let gateways = join_all(networks.values().filter(|network| asked.contains(network.scope())).map(read_gateways));
     let owners = join_all(networks.values().map(|network| read_table_owners(network, map)));
     let advertised = read_dx_gateways(networks, map);
-    let (gateways, owners, advertised) = futures::future::join3(gateways, owners, advertised).await;
+    let enis = join_all(networks.values().map(|network| read_enis(network, map)));
+    let (gateways, owners, advertised, enis) = futures::future::join4(gateways, owners, advertised, enis).await;
+    for (found, unread) in enis {
+        picture.enis.extend(found);
+        picture.unread.extend(unread);
+    }
     for found in advertised {
         match found {
             Ok(gateway) => drop(picture.dx_gateways.insert(gateway.id.clone(), gateway)),

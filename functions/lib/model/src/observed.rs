@@ -1,8 +1,8 @@
 //! What was read of the routing of a set of accounts and Regions. What is not in a picture is unknown, never absent.
 
 use crate::{
-    AttachmentId, DxGatewayId, EniId, Prefix, PrefixListId, Quotas, Region, RouteTableId, Scope, SubnetId, TgwId,
-    VpcId, VpcPeeringId,
+    AttachmentId, DxGatewayId, EniId, EniStatus, Prefix, PrefixListId, Quotas, Region, RouteTableId, Scope, SubnetId,
+    TgwId, VpcId, VpcPeeringId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub struct Picture {
     pub prefix_lists: BTreeMap<PrefixListId, PrefixList>,
     /// VPC peering connections of the VPCs in scope.
     pub vpc_peerings: BTreeMap<VpcPeeringId, VpcPeering>,
+    /// Network interfaces that the map names as next hops; none where EC2 knows no such interface.
+    pub enis: BTreeMap<EniId, Option<EniSeat>>,
     /// Direct Connect gateways that the map names.
     pub dx_gateways: BTreeMap<DxGatewayId, DxGateway>,
     /// Quotas that were asked for, by account and Region.
@@ -49,6 +51,7 @@ impl Picture {
             vpcs: BTreeMap::new(),
             prefix_lists: BTreeMap::new(),
             vpc_peerings: BTreeMap::new(),
+            enis: BTreeMap::new(),
             dx_gateways: BTreeMap::new(),
             quotas: BTreeMap::new(),
             unread: Vec::new(),
@@ -189,6 +192,15 @@ impl VpcPeering {
             None
         }
     }
+}
+
+/// Where a network interface is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EniSeat {
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Whether it is attached to something.
+    pub status: EniStatus,
 }
 
 /// A Direct Connect gateway.

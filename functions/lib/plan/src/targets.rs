@@ -3,7 +3,9 @@
 use crate::refusal::Refusal;
 use crate::step::{Place, RouteValue, Step};
 use crate::view::table_label;
-use holdfast_model::{Attachment, AttachmentId, AttachmentKind, AttachmentState, Picture, Prefix, VpcId};
+use holdfast_model::{
+    Attachment, AttachmentId, AttachmentKind, AttachmentState, EniId, EniStatus, Picture, Prefix, VpcId,
+};
 use std::fmt::Display;
 
 /// A route is only made to what carries traffic, and only where AWS takes it.
@@ -41,11 +43,10 @@ pub(crate) fn usable(step: &Step, value: &RouteValue, picture: &Picture) -> Resu
                     }
                     Some(peering) => in_state(step, picture, id, peering.state),
                 },
-                RouteValue::Eni { .. }
-                | RouteValue::Absent
-                | RouteValue::Static { .. }
-                | RouteValue::Blackhole
-                | RouteValue::Propagates => Ok(()),
+                RouteValue::Eni { id } => to_interface(step, id, &vpc.id, picture),
+                RouteValue::Absent | RouteValue::Static { .. } | RouteValue::Blackhole | RouteValue::Propagates => {
+                    Ok(())
+                }
             }
         }
     }
@@ -79,6 +80,23 @@ fn to_attachment(step: &Step, id: &AttachmentId, picture: &Picture) -> Result<()
         (Some(seen), _) => in_state(step, picture, id, seen.state),
         (None, Some(seen)) => refuse(step, picture, id, &format!("of {}, not of this table's {}", seen.tgw, table.tgw)),
         (None, None) => Err(Refusal::Unread { what: vec![format!("attachment {id} in {region}")] }),
+    }
+}
+
+/// AWS: a route leads to an interface of its own VPC, and is a blackhole while that one is attached to nothing (API reference, `CreateRoute`; VPC user
+/// guide, "Route table concepts").
+fn to_interface(step: &Step, id: &EniId, vpc: &VpcId, picture: &Picture) -> Result<(), Refusal> {
+    match picture.enis.get(id) {
+        None => Err(Refusal::Unread { what: vec![format!("network interface {id} ({})", step.scope)] }),
+        Some(None) => refuse(step, picture, id, "not there"),
+        Some(Some(seat)) if seat.vpc != *vpc => {
+            refuse(step, picture, id, &format!("of {}, not of this table's {vpc}", seat.vpc))
+        }
+        Some(Some(seat)) => match seat.status {
+            EniStatus::InUse => Ok(()),
+            EniStatus::Available => refuse(step, picture, id, "attached to nothing"),
+            EniStatus::Unknown => refuse(step, picture, id, "in a state that is not known"),
+        },
     }
 }
 

@@ -210,6 +210,30 @@ async fn allowed_prefixes_are_read_of_the_gateways_that_the_map_names() {
     assert!(picture.unread.iter().any(|unread| unread.what.contains("dead")), "{:?}", picture.unread);
 }
 
+#[tokio::test]
+async fn interfaces_that_tables_of_the_map_lead_to_are_read() {
+    let sim = start(|_| {}).await;
+    let by_eni = |eni: &str| {
+        let hop = "new: { kind: tgw, id: tgw-00000000000000001 }";
+        map_with("", &EDGE.replace(hop, &format!("new: {{ kind: eni, id: {eni} }}")))
+    };
+    for (eni, wanted) in [
+        ("eni-00000000000000009", Some(("vpc-00000000000000002", EniStatus::InUse))),
+        ("eni-00000000000000007", Some(("vpc-00000000000000001", EniStatus::Available))),
+        ("eni-0000000000000dead", None),
+    ] {
+        sim.shared().gate().log().clear();
+        let picture = picture_of(&sim, &by_eni(eni), None).await;
+        assert_eq!(picture.unread, []);
+        let wanted = wanted.map(|(vpc, status)| EniSeat { vpc: id(vpc), status });
+        assert_eq!(picture.enis, BTreeMap::from([(id(eni), wanted)]));
+        assert_eq!(calls(&sim, "DescribeNetworkInterfaces"), 1);
+    }
+    sim.shared().gate().log().clear();
+    picture_of(&sim, &map(), Some("new")).await;
+    assert_eq!(calls(&sim, "DescribeNetworkInterfaces"), 0);
+}
+
 /// Beside `west` a second transit gateway of the Region, and a peering of `west` with a core network of Cloud WAN.
 fn more_peerings(world: &mut World) {
     let second = "    transit_gateways:

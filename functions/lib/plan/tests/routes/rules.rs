@@ -349,6 +349,32 @@ fn a_vpc_route_inside_of_local_is_refused() {
     insta::assert_snapshot!(refusal.to_string(), @"clients (rtb-00000app) (account `main` in ap-northeast-1) cannot lead 172.30.1.0/24 to tgw-000tokyo: it is inside of vpc-00000ec2's own prefix, and a route more specific than `local` must be one whole subnet's and lead to a network interface");
 }
 
+/// A route to an interface that is gone, another VPC's or attached to nothing is refused by EC2 or a blackhole.
+#[test]
+fn a_vpc_route_to_an_interface_that_takes_nothing_is_refused() {
+    let (mut world, mut map) = (clients(), vpc_table_map());
+    let firewall = EniId::parse("eni-0000wall").unwrap();
+    let declared = map.route_tables.get_mut(&TableName::parse("clients").unwrap()).unwrap();
+    declared.next_hops.insert(site("nc2-tokyo"), NextHop::Eni { id: firewall.clone() });
+    world.vpc_route("clients", "cl", APP, VpcTarget::Tgw { id: tgw("tokyo") });
+    let networks = [network("app")].into();
+    let seat = |of, status| Some(EniSeat { vpc: vpc(of), status });
+    for (seen, says) in [
+        (None, "network interface eni-0000wall"),
+        (Some(None), "eni-0000wall, which rtb-000000cl (account `main` in ap-northeast-1) would lead to, is not there"),
+        (Some(seat("nctokyo", EniStatus::InUse)), "is of vpc-0nctokyo, not of this table's vpc-0clients"),
+        (Some(seat("clients", EniStatus::Available)), "is attached to nothing"),
+        (Some(seat("clients", EniStatus::Unknown)), "is in a state that is not known"),
+        (Some(seat("clients", EniStatus::InUse)), ""),
+    ] {
+        world.picture.enis = seen.into_iter().map(|seen| (firewall.clone(), seen)).collect();
+        let planned = plan_move(&Move::whole(&networks, &site("nc2-tokyo")), &map, &world.picture);
+        let refusal = planned.err().filter(|no| matches!(no, Refusal::Attachment { .. } | Refusal::Unread { .. }));
+        let words = refusal.map(|no| no.to_string()).unwrap_or_default();
+        assert!(words.contains(says) && words.is_empty() == says.is_empty(), "{words}");
+    }
+}
+
 /// A route to a transit gateway that the VPC is not attached to is a blackhole.
 #[test]
 fn a_vpc_route_to_a_foreign_transit_gateway_is_refused() {
