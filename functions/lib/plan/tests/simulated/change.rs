@@ -15,7 +15,12 @@ pub enum What {
     Reference { list: String },
     /// A route of a VPC route table.
     VpcRoute { prefix: String },
+    /// The propagation of an attachment: it leads to `ON` or to nothing.
+    Propagation { attachment: String },
 }
+
+/// What a propagation that is on leads to.
+const ON: &str = "on";
 
 /// A place of a table, and what it is to lead to; nothing where it is to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,38 +31,85 @@ pub struct Change {
     pub to: Option<String>,
 }
 
-/// What has to change for the networks that are to move.
+impl Change {
+    /// All changes of a lower rank come first: a propagation is switched on before anything else, and off after everything else.
+    pub fn rank(&self) -> u8 {
+        match (&self.what, &self.to) {
+            (What::Propagation { .. }, Some(_)) => 0,
+            (What::Propagation { .. }, None) => 2,
+            (What::Route { .. } | What::Reference { .. } | What::VpcRoute { .. }, _) => 1,
+        }
+    }
+}
+
+/// What has to change for the networks, or the machine, that are to move.
 pub fn changes(spec: &Spec, world: &World) -> Vec<Change> {
-    let mut all = BTreeSet::new();
-    for (g, t) in spec.all_tables() {
-        let to = hop(spec, g, spec.to);
-        let table = table(g, t);
-        let mut add = |what: What| {
-            let change = Change { region: spec.region(g).to_owned(), table: table.clone(), what, to: to.clone() };
-            if now(world, &change) != change.to {
-                all.insert(change);
-            }
-        };
-        if spec.listed[g] {
-            add(What::Reference { list: list(g) });
-        }
-        for n in spec.moving.iter().filter(|_| !spec.listed[g]) {
-            add(What::Route { prefix: network(*n) });
-        }
-    }
-    for (c, client) in spec.clients.iter().enumerate() {
-        let Client::Vpc { gateway, peered: true } = client else { continue };
-        for n in &spec.moving {
-            let what = What::VpcRoute { prefix: network(*n) };
+    let tgw_tables =
+        spec.all_tables().into_iter().map(|(g, t)| (spec.region(g), table(g, t), Some(g), hop(spec, g, spec.to)));
+    let vpc_tables = spec.clients.iter().enumerate().filter_map(|(c, client)| match client {
+        Client::Vpc { gateway, peered: true } => {
             let to = client_hop(spec, spec.to).map(|()| tgw(*gateway));
-            let change = Change { region: spec.region(*gateway).to_owned(), table: client_table(c), what, to };
-            if now(world, &change) != change.to {
-                all.insert(change);
+            Some((spec.region(*gateway), client_table(c), None, to))
+        }
+        Client::Vpc { .. } | Client::OnPremises { .. } => None,
+    });
+    let mut all = Vec::new();
+    for (region, table, gateway, to) in tgw_tables.chain(vpc_tables) {
+        let at = |what: What, to: &Option<String>| Change {
+            region: region.to_owned(),
+            table: table.clone(),
+            what,
+            to: to.clone(),
+        };
+        let route = |prefix: String| if gateway.is_some() { What::Route { prefix } } else { What::VpcRoute { prefix } };
+        // The route that leads all networks here, if there is one.
+        let wide = gateway.and_then(|g| match (spec.listed[g], spec.aggregate[g]) {
+            (true, _) => Some(What::Reference { list: list(g) }),
+            (false, true) => Some(What::Route { prefix: COVERING.to_owned() }),
+            (false, false) => None,
+        });
+        if let Some(host) = spec.host {
+            let n = spec.moving[0];
+            let own = now(world, &at(route(network(n)), &to));
+            let whole = own.or_else(|| now(world, &at(wide.clone()?, &to)));
+            let prefix = format!("{}/32", address(n, host));
+            all.push(at(route(prefix), &to.clone().filter(|_| whole != to)));
+            continue;
+        }
+        match wide {
+            Some(wide) => all.push(at(wide, &to)),
+            None => all.extend(spec.moving.iter().map(|n| at(route(network(*n)), &to))),
+        }
+        if let (true, Some(g), Some(s)) = (spec.propagation, gateway, spec.first_ec2())
+            && spec.sites[s].gateway == g
+        {
+            let on = spec.propagates([spec.to]).then(|| ON.to_owned());
+            all.push(at(What::Propagation { attachment: of_site(s) }, &on));
+        }
+    }
+    if spec.host.is_none() {
+        all.extend(host_routes(spec, world));
+        all.extend(own_routes(spec, world));
+    }
+    let all: BTreeSet<Change> = all.into_iter().filter(|change| now(world, change) != change.to).collect();
+    all.into_iter().collect()
+}
+
+/// Routes of networks' own where one route leads all of them, which lead as some site of the matrix does: that route replaces them.
+fn own_routes(spec: &Spec, world: &World) -> Vec<Change> {
+    let mut all = Vec::new();
+    for (g, t) in spec.all_tables().into_iter().filter(|(g, _)| spec.listed[*g] || spec.aggregate[*g]) {
+        let explained: Vec<Option<String>> = (0..spec.sites.len()).map(|s| hop(spec, g, s)).collect();
+        for n in &spec.moving {
+            let what = What::Route { prefix: network(*n) };
+            let change = Change { region: spec.region(g).to_owned(), table: table(g, t), what, to: None };
+            let held = now(world, &change);
+            if held.is_some() && explained.contains(&held) {
+                all.push(change);
             }
         }
     }
-    all.extend(host_routes(spec, world));
-    all.into_iter().collect()
+    all
 }
 
 /// Host routes of networks that move, which lead as some site of the matrix does: the route of the network replaces them.
@@ -101,6 +153,9 @@ fn now(world: &World, change: &Change) -> Option<String> {
             .prefix_lists
             .get(list)
             .map(|reference| reference.attachment.clone().unwrap_or_else(|| "blackhole".to_owned())),
+        What::Propagation { attachment } => {
+            ec2.tgw_route_tables[&change.table].propagations.contains_key(attachment).then(|| ON.to_owned())
+        }
         What::VpcRoute { prefix } => {
             ec2.route_tables[&change.table].routes.get(&prefix.parse().unwrap()).map(|route| match &route.target {
                 VpcTarget::TransitGateway(id)
@@ -118,6 +173,7 @@ fn now(world: &World, change: &Change) -> Option<String> {
 pub fn apply(world: &mut World, change: &Change) {
     let there = now(world, change).is_some();
     let verb = match (there, &change.to, &change.what) {
+        (_, to, What::Propagation { .. }) => to.as_ref().map_or("Disable", |_| "Enable"),
         (_, None, _) => "Delete",
         (false, Some(_), _) => "Create",
         (true, Some(_), What::Reference { .. }) => "Modify",
@@ -139,9 +195,16 @@ pub fn apply(world: &mut World, change: &Change) {
             "TransitGatewayAttachmentId",
         ),
         What::VpcRoute { prefix } => ("Route", "RouteTableId", "DestinationCidrBlock", prefix, "TransitGatewayId"),
+        What::Propagation { attachment } => (
+            "TransitGatewayRouteTablePropagation",
+            "TransitGatewayRouteTableId",
+            "TransitGatewayAttachmentId",
+            attachment,
+            "",
+        ),
     };
     let mut parameters = vec![(of_table, change.table.as_str()), (key, place.as_str())];
-    parameters.extend(change.to.as_deref().map(|to| (target, to)));
+    parameters.extend(change.to.as_deref().filter(|_| !target.is_empty()).map(|to| (target, to)));
     let at = jiff::Timestamp::UNIX_EPOCH;
     let done = ec2::call(world, ACCOUNT, &change.region, &format!("{verb}{noun}"), &parameters, at);
     done.unwrap_or_else(|error| panic!("{change:?}: {error:?}"));
@@ -153,13 +216,14 @@ pub fn of_step(step: &Step) -> Change {
         Place::Route { prefix } if step.table.is_tgw() => What::Route { prefix: prefix.to_string() },
         Place::Route { prefix } => What::VpcRoute { prefix: prefix.to_string() },
         Place::Reference { list, .. } => What::Reference { list: list.to_string() },
-        Place::Propagation { .. } => panic!("no world declares a propagation: {step}"),
+        Place::Propagation { attachment } => What::Propagation { attachment: attachment.to_string() },
     };
     let to = match &step.after {
         RouteValue::Absent => None,
         RouteValue::Static { attachment } => Some(attachment.to_string()),
         RouteValue::Tgw { id } => Some(id.to_string()),
-        RouteValue::Blackhole | RouteValue::VpcPeering { .. } | RouteValue::Eni { .. } | RouteValue::Propagates => {
+        RouteValue::Propagates => Some(ON.to_owned()),
+        RouteValue::Blackhole | RouteValue::VpcPeering { .. } | RouteValue::Eni { .. } => {
             panic!("no world wants this: {step}")
         }
     };

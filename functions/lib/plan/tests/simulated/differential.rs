@@ -8,7 +8,7 @@ use crate::spec::Spec;
 use crate::world::*;
 use holdfast_model::*;
 use holdfast_plan::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// Worlds that are compared.
@@ -28,6 +28,12 @@ impl Counts {
     }
 }
 
+/// Parts of a network, with the machine that is to move by itself.
+pub fn parts_of(spec: &Spec, picture: &Picture, n: usize) -> BTreeSet<Prefix> {
+    let host = spec.host.filter(|_| spec.moving.contains(&n)).map(|host| Prefix::host(address(n, host)));
+    parts(picture, Prefix::parse(&network(n)).unwrap()).into_iter().chain(host).collect()
+}
+
 /// Traces every way and compares it with what the data plane did with a packet from a client to an address.
 pub fn compare(
     spec: &Spec,
@@ -39,7 +45,7 @@ pub fn compare(
     let picture = view.picture();
     for (c, n) in (0..spec.clients.len()).flat_map(|c| (0..spec.at.len()).map(move |n| (c, n))) {
         let Some(vantage) = map.vantages.get(&vantage_name(c)) else { continue };
-        let parts_of_network = parts(picture, Prefix::parse(&network(n)).unwrap());
+        let parts_of_network = parts_of(spec, picture, n);
         for part in &parts_of_network {
             let Some(address) = inside(*part, &parts_of_network) else { continue };
             let seen = ask(c, address);

@@ -158,7 +158,8 @@ fn gateway(text: &mut String, spec: &Spec, g: usize) {
         .unwrap();
         core.push(format!("s{s}"));
     }
-    propagate.extend(core.clone());
+    let off = spec.first_ec2().filter(|_| !spec.propagates(spec.at.iter().copied())).map(|s| format!("s{s}"));
+    propagate.extend(core.iter().filter(|name| Some(*name) != off.as_ref()).cloned());
     for (c, client) in spec.clients.iter().enumerate() {
         match client {
             Client::Vpc { gateway, .. } if *gateway == g => {

@@ -36,7 +36,13 @@ pub fn map(spec: &Spec, world: &World) -> NetworkMap {
     }
     text.push_str("route_tables:\n");
     for (g, t) in spec.all_tables() {
-        let list = if spec.listed[g] { format!(", prefix_list: {}", list(g)) } else { String::new() };
+        let mut list = if spec.listed[g] { format!(", prefix_list: {}", list(g)) } else { String::new() };
+        if spec.aggregate[g] {
+            write!(list, ", aggregate: {COVERING}").unwrap();
+        }
+        if let Some(s) = spec.first_ec2().filter(|s| spec.propagation && spec.sites[*s].gateway == g) {
+            write!(list, ", propagations: {{s{s}: {}}}", of_site(s)).unwrap();
+        }
         let hops = (0..spec.sites.len()).map(|s| match hop(spec, g, s) {
             None => format!("s{s}: {{kind: absent, served_by: {COVERING}}}"),
             Some(id) if spec.sites[s].gateway == g => format!("s{s}: {{kind: attachment, id: {id}}}"),

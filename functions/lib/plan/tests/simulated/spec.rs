@@ -1,6 +1,7 @@
 //! A random topology, as numbers, and the way between its gateways.
 
 use crate::dice::Dice;
+use crate::world::HOSTS;
 use std::collections::{BTreeMap, VecDeque};
 
 pub const REGIONS: [&str; 3] = ["ap-northeast-1", "ap-northeast-2", "ap-northeast-3"];
@@ -60,9 +61,15 @@ pub struct Spec {
     pub explicit: bool,
     /// Gateways whose tables refer to a prefix list of all networks.
     pub listed: Vec<bool>,
+    /// Gateways whose tables have one route for all networks.
+    pub aggregate: Vec<bool>,
+    /// The first EC2 site's VPC propagates where it is attached as long as a network is there.
+    pub propagation: bool,
     /// Networks that are to move, and where to.
     pub moving: Vec<usize>,
     pub to: usize,
+    /// Only this machine of the network moves, by its last octet.
+    pub host: Option<u8>,
 }
 
 impl Spec {
@@ -123,8 +130,11 @@ impl Spec {
             clients,
             explicit: dice.one_in(4),
             listed: vec![false; count],
+            aggregate: vec![false; count],
+            propagation: false,
             to: 0,
             moving,
+            host: None,
         };
         let elsewhere: Vec<usize> = (0..spec.sites.len()).filter(|site| spec.at[spec.moving[0]] != *site).collect();
         spec.to = *dice.pick(&elsewhere);
@@ -135,8 +145,28 @@ impl Spec {
         if together && dice.one_in(3) {
             spec.moving = (0..networks).collect();
             spec.listed = (0..count).map(|_| dice.one_in(2)).collect();
+        } else if together && dice.one_in(3) {
+            spec.moving = (0..networks).collect();
+            let has_ec2 = |g: usize| spec.sites.iter().any(|site| site.kind == Kind::Ec2 && site.gateway == g);
+            spec.aggregate = (0..count).map(|g| dice.one_in(2) && !has_ec2(g)).collect();
+        }
+        if spec.first_ec2().is_some() && dice.one_in(4) {
+            spec.moving = (0..networks).collect();
+            spec.propagation = true;
+        } else if dice.one_in(4) {
+            spec.moving.truncate(1);
+            spec.host = Some(*dice.pick(&HOSTS));
         }
         spec
+    }
+
+    pub fn first_ec2(&self) -> Option<usize> {
+        self.sites.iter().position(|site| site.kind == Kind::Ec2)
+    }
+
+    /// Whether the first EC2 site's VPC is to propagate where it is attached, with every network at these sites.
+    pub fn propagates(&self, at: impl IntoIterator<Item = usize>) -> bool {
+        !self.propagation || at.into_iter().any(|site| Some(site) == self.first_ec2())
     }
 
     /// A move that often has no safe order: on-premises is told by BGP at two entries, and replies go to the first. The destination's table must be

@@ -89,7 +89,8 @@ pub fn address(n: usize, host: u8) -> Ipv4Addr {
 /// Where a table of a gateway leads a network whose machines are at a site; none where the covering prefix serves it.
 pub fn hop(spec: &Spec, gateway: usize, site: usize) -> Option<String> {
     let at = &spec.sites[site];
-    if at.kind == Kind::Ec2 && !spec.explicit && spec.covered(gateway) == Some(site) {
+    let covered = at.kind == Kind::Ec2 && !spec.explicit && spec.covered(gateway) == Some(site);
+    if covered && !spec.aggregate[gateway] {
         return None;
     }
     Some(match spec.next(gateway, at.gateway) {
@@ -132,6 +133,7 @@ pub fn world(spec: &Spec) -> World {
         for (n, site) in spec.at.iter().enumerate() {
             match hop(spec, g, *site) {
                 Some(to) if spec.listed[g] => refer(&mut world, &table(g, t), &list(g), Some(to)),
+                Some(to) if spec.aggregate[g] => put(&mut world, &table(g, t), COVERING, Some(to)),
                 Some(to) => put(&mut world, &table(g, t), &network(n), Some(to)),
                 None => {}
             }
