@@ -273,9 +273,14 @@ impl<'v, 'a> Walk<'v, 'a> {
         }
     }
 
-    /// From clients in a VPC.
+    /// From clients in a VPC. Its attachment only says which VPC that is: its tables may lead elsewhere than to the transit gateway.
     pub(crate) fn start_at_clients(&mut self, region: &Region, enters: &AttachmentId, clients: &[Prefix]) {
-        let Some(attachment) = self.usable(region, enters, None) else { return };
+        if !self.map.reachable(region) {
+            return self.ends.push(End::Blackhole(format!("{region} is declared lost")));
+        }
+        let Some(attachment) = self.view.picture().attachment(region, enters) else {
+            return self.ends.push(End::Unknown(format!("{enters} in {region} was not read")));
+        };
         let AttachmentKind::Vpc { vpc, .. } = &attachment.kind else {
             self.ends.push(End::Unknown(format!("{enters} in {region} is not the attachment of a VPC")));
             return;

@@ -196,6 +196,18 @@ fn vpc_peering_leads_to_the_other_vpcs_own_prefix() {
     assert_eq!(reply(&world, &map, "clients", "ec2-tokyo", "10.99.1.0/24"), Reply::Returns);
 }
 
+/// Amazon VPC Peering guide: a peering connection needs no transit gateway, so clients whose attachment is gone reach over it what they did.
+#[test]
+fn vpc_peering_carries_clients_whose_attachment_is_gone() {
+    let (mut world, map) = (clients(), clients_map());
+    world.vpc_route("clients", "cl", APP, VpcTarget::Peering { id: pcx("ec2") });
+    world.attachment(TOKYO, "clients").state = AttachmentState::Gone;
+    assert_eq!(outcome(&world, &map, "clients", APP), delivered("ec2-tokyo"));
+    world.vpc_table("clients", "cl").routes.remove(&prefix(APP));
+    world.vpc_table("clients", "cl").routes.get_mut(&prefix("0.0.0.0/0")).unwrap().state = RouteState::Blackhole;
+    assert!(matches!(outcome(&world, &map, "clients", APP), Outcome::Blackhole(_)));
+}
+
 /// Amazon VPC Peering guide, "VPC peering limitations": an overlay behind an interface of the other VPC is not its own prefix.
 #[test]
 fn vpc_peering_does_not_lead_into_an_overlay_unless_the_policy_says_so() {

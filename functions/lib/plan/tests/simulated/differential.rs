@@ -59,6 +59,12 @@ pub fn compare(
                 Outcome::Loop(_) => "loops",
                 Outcome::Unknown(_) => "unknown",
             });
+            if seen.came_by(" forwards") {
+                counts.add("inspected");
+            }
+            if spec.overlays && seen.came_by(" -> pcx-") && seen.came_by(" subnet net") {
+                counts.add("overlays over VPC peering");
+            }
             if let Outcome::Delivered(site) = &outcome {
                 replies(spec, map, view, (c, n, *part), site, &seen, counts);
             }
@@ -122,6 +128,9 @@ fn a_trace_ends_where_the_data_plane_ends() {
         assert!(count * 100 >= all * at_least, "{counts:?}");
     }
     assert!(counts.of("worlds without a Region") * 10 >= usize::try_from(WORLDS).unwrap(), "{counts:?}");
+    for (what, at_least) in [("inspected", 100), ("overlays over VPC peering", 15)] {
+        assert!(counts.of(what) >= at_least, "{what}: {counts:?}");
+    }
     let back = ["reply returns", "reply leaves", "reply dropped", "reply loops"].map(|kind| counts.of(kind));
     for (count, at_least) in back.into_iter().zip([20, 2, 5, 1]) {
         assert!(count * 100 >= counts.of("delivered") * at_least, "{counts:?}");

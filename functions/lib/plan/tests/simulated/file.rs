@@ -1,6 +1,6 @@
 //! A topology as a world file: everything but the static routes of transit gateways.
 
-use crate::spec::{Client, Kind, REGIONS, Spec, Told};
+use crate::spec::{Client, Kind, REGIONS, Spec, Told, Wall};
 use crate::world::*;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -30,7 +30,14 @@ pub fn file(spec: &Spec) -> String {
                 writeln!(text, "      - name: c{c}\n        id: vpc-000c000{c}\n        cidrs: [10.{0}.0.0/16]\n        subnets: [{{name: c{c}-a, cidr: 10.{0}.1.0/24}}]\n        route_tables:\n        - name: c{c}\n          id: {1}\n          main: true\n          routes:\n          - {{prefix: 0.0.0.0/0, transit_gateway: {2}}}{over}", 50 + c, client_table(c), tgw(*gateway)).unwrap();
             }
         }
+        let walls = || (0..spec.gateways.len()).filter(|g| here(*g) && spec.walls[*g].is_some());
+        for g in walls() {
+            writeln!(text, "      - name: w{g}\n        id: vpc-000f000{g}\n        cidrs: [10.9{g}.0.0/16]\n        subnets:\n          - {{name: w{g}-in, cidr: 10.9{g}.1.0/24}}\n          - {{name: w{g}-out, cidr: 10.9{g}.2.0/24}}\n        route_tables:\n        - name: w{g}-in\n          id: rtb-000f00{g}0\n          main: true\n          routes:\n          - {{prefix: 0.0.0.0/0, network_interface: w{g}-eni}}\n        - name: w{g}-out\n          id: rtb-000f00{g}1\n          subnets: [w{g}-out]\n          routes:\n          - {{prefix: 0.0.0.0/0, transit_gateway: {}}}", tgw(g)).unwrap();
+        }
         writeln!(text, "    instances:").unwrap();
+        for g in walls() {
+            writeln!(text, "      - {{name: w{g}, forwards: true, interfaces: [{{name: w{g}-eni, subnet: w{g}-out, address: 10.9{g}.2.10, source_dest_check: false}}]}}").unwrap();
+        }
         for (s, site) in spec.sites.iter().enumerate().filter(|(_, site)| here(site.gateway)) {
             machines(&mut text, spec, s, site.kind);
         }
@@ -60,7 +67,7 @@ pub fn file(spec: &Spec) -> String {
     for (a, b) in &spec.peers {
         writeln!(text, "  - {{name: p{a}{b}, id: {}, requester: {{region: {}, transit_gateway: gw{a}}}, accepter: {{region: {}, transit_gateway: gw{b}}}}}", peering(*a, *b), spec.region(*a), spec.region(*b)).unwrap();
     }
-    let first = spec.sites.iter().position(|site| site.kind == Kind::Ec2);
+    let first = spec.peer_site();
     text.push_str("vpc_peerings:\n");
     for (c, client) in spec.clients.iter().enumerate() {
         if let (Client::Vpc { gateway, peered: true }, Some(s)) = (client, first) {
@@ -82,7 +89,7 @@ pub fn filled(text: &str) -> String {
             indent(next) > indent(line) || (indent(next) == indent(line) && next.trim_start().starts_with('-'));
         match (line.ends_with(':') && !inside, *line) {
             (false, line) => format!("{line}\n"),
-            (true, "prism_centrals:") => format!("{line} {{}}\n"),
+            (true, "prism_centrals:" | "pass_through:") => format!("{line} {{}}\n"),
             (true, line) => format!("{line} []\n"),
         }
     });
@@ -103,7 +110,7 @@ fn site_vpc(text: &mut String, spec: &Spec, s: usize, g: usize) {
                 writeln!(text, "          - {{name: s{s}-net{n}, cidr: {}}}", network(n)).unwrap();
             }
             writeln!(text, "        route_tables:\n        - name: s{s}\n          id: {}\n          main: true\n          routes:\n          - {{prefix: 0.0.0.0/0, transit_gateway: {}}}", site_table(s, 0), tgw(g)).unwrap();
-            let first = spec.sites.iter().position(|site| site.kind == Kind::Ec2) == Some(s);
+            let first = spec.peer_site() == Some(s);
             for c in (0..spec.clients.len()).filter(|c| first && peered(spec, *c)) {
                 writeln!(text, "          - {{prefix: {}, vpc_peering: {}}}", client_prefix(spec, c), pcx(c)).unwrap();
             }
@@ -193,6 +200,14 @@ fn gateway(text: &mut String, spec: &Spec, g: usize) {
                 }
             }
             Client::Vpc { .. } => {}
+        }
+    }
+    if let Some(wall) = spec.walls[g] {
+        writeln!(text, "          - {{name: w{g}, id: {}, kind: vpc, vpc: w{g}, subnets: [w{g}-in]}}", of_wall(g))
+            .unwrap();
+        match wall {
+            Wall::There => core.push(format!("w{g}")),
+            Wall::Back => edge.push(format!("w{g}")),
         }
     }
     core.extend(spec.peers.iter().filter(|(a, b)| *a == g || *b == g).map(|(a, b)| format!("p{a}{b}")));

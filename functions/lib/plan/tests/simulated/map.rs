@@ -110,6 +110,14 @@ pub fn map(spec: &Spec, world: &World) -> NetworkMap {
             }
         }
     }
+    text.push_str("pass_through:\n");
+    for g in (0..spec.gateways.len()).filter(|g| spec.walls[*g].is_some()) {
+        let (region, wall) = (spec.region(g), of_wall(g));
+        writeln!(text, "  w{g}: {{account: main, region: {region}, enters: {wall}, leaves: {wall}}}").unwrap();
+    }
+    if spec.overlays {
+        text.push_str("policy: {vpc_peering: overlays}\n");
+    }
     let text = filled(&text);
     NetworkMap::parse(&text).unwrap_or_else(|error| panic!("seed {}: {error}\n{text}", spec.seed))
 }

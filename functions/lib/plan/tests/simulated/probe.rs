@@ -30,6 +30,7 @@ pub struct Way {
     /// Of what arrived.
     pub back: Option<At>,
     path: Vec<String>,
+    path_back: Vec<String>,
 }
 
 /// What happened to all packets: each subnet of an attachment takes its turn.
@@ -55,6 +56,12 @@ impl Seen {
         *self.there() == End::Arrived(site.to_owned()) && matches!(self.back(), Some(End::Arrived(_)))
     }
 
+    /// Whether a packet or its reply came by something.
+    pub fn came_by(&self, what: &str) -> bool {
+        let hops = self.ways.iter().flat_map(|way| way.path.iter().chain(&way.path_back));
+        hops.into_iter().any(|hop| hop.contains(what))
+    }
+
     pub fn agrees(&self, outcome: &Outcome) -> bool {
         let end = match outcome {
             Outcome::Delivered(site) => End::Arrived(site.to_string()),
@@ -64,11 +71,7 @@ impl Seen {
             Outcome::Unknown(_) => return false,
         };
         let text = outcome.to_string();
-        let place = |way: &Way| {
-            // Of clients whose own attachment is gone, a trace names the attachment, and the data plane their route to it.
-            let gone = way.there.1.starts_with("rtb-000c") && text.ends_with(" is gone");
-            way.there.0 == end && (gone || text.contains(&way.there.1))
-        };
+        let place = |way: &Way| way.there.0 == end && text.contains(&way.there.1);
         *self.there() == end && self.ways.iter().any(place)
     }
 
@@ -107,17 +110,17 @@ pub fn ask(spec: &Spec, world: &World, client: usize, to: Ipv4Addr) -> Seen {
 fn way(spec: &Spec, world: &World, outcome: ProbeOutcome) -> Way {
     let site = |place: &Place| (End::Arrived(site_of(spec, world, place)), String::new());
     match outcome {
-        ProbeOutcome::Answered { by, path, .. } => {
+        ProbeOutcome::Answered { by, path, back: path_back } => {
             let back = Some((End::Arrived("asker".to_owned()), String::new()));
-            Way { there: site(&by[0].place), back, path }
+            Way { there: site(&by[0].place), back, path, path_back }
         }
-        ProbeOutcome::ReplyLost { by, lost, path, back } => {
-            Way { there: site(&by.place), back: Some(end(lost, &back)), path }
+        ProbeOutcome::ReplyLost { by, lost, path, back: path_back } => {
+            Way { there: site(&by.place), back: Some(end(lost, &path_back)), path, path_back }
         }
-        ProbeOutcome::Lost { lost, path } => Way { there: end(lost, &path), back: None, path },
+        ProbeOutcome::Lost { lost, path } => Way { there: end(lost, &path), back: None, path, path_back: Vec::new() },
         ProbeOutcome::NotSent { why } => {
             assert!(why.contains("to which no entry advertises"), "{why}");
-            Way { there: (End::Dropped, String::new()), back: None, path: Vec::new() }
+            Way { there: (End::Dropped, String::new()), back: None, path: Vec::new(), path_back: Vec::new() }
         }
     }
 }

@@ -45,6 +45,15 @@ pub enum Client {
     },
 }
 
+/// What an inspection VPC sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wall {
+    /// What clients of the gateway send to networks.
+    There,
+    /// What is sent to clients.
+    Back,
+}
+
 #[derive(Debug, Clone)]
 pub struct Spec {
     pub seed: u64,
@@ -65,6 +74,10 @@ pub struct Spec {
     pub aggregate: Vec<bool>,
     /// The first EC2 site's VPC propagates where it is attached as long as a network is there.
     pub propagation: bool,
+    /// VPC peering carries overlays, and connects clients with the first NC2 site instead of the first EC2 site.
+    pub overlays: bool,
+    /// Gateways with an inspection VPC.
+    pub walls: Vec<Option<Wall>>,
     /// Networks that are to move, and where to.
     pub moving: Vec<usize>,
     pub to: usize,
@@ -132,6 +145,8 @@ impl Spec {
             listed: vec![false; count],
             aggregate: vec![false; count],
             propagation: false,
+            overlays: false,
+            walls: vec![None; count],
             to: 0,
             moving,
             host: None,
@@ -157,7 +172,18 @@ impl Spec {
             spec.moving.truncate(1);
             spec.host = Some(*dice.pick(&HOSTS));
         }
+        spec.overlays = dice.one_in(3);
+        if !small {
+            let wall = |edge: &bool| (*edge && !dice.one_in(3)).then(|| *dice.pick(&[Wall::There, Wall::Back]));
+            spec.walls = spec.edge.iter().map(wall).collect();
+        }
         spec
+    }
+
+    /// The site whose VPC is peered with clients.
+    pub fn peer_site(&self) -> Option<usize> {
+        let kind = if self.overlays { Kind::Nc2 } else { Kind::Ec2 };
+        self.sites.iter().position(|site| site.kind == kind)
     }
 
     pub fn first_ec2(&self) -> Option<usize> {

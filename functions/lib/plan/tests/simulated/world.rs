@@ -2,7 +2,7 @@
 
 use crate::dice::Dice;
 use crate::file::file;
-use crate::spec::{Client, Kind, Spec};
+use crate::spec::{Client, Kind, Spec, Wall};
 use holdfast_model::{NetworkName, Prefix, SiteName, VantageName};
 use holdfast_sim::World;
 use holdfast_sim::ec2;
@@ -32,6 +32,10 @@ pub fn of_client(c: usize, g: usize) -> String {
 
 pub fn peering(a: usize, b: usize) -> String {
     format!("tgw-attach-000e00{}{}", a.min(b), a.max(b))
+}
+
+pub fn of_wall(g: usize) -> String {
+    format!("tgw-attach-000f000{g}")
 }
 
 pub fn client_table(c: usize) -> String {
@@ -147,13 +151,25 @@ pub fn world(spec: &Spec) -> World {
             vpc_put(&mut world, &client_table(c), &network(n), target);
         }
     }
+    for (g, wall) in spec.walls.iter().enumerate() {
+        match wall {
+            Some(Wall::There) => {
+                (0..spec.at.len()).for_each(|n| put(&mut world, &table(g, 1), &network(n), Some(of_wall(g))))
+            }
+            Some(Wall::Back) => {
+                (0..spec.clients.len())
+                    .for_each(|c| put(&mut world, &table(g, 0), &client_prefix(spec, c), Some(of_wall(g))));
+            }
+            None => {}
+        }
+    }
+    world.switches.ec2.peering_carries_overlays = spec.overlays;
     world
 }
 
 /// Whether the declared table of a peered client needs a route of its own for a site: to its transit gateway.
 pub fn client_hop(spec: &Spec, site: usize) -> Option<()> {
-    let first = spec.sites.iter().position(|at| at.kind == Kind::Ec2);
-    (first != Some(site)).then_some(())
+    (spec.peer_site() != Some(site)).then_some(())
 }
 
 pub fn put(world: &mut World, table: &str, prefix: &str, attachment: Option<String>) {
