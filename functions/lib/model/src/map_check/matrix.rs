@@ -56,14 +56,15 @@ impl<'a> Checker<'a> {
         if circles.iter().all(Option::is_some) { circles.into_iter().next().flatten() } else { None }
     }
 
-    /// Tables that may decide behind a peering: those of other Regions that name it; where none does, every one of another Region, as long as the
-    /// site's own Region, where it may end, has a table among those that are declared.
+    /// Tables that may decide behind a peering: those of other Regions that name it; where none does, any other one, as long as the site's own
+    /// Region, where it may end, has a table among those that are declared.
     fn behind(&self, site: &SiteName, near: Named<'_>, peering: &AttachmentId) -> Vec<Named<'a>> {
-        let away = || self.map.route_tables.iter().filter(|far| far.1.region != near.1.region && common(far.1, near.1));
-        let naming: Vec<Named<'a>> = away().filter(|far| names(far.1, peering)).collect();
+        let others = || self.map.route_tables.iter().filter(|far| far.0 != near.0 && common(far.1, near.1));
+        let away: Vec<Named<'a>> =
+            others().filter(|far| far.1.region != near.1.region && names(far.1, peering)).collect();
         let home = self.map.sites.get(site).map(Site::region);
         let declared = |table: &RouteTable| Some(&table.region) == home && common(table, near.1);
-        if naming.is_empty() && self.map.route_tables.values().any(declared) { away().collect() } else { naming }
+        if away.is_empty() && self.map.route_tables.values().any(declared) { others().collect() } else { away }
     }
 
     /// Whether what a table leads to this attachment comes out of it again.

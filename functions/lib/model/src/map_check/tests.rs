@@ -192,6 +192,16 @@ fn a_circle_over_three_regions_is_found() {
 }
 
 #[test]
+fn a_peering_inside_of_a_region_that_ends_there_is_no_circle() {
+    let (within, over) = ("{kind: peering, id: tgw-attach-0000000d}", "{kind: peering, id: tgw-attach-0000000e}");
+    let own = "{kind: attachment, id: tgw-attach-0000000b}";
+    let [first, osaka] = [("first", "ap-northeast-1", within), ("osaka", "ap-northeast-3", over)];
+    column(&[first, ("second", "ap-northeast-1", own), osaka], "").unwrap();
+    let text = column(&[first, ("second", "ap-northeast-1", within), osaka], "").unwrap_err().to_string();
+    assert!(text.contains("for site `nc2-tokyo` the tables lead in a circle: `first` -> "), "{text}");
+}
+
+#[test]
 fn a_circle_through_an_inspection_vpc_is_found() {
     let wall = "pass_through:\n  wall: {account: main, region: ap-northeast-1, enters: tgw-attach-0000000e, leaves: tgw-attach-0000000e}\n";
     let (into, over) = ("{kind: attachment, id: tgw-attach-0000000e}", "{kind: peering, id: tgw-attach-0000000d}");
