@@ -14,6 +14,7 @@ mod machines;
 mod map;
 mod map_check;
 mod observed;
+mod observed_vpc;
 mod prefix;
 mod quotas;
 pub mod wire;
@@ -29,5 +30,6 @@ pub use machines::{Eni, EniStatus, Instance, InstanceState, LoadBalancerTarget, 
 pub use map::*;
 pub use map_check::MapError;
 pub use observed::*;
+pub use observed_vpc::*;
 pub use prefix::{Prefix, PrefixError};
 pub use quotas::{Quota, QuotaName, Quotas};

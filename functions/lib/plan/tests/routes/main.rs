@@ -15,5 +15,6 @@ mod steady;
 mod story;
 mod stranded;
 mod topology;
+mod vpc_tables;
 mod wide;
 mod world;
