@@ -48,7 +48,7 @@ fn delivered(before: &Picture, after: &Picture, map: &NetworkMap, plan: &Plan) -
 #[test]
 fn plans_of_random_topologies_keep_every_promise() {
     let seen = RefCell::new(Seen::default());
-    runner(250)
+    runner(200)
         .run(&topology(), |topology| {
             let mut seen = seen.borrow_mut();
             seen.all += 1;

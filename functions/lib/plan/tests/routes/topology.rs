@@ -16,8 +16,10 @@ const REGIONS: [&str; 3] = ["ap-northeast-1", "ap-northeast-2", "ap-northeast-3"
 /// A random topology.
 #[derive(Debug, Clone)]
 pub struct Topology {
-    /// Region of each transit gateway: two or three different ones. Those of one Region are not peered, and reach each other by one of another.
+    /// Region of each transit gateway: two or three different ones.
     gateways: Vec<usize>,
+    /// Whether those of one Region are peered; else they reach each other by one of another Region.
+    within: bool,
     /// Networks.
     networks: usize,
     /// Sites that there are, in order: 0 is EC2 behind the first gateway, n NC2 behind gateway n - 1. Each has a VPC of its own.
@@ -178,10 +180,11 @@ pub fn topology() -> impl Strategy<Value = Topology> {
             1 => prop::collection::vec(site.clone(), networks)
         ];
         let tables = prop::collection::vec((kind, any::<(bool, bool)>()), count);
-        let flags = (prop::bool::weighted(0.3), any::<bool>(), prop::bool::weighted(0.15), any::<u64>());
+        let flags = (prop::bool::weighted(0.3), any::<bool>(), prop::bool::weighted(0.15), any::<(u64, bool)>());
         (before, site, tables, flags, told, faults).prop_map(
-            move |(before, to, tables, (propagation, clients, one_host, crash), told, faults)| Topology {
+            move |(before, to, tables, (propagation, clients, one_host, (crash, within)), told, faults)| Topology {
                 gateways: gateways.clone(),
+                within,
                 networks,
                 sites: sites.clone(),
                 propagates: tables.iter().map(|(_, on)| *on).collect(),
@@ -207,6 +210,7 @@ pub fn small() -> impl Strategy<Value = Topology> {
         let faults = prop::collection::vec(wrong(), 0..=1);
         (sites.clone(), sites, any::<bool>(), faults).prop_map(move |(before, to, clients, faults)| Topology {
             gateways: gateways.clone(),
+            within: clients,
             networks: 1,
             sites: (0..=gateways.len()).collect(),
             propagates: vec![(false, true); gateways.len()],

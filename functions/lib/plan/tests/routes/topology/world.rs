@@ -10,7 +10,7 @@ impl Topology {
             world.tgw(&gw(g), region);
         }
         for a in 0..self.gateways.len() {
-            for b in (a + 1..self.gateways.len()).filter(|b| self.gateways[a] != self.gateways[*b]) {
+            for b in (a + 1..self.gateways.len()).filter(|b| self.within || self.gateways[a] != self.gateways[*b]) {
                 world.peer(&peer(a, b), &gw(a), &gw(b));
             }
         }
