@@ -1,11 +1,12 @@
 //! Settings of the emulated platforms that a test may turn, each section owned by its module.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{direct_connect, ec2, guests, move_, prism};
 
 /// How long answers take.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pace {
     /// Milliseconds that every call to AWS takes besides its own work, as a network would.
@@ -13,7 +14,7 @@ pub struct Pace {
 }
 
 /// All switches. `PUT /switches` changes the given ones and leaves the others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Switches {
     /// How long answers take; nothing unless set, for a benchmark.

@@ -6,8 +6,12 @@ use holdfast_model::wire::{
     CaptureInput, CaptureOutput, CaptureRequest, CutoverRequest, DrillRequest, FailoverRequest, RestoreNicInput,
     RestoreNicOutput, SwapRouteInput, SwapRouteOutput, VerifyInput, VerifyOutput, WatchInput, WatchOutput,
 };
+use holdfast_sim::WorldFile;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
+
+/// What `cargo lab --world FILE` takes.
+const WORLD_SCHEMA: &str = "tests/lab/world.json";
 
 /// Compares a generated file with the committed one, or writes it when `UPDATE` is set.
 fn generated<T: JsonSchema>(path: &str) {
@@ -38,6 +42,7 @@ fn committed_schemas_are_those_of_the_types() {
     generated::<FailoverRequest>("statemachines/schema/execution.failover.json");
     generated::<DrillRequest>("statemachines/schema/execution.drill.json");
     generated::<NetworkMap>("statemachines/schema/network-map.json");
+    generated::<WorldFile>(WORLD_SCHEMA);
 }
 
 #[test]
@@ -47,4 +52,16 @@ fn the_example_network_map_satisfies_schema_and_parser() {
     let schema: Value = serde_json::from_str(&read("statemachines/schema/network-map.json")).unwrap();
     let map: Value = serde_saphyr::from_str(&text).unwrap();
     jsonschema::validate(&schema, &map).unwrap();
+}
+
+#[test]
+fn every_world_file_satisfies_its_schema() {
+    let schema: Value = serde_json::from_str(&read(WORLD_SCHEMA)).unwrap();
+    for world in ["tests/lab/worlds/story", "tests/scenarios/worlds/two-networks", "tests/scenarios/worlds/every-route"]
+    {
+        let text = read(&format!("{world}.yaml"));
+        WorldFile::parse(&text).unwrap();
+        let world: Value = serde_saphyr::from_str(&text).unwrap();
+        jsonschema::validate(&schema, &world).unwrap();
+    }
 }

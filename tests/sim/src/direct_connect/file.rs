@@ -1,9 +1,10 @@
 //! The world file's section on Direct Connect.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A Direct Connect gateway. The attachments of transit gateways that name it are its associations.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DirectConnectGatewayFile {
     /// Name.
@@ -23,7 +24,7 @@ pub struct DirectConnectGatewayFile {
 }
 
 /// A transit virtual interface.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VirtualInterfaceFile {
     /// Name.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Settings of the emulated Direct Connect.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Switches {
     /// Whether two associations of one gateway may allow prefixes that overlap. Third parties say that they may not.

@@ -3,13 +3,14 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ec2::Platform;
 
 /// What differs from the usual in a machine's operating system. Usual are: a host name made from the machine's name,
 /// DHCP on every adapter, managed by Systems Manager on EC2 and not elsewhere, and an answer to every ping.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GuestFile {
     /// Host name.
@@ -31,7 +32,7 @@ pub struct GuestFile {
 }
 
 /// What differs from the usual in an adapter.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdapterFile {
     /// Its name in the guest; `eth0`, `Ethernet 2` and so on unless given.
@@ -40,6 +41,7 @@ pub struct AdapterFile {
     #[serde(rename = "static")]
     pub static_: bool,
     /// Addresses with prefix lengths, as `172.30.1.34/24`; makes the adapter static.
+    #[schemars(with = "Vec<String>")]
     pub addresses: Vec<Ipv4Net>,
     /// Default gateway; with `addresses`.
     pub gateway: Option<Ipv4Addr>,
@@ -54,22 +56,24 @@ pub struct AdapterFile {
 }
 
 /// A route set in a guest.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuestRouteFile {
     /// Destination.
+    #[schemars(with = "String")]
     pub prefix: Ipv4Net,
     /// Next hop.
     pub gateway: Ipv4Addr,
 }
 
 /// An on-premises site.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OnPremisesFile {
     /// Name.
     pub name: String,
     /// Its prefix.
+    #[schemars(with = "String")]
     pub prefix: Ipv4Net,
     /// Region whose transit gateway it enters, and whose Systems Manager manages the machine there.
     pub region: String,
@@ -93,7 +97,7 @@ pub struct OnPremisesFile {
 }
 
 /// A way from an on-premises site into AWS.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntryFile {
     /// Region.
@@ -103,11 +107,12 @@ pub struct EntryFile {
     /// Prefixes that the site sends this way by static routes of its own. Without them, a Direct Connect gateway
     /// advertises the allowed prefixes of the association, and a VPN, by BGP, what the associated route table holds.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub prefixes: Option<Vec<Ipv4Net>>,
 }
 
 /// What differs from the usual in the machine of an on-premises site.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientFile {
     /// Name; `<site>-client` unless given.

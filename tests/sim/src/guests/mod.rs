@@ -19,7 +19,7 @@ pub use load::load;
 pub use state::{Adapter, Addressing, Agent, Entry, Guest, GuestId, Guests, Place, Site};
 
 /// Settings of guests and Run Command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Switches {
     /// How many reads find no invocation of a command that was just sent.

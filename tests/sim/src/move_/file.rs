@@ -1,9 +1,10 @@
 //! The world file's section on Nutanix Move.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A Move appliance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MoveFile {
     /// User that may log in.
@@ -19,7 +20,7 @@ pub struct MoveFile {
 }
 
 /// A migration plan: instances of one Region to one Prism Central.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFile {
     /// Name.
@@ -38,7 +39,7 @@ pub struct PlanFile {
 }
 
 /// A machine of a migration plan.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadFile {
     /// The instance, by name or id.

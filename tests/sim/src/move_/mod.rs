@@ -15,7 +15,7 @@ pub use serve::router;
 pub use state::{MoveAppliance, load};
 
 /// Settings of the emulated Move.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Switches {
     /// Reads for which a workload shows that its cutover goes on; its VM is there already.

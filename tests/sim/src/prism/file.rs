@@ -5,13 +5,14 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::level::Level;
 use crate::{ec2::Platform, guests::file::GuestFile};
 
 /// A Prism Central.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrismCentralFile {
     /// User that may log in.
@@ -23,9 +24,11 @@ pub struct PrismCentralFile {
     pub region: Option<String>,
     /// Highest level of the v4 API in every namespace that knows it, `"4.0"` to `"4.4"`; `"4.1"` unless given.
     #[serde(default = "level")]
+    #[schemars(with = "String")]
     pub api_level: Level,
     /// Levels of single namespaces: `vmm`, `networking`, `prism`, `clustermgmt`.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     pub api_levels: BTreeMap<String, Level>,
     /// Whether it tells its level at `OPTIONS /api/{namespace}/unversioned/info`; it does unless told otherwise.
     #[serde(default = "yes")]
@@ -60,7 +63,7 @@ fn yes() -> bool {
 }
 
 /// A cluster.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterFile {
     /// Name.
@@ -71,7 +74,7 @@ pub struct ClusterFile {
 }
 
 /// The kind of an FVN VPC.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VpcKind {
     /// A VPC of users.
@@ -82,7 +85,7 @@ pub enum VpcKind {
 }
 
 /// An FVN VPC.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FvnVpcFile {
     /// Name.
@@ -98,6 +101,7 @@ pub struct FvnVpcFile {
     pub external_subnets: Vec<String>,
     /// Externally routable prefixes (ERPs).
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub routable_prefixes: Vec<Ipv4Net>,
     /// DNS servers that DHCP hands out in all its subnets.
     #[serde(default)]
@@ -109,7 +113,7 @@ pub struct FvnVpcFile {
 }
 
 /// The kind of a subnet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubnetKind {
     /// FVN overlay, in a VPC.
@@ -120,7 +124,7 @@ pub enum SubnetKind {
 }
 
 /// A subnet.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FvnSubnetFile {
     /// Name.
@@ -139,6 +143,7 @@ pub struct FvnSubnetFile {
     pub cluster: Option<String>,
     /// CIDR; a VLAN without one is unmanaged.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub cidr: Option<Ipv4Net>,
     /// Default gateway; the first address unless given.
     #[serde(default)]
@@ -164,7 +169,7 @@ pub struct FvnSubnetFile {
 }
 
 /// A DHCP pool.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PoolFile {
     /// First address.
@@ -174,7 +179,7 @@ pub struct PoolFile {
 }
 
 /// A VM.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VmFile {
     /// Name; need not be unique.
@@ -200,7 +205,7 @@ pub struct VmFile {
 }
 
 /// A NIC.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NicFile {
     /// Subnet, by name or id.
@@ -217,7 +222,7 @@ pub struct NicFile {
 }
 
 /// A side of a recovery plan.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The primary Prism Central.
@@ -228,7 +233,7 @@ pub enum Side {
 }
 
 /// A recovery plan between two Prism Centrals.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecoveryPlanFile {
     /// Prism Central of the primary side.
@@ -245,7 +250,7 @@ pub struct RecoveryPlanFile {
 }
 
 /// Two subnets that stand for each other.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkMappingFile {
     /// Subnet of the primary side, by name or id.

@@ -2,10 +2,11 @@
 //!
 //! Holdfast must succeed with every setting; a default is the likelier answer, not a known one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a Prism Central answers to a change without `If-Match` where one is expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingIfMatch {
     /// HTTP 428, as the HTTP standard has it.
@@ -19,7 +20,7 @@ pub enum MissingIfMatch {
 }
 
 /// What happens to a change whose ETag is old already when it arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StaleIfMatch {
     /// HTTP 412 with `PLAT-10005`.
@@ -29,7 +30,7 @@ pub enum StaleIfMatch {
 }
 
 /// Whether the task of a NIC creation names the new NIC among its affected entities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NicEntity {
     /// As soon as the task has succeeded.
@@ -41,7 +42,7 @@ pub enum NicEntity {
 }
 
 /// What happens to an update of a NIC whose two forms (`backingInfo`, `nicBackingInfo`) contradict each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TornNicUpdate {
     /// The form that differs from the NIC as it is counts.
@@ -51,7 +52,7 @@ pub enum TornNicUpdate {
 }
 
 /// What a planned failover leaves of a VM at the side that it left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PlannedSource {
     /// Nothing: the VM is unregistered.
@@ -61,7 +62,7 @@ pub enum PlannedSource {
 }
 
 /// The switches of all Prism Centrals and recovery plans of a world.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Switches {
     /// The answer to a missing `If-Match`.

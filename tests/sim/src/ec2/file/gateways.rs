@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A transit gateway with its attachments and route tables.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TransitGatewayFile {
     /// Name, also its tag `Name`; unique in its Region.
@@ -36,7 +37,7 @@ pub struct TransitGatewayFile {
 }
 
 /// What an attachment attaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttachmentKindFile {
     /// A VPC.
@@ -48,7 +49,7 @@ pub enum AttachmentKindFile {
 }
 
 /// An attachment of a transit gateway.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttachmentFile {
     /// Name, also its tag `Name`; unique in its Region.
@@ -66,6 +67,7 @@ pub struct AttachmentFile {
     pub subnets: Vec<String>,
     /// Prefixes that the other side advertises, for kinds `vpn` and `direct-connect-gateway`.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub prefixes: Vec<Ipv4Net>,
     /// Whether a `vpn` has static routes instead of BGP: neither side then learns a prefix from the other.
     #[serde(default)]
@@ -75,6 +77,7 @@ pub struct AttachmentFile {
     pub gateway: Option<String>,
     /// Our prefixes that the Direct Connect gateway may advertise to on-premises, for kind `direct-connect-gateway`.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub allowed_prefixes: Vec<Ipv4Net>,
     /// Further tags.
     #[serde(default)]
@@ -82,7 +85,7 @@ pub struct AttachmentFile {
 }
 
 /// A route table of a transit gateway.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TgwRouteTableFile {
     /// Name, also its tag `Name`; unique in its Region.
@@ -105,11 +108,12 @@ pub struct TgwRouteTableFile {
 }
 
 /// A static route of a transit gateway: to an attachment, or a blackhole.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TgwRouteFile {
     /// Destination.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub prefix: Option<Ipv4Net>,
     /// Destination: a prefix list of the Region.
     #[serde(default)]
@@ -123,7 +127,7 @@ pub struct TgwRouteFile {
 }
 
 /// A peering between two transit gateways, accepted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PeeringFile {
     /// Name, also its tag `Name`; route tables of both Regions may refer to it.
@@ -138,7 +142,7 @@ pub struct PeeringFile {
 }
 
 /// One side of a peering.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PeerFile {
     /// Region.

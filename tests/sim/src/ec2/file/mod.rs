@@ -5,6 +5,7 @@ mod vpcs;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::state::{Platform, Service};
@@ -15,7 +16,7 @@ pub use gateways::{
 pub use vpcs::{PrefixListFile, RouteFile, RouteTableFile, SubnetFile, VpcFile, VpcPeerFile, VpcPeeringFile};
 
 /// One Region.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegionFile {
     /// VPCs.
@@ -33,7 +34,7 @@ pub struct RegionFile {
 }
 
 /// A target group of a load balancer. Where a world declares one, its load balancers are answered by the simulator.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetGroupFile {
     /// Name; unique in its Region.
@@ -52,7 +53,7 @@ fn web() -> u16 {
 }
 
 /// An EC2 instance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstanceFile {
     /// Its tag `Name`; unique in its Region.
@@ -87,7 +88,7 @@ pub struct InstanceFile {
 }
 
 /// A network interface.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InterfaceFile {
     /// Name, also its tag `Name`; for an instance's interface `<instance>-<index>` unless given.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A VPC.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VpcFile {
     /// Name, also its tag `Name`.
@@ -18,6 +19,7 @@ pub struct VpcFile {
     #[serde(default)]
     pub account: Option<String>,
     /// CIDR blocks, the primary one first.
+    #[schemars(with = "Vec<String>")]
     pub cidrs: Vec<Ipv4Net>,
     /// Subnets.
     #[serde(default)]
@@ -31,7 +33,7 @@ pub struct VpcFile {
 }
 
 /// A subnet.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubnetFile {
     /// Name, also its tag `Name`; unique in its Region.
@@ -40,6 +42,7 @@ pub struct SubnetFile {
     #[serde(default)]
     pub id: Option<String>,
     /// CIDR, within one of the VPC's.
+    #[schemars(with = "String")]
     pub cidr: Ipv4Net,
     /// Availability Zone; the Region's zone `a` unless given.
     #[serde(default)]
@@ -50,7 +53,7 @@ pub struct SubnetFile {
 }
 
 /// A route table of a VPC. The local routes are there by themselves.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteTableFile {
     /// Name, also its tag `Name`.
@@ -73,7 +76,7 @@ pub struct RouteTableFile {
 }
 
 /// A managed prefix list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrefixListFile {
     /// Name; unique in its Region.
@@ -86,6 +89,7 @@ pub struct PrefixListFile {
     pub account: Option<String>,
     /// Entries.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub entries: Vec<Ipv4Net>,
     /// Most entries that it takes; as many as it has, and at least 10, unless given.
     #[serde(default)]
@@ -99,11 +103,12 @@ pub struct PrefixListFile {
 }
 
 /// A VPC route: a prefix or a prefix list, and exactly one target.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteFile {
     /// Destination.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub prefix: Option<Ipv4Net>,
     /// Destination: a prefix list of the Region.
     #[serde(default)]
@@ -130,7 +135,7 @@ pub struct RouteFile {
 }
 
 /// A peering connection between two VPCs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VpcPeeringFile {
     /// Name, also its tag `Name`; route tables of both Regions may refer to it.
@@ -148,7 +153,7 @@ pub struct VpcPeeringFile {
 }
 
 /// One side of a VPC peering connection.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VpcPeerFile {
     /// Region.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Home, Service, Tags};
 
 /// Operating system family of an instance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
     /// Windows.

@@ -23,7 +23,7 @@ pub use services::{Service, TargetGroup};
 pub type Tags = BTreeMap<String, String>;
 
 /// Settings of the emulated EC2.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Switches {
     /// How many reads show a written TGW route as `pending` before it is `active`.

@@ -22,7 +22,7 @@ pub struct TargetGroup {
 }
 
 /// A service that makes network interfaces for itself. The interfaces show it by their type, description and requester.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Service {
     /// An Application Load Balancer.
