@@ -10,10 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock>;
 
-/// Tokens that are never used. AWS refills its buckets once a second, so an even rate after a full burst can still find them empty, and somebody
-/// else may be calling too. <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>
-const KEPT_BACK: u32 = 5;
-
 /// Class of a call of the EC2 API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -24,6 +20,8 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    /// A bucket that keeps back what AWS refills in a second: AWS does so once a second, so an even rate after a full burst is ahead of it by up to
+    /// that. <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>
     fn bucket(self) -> Bucket {
         let (size, per_second) = match self {
             Class::Read => (100_u32, 20),
@@ -31,7 +29,7 @@ impl Class {
         };
         let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
         RateLimiter::direct(
-            Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(size.saturating_sub(KEPT_BACK))),
+            Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(size.saturating_sub(per_second))),
         )
     }
 }
