@@ -9,10 +9,11 @@ use aws_credential_types::Credentials;
 use holdfast_aws_network::{AwsNetwork, read_picture_towards, scopes_of};
 use holdfast_journal::{Applied, Desk, Holder, Intent, Limits, MemoryJournal, Operation, Standing, apply};
 use holdfast_model::{Clock, MapRef, NetworkMap, NetworkName, OperationId, Scope, SiteName};
-use holdfast_plan::{Move, Plan, check, plan_move};
+use holdfast_plan::{Move, Plan, check, plan_move, plan_rest};
+use holdfast_runtime::STOP_MARGIN;
 use holdfast_sim::{Options, Sim, World};
 use holdfast_swap_route::AwsTables;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -26,11 +27,15 @@ struct Took {
     calls: Calls,
 }
 
-struct Still(Timestamp);
+/// Time-out of `swap-route` in the template.
+const INVOCATION: Duration = Duration::from_secs(120);
 
-impl Clock for Still {
+/// Time since it was made, from the epoch on.
+struct Since(Instant);
+
+impl Clock for Since {
     fn now(&self) -> Timestamp {
-        self.0
+        Timestamp::UNIX_EPOCH.saturating_add(self.0.elapsed()).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -92,7 +97,7 @@ async fn moved(world: World, map: &NetworkMap, networks: &BTreeSet<NetworkName>,
     let picture = read_picture_towards(&clients, map, Some(&to), Timestamp::UNIX_EPOCH).await;
     let plan = plan_move(&Move::whole(networks, &to), map, &picture)?;
     check(&plan, &picture, map).map_err(|found| format!("the checker refuses the plan: {found:?}"))?;
-    applied(&sim, &clients, plan).await
+    applied(&sim, &clients, map, plan).await
 }
 
 async fn clients(sim: &Sim, map: &NetworkMap) -> BTreeMap<Scope, AwsNetwork> {
@@ -109,40 +114,58 @@ async fn clients(sim: &Sim, map: &NetworkMap) -> BTreeMap<Scope, AwsNetwork> {
     clients
 }
 
-/// Applies a plan in a journal of its own.
-async fn applied(sim: &Sim, clients: &BTreeMap<Scope, AwsNetwork>, plan: Plan) -> Result<Took, BoxError> {
+/// Applies a plan in a journal of its own, in as many invocations as the time-out of the function makes of it, each with a fresh look at the tables.
+async fn applied(
+    sim: &Sim,
+    clients: &BTreeMap<Scope, AwsNetwork>,
+    map: &NetworkMap,
+    plan: Plan,
+) -> Result<Took, BoxError> {
     let record = Record::default();
     let journal = SlowJournal { memory: MemoryJournal::default(), delay: CALL, record: &record };
-    let holder = Holder { execution: "bench".to_owned(), invocation: "bench".to_owned() };
-    let clock = Still(Timestamp::UNIX_EPOCH);
-    let deadline = clock.0.saturating_add(SignedDuration::from_hours(1))?;
+    let clock = Since(Instant::now());
     let networks = plan.networks.clone();
     let intent = Intent::Move { networks: networks.clone(), to: plan.to.clone(), hosts: None, lost: None };
-    let desk = Desk::new(&journal, holder.clone(), deadline);
-    let Standing::Free(locks) = desk.find(&networks, &intent, clock.now()).await? else {
+    let mut deadline = clock.now().saturating_add(INVOCATION)?;
+    let holder = |number: u32| Holder { execution: "bench".to_owned(), invocation: number.to_string() };
+    let desk = |number, deadline| Desk::new(&journal, holder(number), deadline);
+    let desk_of_first = desk(0, deadline);
+    let Standing::Free(locks) = desk_of_first.find(&networks, &intent, clock.now()).await? else {
         return Err("the journal is not empty".into());
     };
     let operation = Operation {
         v: 2,
         id: OperationId::parse("op-00000001")?,
-        intent,
+        intent: intent.clone(),
         from: BTreeMap::new(),
         map: MapRef { bucket: String::new(), key: String::new(), version: String::new(), sha256: String::new() },
         force: None,
         evidence: None,
         verdict: Vec::new(),
         planned_at: clock.now(),
-        planned_by: holder,
+        planned_by: holder(0),
         plan,
     };
     let tables = Watched { tables: AwsTables(clients), record: &record };
-    let limits = Limits { deadline, margin: Duration::from_secs(55), settle: Duration::from_secs(30) };
     sim.shared().gate().log().clear();
     let lookups = record.calls();
     let decided = Instant::now();
-    let mut session = desk.open(operation, &locks, clock.now()).await?;
-    if apply(&mut session, &tables, &clock, &limits).await? != Applied::Done {
-        return Err("the operation was not done at once".into());
+    let mut session = desk_of_first.open(operation, &locks, clock.now()).await?;
+    for number in 1.. {
+        let limits = Limits { deadline, margin: STOP_MARGIN, settle: Duration::from_secs(30) };
+        if apply(&mut session, &tables, &clock, &limits).await? == Applied::Done {
+            break;
+        }
+        deadline = clock.now().saturating_add(INVOCATION)?;
+        let desk = desk(number, deadline);
+        let Standing::Same(id, locks) = desk.find(&networks, &intent, clock.now()).await? else {
+            return Err("the operation is not open any more".into());
+        };
+        let plan = &session.operation().plan;
+        let picture = read_picture_towards(clients, map, Some(&plan.to), clock.now()).await;
+        let rest = plan_rest(plan, map, &picture)?;
+        check(&rest, &picture, map).map_err(|found| format!("the checker refuses what is left: {found:?}"))?;
+        session = desk.resume(&id, &locks, None, clock.now()).await?;
     }
     let accepted = record.accepted().ok_or("no route was written")?;
     let log = sim.shared().gate().log().since(0);
