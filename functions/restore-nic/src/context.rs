@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use holdfast_model::wire::{Progress, RestoreNicInput, RestoreNicOutput, SCHEMA_VERSION};
-use holdfast_model::{Appliance, Clock, Fault, FaultName, NetworkMap, Site};
-use holdfast_nutanix::{Credentials, Move, Prism, TimeLimit, Timeouts};
+use holdfast_model::{Clock, Fault, FaultName, NetworkMap, Site};
+use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
 use holdfast_store::{Inventory, RestoreJournal};
 
@@ -44,11 +44,6 @@ impl Context {
             clock: SystemClock,
         })
     }
-
-    async fn credentials(&self, appliance: &Appliance) -> Result<Credentials, Fault> {
-        let read = self.secrets.credentials(&appliance.secret).await?;
-        Ok(Credentials { username: read.username, password: read.password })
-    }
 }
 
 /// Restores the NICs of a wave.
@@ -81,13 +76,13 @@ pub async fn handle(
     };
     let central =
         map.prism_centrals.get(prism_central).ok_or_else(|| missing("Prism Central", prism_central.as_str()))?;
-    let credentials = context.credentials(central).await?;
+    let credentials = context.secrets.credentials(&central.secret).await?;
     let prism = Prism::connect(&central.endpoint, credentials, &central.trust, Timeouts::default())
         .map_err(|e| fault_of(&e))?;
     let appliance = match &wave.move_appliance {
         Some(name) => {
             let appliance = map.move_appliances.get(name).ok_or_else(|| missing("Move appliance", name.as_str()))?;
-            let credentials = context.credentials(appliance).await?;
+            let credentials = context.secrets.credentials(&appliance.secret).await?;
             let client = Move::connect(&appliance.endpoint, credentials, &appliance.trust, Timeouts::default());
             Some(client.map_err(|e| fault_of(&e))?)
         }

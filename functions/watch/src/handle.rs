@@ -10,7 +10,7 @@ use holdfast_model::{
     Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Network, NetworkMap, NetworkName, Power,
     SightedNic, Sighting, Site, SiteName,
 };
-use holdfast_nutanix::{Backoff, Credentials, NutanixError, Prism, TimeLimit, Timeouts};
+use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config, surviving};
 use holdfast_store::{EvidenceStore, Inventory, Operations, Put};
 use jiff::Timestamp;
@@ -218,8 +218,7 @@ async fn ask(
     let central = map.prism_centrals.get(prism_central).ok_or_else(|| {
         Fault::new(FaultName::InvalidMap, format!("Prism Central `{prism_central}` is not in the network map"))
     })?;
-    let read = context.secrets.credentials(&central.secret).await?;
-    let credentials = Credentials { username: read.username, password: read.password };
+    let credentials = context.secrets.credentials(&central.secret).await?;
     let timeouts = Timeouts { request: REPLY, ..Timeouts::default() };
     let prism = Prism::connect(&central.endpoint, credentials, &central.trust, timeouts)?;
     let networks: BTreeMap<NetworkName, Network> = map

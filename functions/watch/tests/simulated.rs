@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_model::{HostRecord, Network, NetworkName, Power, SiteName, Trust};
-use holdfast_nutanix::{Credentials, NutanixError, Prism, Timeouts};
+use holdfast_model::{Credentials, HostRecord, Network, NetworkName, Power, SiteName, Trust};
+use holdfast_nutanix::{NutanixError, Prism, Timeouts};
 use holdfast_sim::{Options, Sim, World};
 use holdfast_watch::{SiteError, SiteQuery, read_site};
 use serde_json::json;
@@ -38,7 +38,7 @@ fn host(name: &str, address: &str) -> HostRecord {
 
 fn prism_of(sim: &Sim) -> Prism {
     let endpoint = &sim.prism_centrals()["tokyo"];
-    let who = Credentials { username: endpoint.username.clone(), password: endpoint.password.clone().into() };
+    let who = Credentials::login(&endpoint.username, &endpoint.password);
     let trust = Trust::Ca { pem: std::fs::read_to_string(&endpoint.ca_file).unwrap() };
     Prism::connect(&endpoint.url, who, &trust, Timeouts::default()).unwrap()
 }

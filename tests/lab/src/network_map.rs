@@ -90,8 +90,11 @@ pub async fn publish(text: &str, aws: &Aws, bucket: &str) -> Result<(), LabError
 }
 
 async fn store_secret(aws: &Aws, name: &str, endpoint: &Endpoint) -> Result<(), LabError> {
-    let value = json!({"username": endpoint.username, "password": endpoint.password}).to_string();
-    let created = aws.secrets.create_secret().name(name).secret_string(value).send().await;
+    let value = match &endpoint.api_key {
+        Some(key) => json!({"api_key": key}),
+        None => json!({"username": endpoint.username, "password": endpoint.password}),
+    };
+    let created = aws.secrets.create_secret().name(name).secret_string(value.to_string()).send().await;
     match created.map_err(aws_sdk_secretsmanager::error::SdkError::into_service_error) {
         Ok(_) => Ok(()),
         // Two appliances may share one secret.

@@ -56,6 +56,9 @@ pub struct Endpoint {
     pub username: String,
     /// The user's password.
     pub password: String,
+    /// Key of a service account that may ask without a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
     /// File with the certificate to trust.
     pub ca_file: PathBuf,
 }
@@ -108,7 +111,7 @@ impl Sim {
         let prisms: Vec<_> = world
             .prisms
             .iter()
-            .map(|(name, prism)| (name.clone(), prism.username.clone(), prism.password.clone()))
+            .map(|(name, prism)| (name.clone(), prism.username.clone(), prism.password.clone(), prism.api_key.clone()))
             .collect();
         let moves: Vec<_> =
             world.moves.iter().map(|(name, it)| (name.clone(), it.username.clone(), it.password.clone())).collect();
@@ -125,15 +128,16 @@ impl Sim {
             open_plain("the AWS endpoint", options.front_port, front::router(shared.clone(), upstream), &handle)?;
         let control = open_plain("the control server", options.control_port, control::router(shared.clone()), &handle)?;
         let mut sim = Self { shared, front, control, prisms: BTreeMap::new(), moves: BTreeMap::new(), handle, files };
-        for (name, username, password) in prisms {
+        for (name, username, password, api_key) in prisms {
             let router = prism::router(sim.shared.clone(), name.clone());
             let url = sim.open_tls(&format!("Prism Central `{name}`"), router, &identity)?;
-            sim.prisms.insert(name, Endpoint { url, username, password, ca_file: ca_file.clone() });
+            sim.prisms.insert(name, Endpoint { url, username, password, api_key, ca_file: ca_file.clone() });
         }
         for (name, username, password) in moves {
             let router = move_::router(sim.shared.clone(), name.clone());
             let url = sim.open_tls(&format!("Move `{name}`"), router, &identity)?;
-            sim.moves.insert(name, Endpoint { url, username, password, ca_file: ca_file.clone() });
+            let api_key = None;
+            sim.moves.insert(name, Endpoint { url, username, password, api_key, ca_file: ca_file.clone() });
         }
         Ok(sim)
     }

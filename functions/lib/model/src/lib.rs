@@ -5,6 +5,7 @@
 
 mod aws_error;
 mod clock;
+mod credentials;
 mod evidence;
 mod fault;
 mod ids;
@@ -20,6 +21,7 @@ mod quotas;
 pub mod wire;
 
 pub use clock::Clock;
+pub use credentials::{Credentials, Key, Login};
 pub use evidence::{Evidence, EvidenceId, Power, SightedNic, Sighting};
 pub use fault::{Fault, FaultName, Function};
 pub use ids::*;

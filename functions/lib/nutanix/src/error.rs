@@ -9,7 +9,9 @@ pub enum NutanixError {
     #[error("{0}")]
     Config(String),
     /// HTTP 401 or 403.
-    #[error("`{endpoint}` refuses user name or password (HTTP {status}); check the secret that the network map names")]
+    #[error(
+        "`{endpoint}` refuses user name and password, or API key (HTTP {status}); check the secret that the network map names"
+    )]
     WrongPassword {
         /// The appliance.
         endpoint: String,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_model::Trust;
+use holdfast_model::{Credentials, Trust};
 use reqwest::{Client, Method, StatusCode, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -13,15 +13,6 @@ use crate::error::Sent;
 use crate::json::{list, text};
 use crate::wait::pause;
 use crate::{NutanixError, trust};
-
-/// User name and password of an appliance.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// User name.
-    pub username: String,
-    /// Password; never printed.
-    pub password: SecretString,
-}
 
 /// How long to wait for an appliance.
 #[derive(Debug, Clone, Copy)]
@@ -51,11 +42,14 @@ pub const TRIES: u32 = 5;
 /// Longest pause that an appliance may ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 
+/// Carries an API key (nutanix-api A.2: the security scheme of the v4 SDKs).
+const API_KEY: &str = "X-ntnx-api-key";
+
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Auth<'a> {
-    /// User name and password.
-    Basic(&'a Credentials),
+    /// User name and password, or API key.
+    Own(&'a Credentials),
     /// A token of Move.
     Bearer(&'a SecretString),
     /// Nobody yet: the login itself.
@@ -174,7 +168,8 @@ impl Http {
     }
 
     async fn send_once(&self, request: &Request<'_>) -> Result<Reply, Failed> {
-        let closed = |_| Failed { error: NutanixError::Config("the client is closed".to_owned()), again: Again::No };
+        let never = |error| Failed { error, again: Again::No };
+        let closed = |_| never(NutanixError::Config("the client is closed".to_owned()));
         let _slot = self.slots.acquire().await.map_err(closed)?;
         let mut builder = self
             .client
@@ -182,7 +177,8 @@ impl Http {
             .header(header::ACCEPT, "application/json")
             .header("NTNX-Request-Id", request.id.to_string());
         builder = match request.auth {
-            Auth::Basic(who) => builder.basic_auth(&who.username, Some(who.password.expose_secret())),
+            Auth::Own(Credentials::Login(who)) => builder.basic_auth(&who.username, Some(who.password.expose_secret())),
+            Auth::Own(Credentials::Key(key)) => builder.header(API_KEY, secret_value(&key.api_key).map_err(never)?),
             Auth::Bearer(token) => builder.bearer_auth(token.expose_secret()),
             Auth::None => builder,
         };
@@ -254,6 +250,14 @@ impl Http {
         };
         Failed { error, again }
     }
+}
+
+/// A header that is never printed.
+fn secret_value(secret: &SecretString) -> Result<header::HeaderValue, NutanixError> {
+    let value = header::HeaderValue::from_str(secret.expose_secret());
+    let mut value = value.map_err(|_| NutanixError::Config("the API key has characters that no key has".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

@@ -12,7 +12,7 @@ mod trust;
 mod wait;
 
 pub use error::NutanixError;
-pub use http::{Credentials, TRIES, Timeouts};
+pub use http::{TRIES, Timeouts};
 pub use move_::{Move, MoveRecord, MoveState};
 pub use prism::{CreateNic, ExternalSubnet, Nic, Prism, ReservedIp, Subnet, Vm, VmRead, Vnic, Vpc};
 pub use wait::{Backoff, TimeLimit};

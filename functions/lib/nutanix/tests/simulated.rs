@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use holdfast_model::{InstanceId, Power, Trust};
-use holdfast_nutanix::{Credentials, Move, MoveState, NutanixError, Prism, TimeLimit, Timeouts};
+use holdfast_model::{Credentials, InstanceId, Key, Power, Trust};
+use holdfast_nutanix::{Move, MoveState, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_sim::faults::{Effect, Match, NewFault};
 use holdfast_sim::{Endpoint, Options, Sim, World};
 
@@ -52,7 +52,7 @@ fn trust(endpoint: &Endpoint) -> Trust {
 }
 
 fn credentials(username: &str, password: &str) -> Credentials {
-    Credentials { username: username.into(), password: password.into() }
+    Credentials::login(username, password)
 }
 
 fn prism_of(sim: &Sim) -> Prism {
@@ -97,6 +97,27 @@ async fn journey(prism: &Prism) -> usize {
     assert_eq!(seen.nics[0].configured, ["172.30.1.37".parse::<std::net::Ipv4Addr>().unwrap()]);
     assert_eq!(seen.nics[0].learned, ["172.30.1.37".parse::<std::net::Ipv4Addr>().unwrap()]);
     seen.nics.len()
+}
+
+#[tokio::test]
+async fn a_service_account_asks_by_its_key() {
+    let sim =
+        start(|world| world.replacen("    username: admin\n", "    username: admin\n    api_key: k-1\n", 1)).await;
+    let endpoint = &sim.prism_centrals()["tokyo"];
+    let by = |key: &str| {
+        let key = Credentials::Key(Key { api_key: key.into() });
+        Prism::connect(&endpoint.url, key, &trust(endpoint), Timeouts::default()).unwrap()
+    };
+    assert_eq!(journey(&by("k-1")).await, 1);
+    let refused = by("k-2").vms_named("app-1").await.unwrap_err();
+    assert!(matches!(refused, NutanixError::WrongPassword { status: 401, .. }), "{refused}");
+    let mover = &sim.moves()["move-1"];
+    let key = Credentials::Key(Key { api_key: "k-1".into() });
+    let refused = Move::connect(&mover.url, key, &trust(mover), Timeouts::default()).unwrap_err();
+    assert!(
+        refused.to_string().ends_with("takes a user name and a password, and its secret holds an API key"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]

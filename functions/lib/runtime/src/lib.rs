@@ -19,5 +19,5 @@ pub use entry::{Error, decode, run};
 pub use fault::{chain, fault_of, service_fault};
 pub use holdfast_model::Clock;
 pub use map_source::{MapSource, surviving};
-pub use secrets::{Credentials, Secrets};
+pub use secrets::Secrets;
 pub use timeouts::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, MAX_ATTEMPTS, OPERATION_TIMEOUT, STOP_MARGIN};

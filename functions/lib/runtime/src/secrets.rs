@@ -1,20 +1,8 @@
-//! Passwords of appliances, from Secrets Manager.
+//! Passwords and keys of appliances, from Secrets Manager.
 
 use crate::fault::fault_of;
 use aws_config::SdkConfig;
-use holdfast_model::{Fault, FaultName};
-use secrecy::SecretString;
-use serde::Deserialize;
-
-/// User name and password of a Prism Central or Move.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Credentials {
-    /// User name.
-    pub username: String,
-    /// Password; prints as nothing.
-    pub password: SecretString,
-}
+use holdfast_model::{Credentials, Fault, FaultName};
 
 /// Reads secrets of the function's own account and Region.
 #[derive(Debug, Clone)]
@@ -32,12 +20,12 @@ impl Secrets {
         Self { client: aws_sdk_secretsmanager::Client::new(config) }
     }
 
-    /// User name and password of the secret `name`.
+    /// User name and password, or API key, of the secret `name`.
     ///
     /// Read anew at each call: a password that was changed is used from the next invocation on.
     ///
     /// # Errors
-    /// `NotConfigured` when there is no such secret or it is not `{"username": .., "password": ..}`; `AccessDenied`, `Throttled`,
+    /// `NotConfigured` when there is no such secret or it is neither `{"username": .., "password": ..}` nor `{"api_key": ..}`; `AccessDenied`, `Throttled`,
     /// `Unavailable`.
     pub async fn credentials(&self, name: &str) -> Result<Credentials, Fault> {
         let what = format!("read secret `{name}`");
@@ -57,7 +45,9 @@ fn parse(name: &str, text: &str) -> Result<Credentials, Fault> {
     serde_json::from_str(text).map_err(|_| {
         Fault::new(
             FaultName::NotConfigured,
-            format!("secret `{name}` is not JSON of the form `{{\"username\": \"..\", \"password\": \"..\"}}`"),
+            format!(
+                "secret `{name}` is not JSON of the form `{{\"username\": \"..\", \"password\": \"..\"}}` or `{{\"api_key\": \"..\"}}`"
+            ),
         )
     })
 }
@@ -68,11 +58,19 @@ mod tests {
     use secrecy::ExposeSecret;
 
     #[test]
-    fn a_password_is_never_printed() {
+    fn a_password_or_key_is_never_printed() {
         let read = parse("pc", r#"{"username": "admin", "password": "hunter2"}"#).unwrap();
-        assert_eq!(read.password.expose_secret(), "hunter2");
         assert!(!format!("{read:?}").contains("hunter2"));
-        let fault = parse("pc", r#"{"username": "admin", "password": "hunter2", "extra": 1}"#).unwrap_err();
-        assert!(!fault.message.contains("hunter2") && fault.message.contains("`pc`"));
+        let Credentials::Login(login) = read else { panic!("no login") };
+        assert_eq!(login.password.expose_secret(), "hunter2");
+        let read = parse("pc", r#"{"api_key": "hunter2"}"#).unwrap();
+        assert!(!format!("{read:?}").contains("hunter2"));
+        let Credentials::Key(key) = read else { panic!("no key") };
+        assert_eq!(key.api_key.expose_secret(), "hunter2");
+        for mixed in ["\"password\": \"hunter2\", \"extra\": 1", "\"password\": \"hunter2\", \"api_key\": \"hunter2\""]
+        {
+            let fault = parse("pc", &format!("{{\"username\": \"admin\", {mixed}}}")).unwrap_err();
+            assert!(!fault.message.contains("hunter2") && fault.message.contains("`pc`"), "{}", fault.message);
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use holdfast_model::{ExtId, Fault, HostRecord, Network, NetworkName, Policy, SiteName, Trust, WaveName};
-use holdfast_nutanix::{Credentials, Move, Prism, TimeLimit, Timeouts, Vm};
+use holdfast_model::{Credentials, ExtId, Fault, HostRecord, Network, NetworkName, Policy, SiteName, Trust, WaveName};
+use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts, Vm};
 use holdfast_restore_nic::{Job, Limits, Note, Notes, Restored, restore};
 use holdfast_sim::ec2::Kind;
 use holdfast_sim::{Endpoint, Options, Sim, World};
@@ -189,5 +189,5 @@ fn trust(endpoint: &Endpoint) -> Trust {
 }
 
 fn credentials(endpoint: &Endpoint) -> Credentials {
-    Credentials { username: endpoint.username.clone(), password: endpoint.password.clone().into() }
+    Credentials::login(&endpoint.username, &endpoint.password)
 }

@@ -19,6 +19,9 @@ pub struct PrismCentralFile {
     pub username: String,
     /// The user's password.
     pub password: String,
+    /// Key of a service account that may ask without a user.
+    #[serde(default)]
+    pub api_key: Option<String>,
     /// Region of its NC2 hosts; needed where a VPC names `host_interfaces`.
     #[serde(default)]
     pub region: Option<String>,

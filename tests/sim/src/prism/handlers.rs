@@ -172,7 +172,11 @@ impl Prism {
         reply.unwrap_or_else(|refused| refused.reply(request, level, cx.now))
     }
 
+    /// By API key (nutanix-api A.2) or as the one user.
     fn authentic(&self, request: &Request) -> bool {
+        if let Some(key) = &request.api_key {
+            return self.api_key.as_ref() == Some(key);
+        }
         let wanted = STANDARD.encode(format!("{}:{}", self.username, self.password));
         let given = request.authorization.as_deref().and_then(|a| a.split_once(' '));
         given.is_some_and(|(scheme, value)| scheme.eq_ignore_ascii_case("basic") && value.trim() == wanted)

@@ -19,6 +19,8 @@ pub struct Request {
     pub request_id: Option<String>,
     /// The value of `Authorization`.
     pub authorization: Option<String>,
+    /// The value of `X-ntnx-api-key`.
+    pub api_key: Option<String>,
     /// The body as it came.
     pub body: Vec<u8>,
 }
@@ -38,6 +40,7 @@ impl Request {
             if_match: None,
             request_id: None,
             authorization: None,
+            api_key: None,
             body,
         }
     }

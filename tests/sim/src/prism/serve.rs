@@ -50,6 +50,7 @@ async fn answer(
     request.if_match = header(&head, "if-match");
     request.request_id = header(&head, "ntnx-request-id");
     request.authorization = header(&head, "authorization");
+    request.api_key = header(&head, "x-ntnx-api-key");
 
     let Appliance { shared, name } = &appliance;
     let call = call(&request, name);

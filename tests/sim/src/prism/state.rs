@@ -24,6 +24,9 @@ pub struct Prism {
     /// The user's password.
     #[serde(skip)]
     pub password: String,
+    /// The key of a service account.
+    #[serde(skip)]
+    pub api_key: Option<String>,
     /// The API levels that it speaks.
     #[serde(skip)]
     pub levels: Levels,

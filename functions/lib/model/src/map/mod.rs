@@ -80,7 +80,7 @@ pub struct Account {
 pub struct Appliance {
     /// `https://host:9440`, without a path.
     pub endpoint: String,
-    /// Name of the secret in Secrets Manager: JSON `{"username": .., "password": ..}`.
+    /// Name of the secret in Secrets Manager: JSON `{"username": .., "password": ..}`, or `{"api_key": ..}` for a Prism Central.
     pub secret: String,
     /// How its certificate is trusted.
     pub trust: Trust,

@@ -5,7 +5,7 @@
 
 mod record;
 
-use holdfast_model::Trust;
+use holdfast_model::{Credentials, Login, Trust};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::http::{Auth, Body, Http, Request};
 use crate::json::{list, text};
-use crate::{Credentials, NutanixError, Timeouts};
+use crate::{NutanixError, Timeouts};
 
 pub use record::{MoveRecord, MoveState};
 
@@ -22,7 +22,7 @@ pub use record::{MoveRecord, MoveState};
 #[derive(Debug)]
 pub struct Move {
     http: Http,
-    credentials: Credentials,
+    login: Login,
     token: Mutex<Option<SecretString>>,
 }
 
@@ -30,14 +30,19 @@ impl Move {
     /// A client; nothing is sent yet.
     ///
     /// # Errors
-    /// [`NutanixError::Config`] when endpoint or trust cannot be used.
+    /// [`NutanixError::Config`] when endpoint, trust or an API key cannot be used.
     pub fn connect(
         endpoint: &str,
         credentials: Credentials,
         trust: &Trust,
         timeouts: Timeouts,
     ) -> Result<Self, NutanixError> {
-        Ok(Self { http: Http::new(endpoint, trust, &timeouts)?, credentials, token: Mutex::new(None) })
+        let Credentials::Login(login) = credentials else {
+            let message =
+                format!("Move `{endpoint}` takes a user name and a password, and its secret holds an API key");
+            return Err(NutanixError::Config(message));
+        };
+        Ok(Self { http: Http::new(endpoint, trust, &timeouts)?, login, token: Mutex::new(None) })
     }
 
     /// Where this appliance is.
@@ -101,8 +106,8 @@ impl Move {
     async fn login_by_token(&self) -> Result<SecretString, NutanixError> {
         let form = vec![
             ("grantType", "PASSWORD".to_owned()),
-            ("username", self.credentials.username.clone()),
-            ("password", self.credentials.password.expose_secret().to_owned()),
+            ("username", self.login.username.clone()),
+            ("password", self.login.password.expose_secret().to_owned()),
         ];
         let reply = self.http.send(&login("login", "/move/v2/token", Body::Form(form))).await?;
         self.read_token(&reply.body, "/AccessToken")
@@ -110,7 +115,7 @@ impl Move {
 
     /// Versions before 5.2.
     async fn login_by_user(&self) -> Result<SecretString, NutanixError> {
-        let (user, password) = (&self.credentials.username, self.credentials.password.expose_secret());
+        let (user, password) = (&self.login.username, self.login.password.expose_secret());
         let body = json!({"Spec": {"UserName": user, "Password": password}});
         let reply = self.http.send(&login("login", "/move/v2/users/login", Body::Json(body))).await?;
         self.read_token(&reply.body, "/Status/Token")

@@ -9,14 +9,14 @@ mod vms;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use holdfast_model::Trust;
+use holdfast_model::{Credentials, Trust};
 use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::http::{Auth, Body, Http, Reply, Request};
 use crate::json::list;
-use crate::{Credentials, NutanixError, Timeouts};
+use crate::{NutanixError, Timeouts};
 use level::{Level, Namespace};
 
 pub use nics::{CreateNic, Nic};
@@ -87,7 +87,7 @@ impl Prism {
             body: Body::None,
             if_match: None,
             id: Uuid::new_v4(),
-            auth: Auth::Basic(&self.credentials),
+            auth: Auth::Own(&self.credentials),
         }
     }
 
