@@ -3,9 +3,13 @@
 use std::{
     fs::File,
     net::{Ipv4Addr, TcpListener},
+    ops::Range,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -60,19 +64,36 @@ pub struct Ministack {
     http: reqwest::Client,
 }
 
-/// A port on loopback that nobody listens on at this moment.
+/// Ports that are tried, from here on: below those that Linux gives to outgoing connections (`ip_local_port_range`, from 32768 on), so that none of
+/// them is taken between this look and the emulator's start.
+const PORTS: Range<u32> = 10_240..32_768;
+
+/// Ports that this process has tried.
+static TRIED: AtomicU32 = AtomicU32::new(0);
+
+/// A port on loopback that nobody listens on at this moment, and that no other lab of this process gets.
 ///
 /// # Errors
-/// [`LabError::File`] when the system has none.
+/// [`LabError::File`] when there is none.
 pub fn free_port() -> Result<u16, LabError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|source| LabError::File {
-            path: PathBuf::from("127.0.0.1"),
-            what: "has no free port: stop something that listens there",
-            source,
-        })
+    let count = PORTS.end.saturating_sub(PORTS.start);
+    // Labs of different processes begin at different places.
+    let first = std::process::id().wrapping_mul(64);
+    let mut last = None;
+    for _ in PORTS {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start.saturating_add(first.wrapping_add(tried) % count);
+        let port = u16::try_from(port).unwrap_or(u16::MAX);
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(LabError::File {
+        path: PathBuf::from("127.0.0.1"),
+        what: "has no free port: stop something that listens there",
+        source: last.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into()),
+    })
 }
 
 /// The URL of an emulator on a port.
