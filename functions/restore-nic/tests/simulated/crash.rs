@@ -29,7 +29,7 @@ async fn die_at(switches: &Value, k: u64, when: When) -> bool {
 }
 
 /// More changes than any start makes.
-const MANY: u64 = 16;
+const MANY: u64 = 12;
 
 async fn die_everywhere(when: When, switches: Value) {
     let died = futures::future::join_all((0..MANY).map(|k| die_at(&switches, k, when))).await;
