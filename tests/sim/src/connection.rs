@@ -23,7 +23,7 @@ use tokio::{
 };
 use tower::Layer;
 
-use crate::faults::client::{self, Client};
+use crate::faults::client::{Callers, Client};
 
 /// One accepted connection; an extension of every request that arrives on it.
 #[derive(Debug, Clone)]
@@ -34,12 +34,13 @@ struct Inner {
     peer: SocketAddr,
     local: SocketAddr,
     cut: AtomicBool,
+    callers: Arc<Callers>,
     client: OnceLock<Option<Client>>,
 }
 
 impl Connection {
-    fn new(peer: SocketAddr, local: SocketAddr) -> Self {
-        Self(Arc::new(Inner { peer, local, cut: AtomicBool::new(false), client: OnceLock::new() }))
+    fn new(peer: SocketAddr, local: SocketAddr, callers: Arc<Callers>) -> Self {
+        Self(Arc::new(Inner { peer, local, cut: AtomicBool::new(false), callers, client: OnceLock::new() }))
     }
 
     /// Makes every later read and write fail: the client gets no answer on this connection any more.
@@ -53,13 +54,13 @@ impl Connection {
 
     /// The process at the other end, if it runs on this machine and may be looked at.
     pub fn client(&self) -> Option<&Client> {
-        self.0.client.get_or_init(|| client::find(self.0.peer, self.0.local)).as_ref()
+        self.0.client.get_or_init(|| self.0.callers.find(self.0.peer, self.0.local)).as_ref()
     }
 }
 
 /// Accepts sockets, wraps them in [`Tapped`] and adds the [`Connection`] to the requests.
-#[derive(Debug, Clone, Copy)]
-pub struct TapAcceptor;
+#[derive(Debug, Clone, Default)]
+pub struct TapAcceptor(Arc<Callers>);
 
 impl<S> Accept<TcpStream, S> for TapAcceptor {
     type Stream = Tapped;
@@ -67,16 +68,16 @@ impl<S> Accept<TcpStream, S> for TapAcceptor {
     type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        ready(tap(stream).map(|tapped| {
+        ready(tap(stream, self.0.clone()).map(|tapped| {
             let service = Extension(tapped.connection.clone()).layer(service);
             (tapped, service)
         }))
     }
 }
 
-fn tap(stream: TcpStream) -> io::Result<Tapped> {
+fn tap(stream: TcpStream, callers: Arc<Callers>) -> io::Result<Tapped> {
     stream.set_nodelay(true)?;
-    let connection = Connection::new(stream.peer_addr()?, stream.local_addr()?);
+    let connection = Connection::new(stream.peer_addr()?, stream.local_addr()?, callers);
     Ok(Tapped { stream, connection })
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn bind(port: u16) -> std::io::Result<(TcpListener, SocketAddr)> {
 
 /// Serves plain HTTP until the handle shuts it down.
 pub(crate) fn plain(listener: TcpListener, router: Router, handle: Handle<SocketAddr>) -> std::io::Result<()> {
-    let server = axum_server::from_tcp(listener)?.http1_only().acceptor(TapAcceptor).handle(handle);
+    let server = axum_server::from_tcp(listener)?.http1_only().acceptor(TapAcceptor::default()).handle(handle);
     tokio::spawn(server.serve(router.into_make_service()));
     Ok(())
 }
@@ -38,7 +38,7 @@ pub(crate) fn tls(
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
     let config = RustlsConfig::from_config(Arc::clone(&identity.config));
-    let acceptor = RustlsAcceptor::new(config).acceptor(TapAcceptor);
+    let acceptor = RustlsAcceptor::new(config).acceptor(TapAcceptor::default());
     let server = axum_server::from_tcp(listener)?.http1_only().acceptor(acceptor).handle(handle);
     tokio::spawn(server.serve(router.into_make_service()));
     Ok(())

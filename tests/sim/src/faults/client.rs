@@ -1,6 +1,11 @@
 //! Who is at the other end of a loopback connection: found as `ss -p` does.
 
-use std::{fs, net::SocketAddr, os::fd::AsRawFd};
+use std::{
+    fs,
+    net::SocketAddr,
+    os::fd::AsRawFd,
+    sync::{Mutex, PoisonError},
+};
 
 use nix::{
     sys::{
@@ -38,11 +43,21 @@ impl Client {
     }
 }
 
-/// Finds the process that holds the client's end of the connection `peer` -> `local`.
-pub fn find(peer: SocketAddr, local: SocketAddr) -> Option<Client> {
-    let inode = inode_of(peer, local)?;
-    let pid = holder_of(inode)?;
-    Some(Client { pid, function: function_of(pid) })
+/// The processes that called one listener, the last first: the next connection is most often one of theirs.
+#[derive(Debug, Default)]
+pub struct Callers(Mutex<Vec<i32>>);
+
+impl Callers {
+    /// Finds the process that holds the client's end of the connection `peer` -> `local`.
+    pub fn find(&self, peer: SocketAddr, local: SocketAddr) -> Option<Client> {
+        let inode = inode_of(peer, local)?;
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pid = holder_of(inode, &known)?;
+        let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.retain(|known| *known != pid);
+        callers.insert(0, pid);
+        Some(Client { pid, function: function_of(pid) })
+    }
 }
 
 /// Asks the kernel for this one connection by its two ends (sock_diag(7)): `/proc/net/tcp` would tell all of the last minute's.
@@ -77,21 +92,23 @@ fn inode_of(peer: SocketAddr, local: SocketAddr) -> Option<u64> {
     found.then_some(inode.into())
 }
 
-/// The simulators' own process is asked first, then the others from the newest on: functions come and go.
-fn holder_of(inode: u64) -> Option<i32> {
+/// Known callers are asked first, then the simulators' own process, which may hold the sockets of many labs, then the others from the newest on: functions
+/// come and go.
+fn holder_of(inode: u64, known: &[i32]) -> Option<i32> {
     let wanted = format!("socket:[{inode}]");
     let holds = |pid: &i32| {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         open.into_iter().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == wanted.as_str()))
     };
     let ours = i32::try_from(std::process::id()).ok()?;
-    if holds(&ours) {
-        return Some(ours);
-    }
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let mut pids: Vec<i32> = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    pids.sort_unstable_by(|one, other| other.cmp(one));
-    pids.into_iter().find(holds)
+    let found = known.iter().copied().filter(|pid| *pid != ours).chain([ours]).find(holds);
+    found.or_else(|| {
+        let processes = fs::read_dir("/proc").ok()?.flatten();
+        let mut pids: Vec<i32> = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        pids.retain(|pid| *pid != ours && !known.contains(pid));
+        pids.sort_unstable_by(|one, other| other.cmp(one));
+        pids.into_iter().find(holds)
+    })
 }
 
 fn function_of(pid: i32) -> Option<String> {
