@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::faults::Source;
 use crate::{direct_connect, ec2, guests, move_, prism};
 
 /// How long answers take.
@@ -11,6 +12,19 @@ use crate::{direct_connect, ec2, guests, move_, prism};
 pub struct Pace {
     /// Milliseconds that every call to AWS takes besides its own work, as a network would.
     pub aws_ms: u64,
+    /// Milliseconds that every call to a Prism Central takes besides its own work.
+    pub prism_ms: u64,
+}
+
+impl Pace {
+    /// Milliseconds that a call to a platform takes.
+    pub(crate) fn of(&self, source: &Source) -> u64 {
+        match source {
+            Source::Aws => self.aws_ms,
+            Source::Prism(_) => self.prism_ms,
+            Source::Move(_) => 0,
+        }
+    }
 }
 
 /// All switches. `PUT /switches` changes the given ones and leaves the others.

@@ -125,7 +125,7 @@ where
     {
         return dropped(shared, connection, seq, "CallerKilled");
     }
-    let pace = if call.source == Source::Aws { shared.world().switches.pace.aws_ms } else { 0 };
+    let pace = shared.world().switches.pace.of(&call.source);
     if pace > 0 {
         delay(Duration::from_millis(pace)).await;
     }

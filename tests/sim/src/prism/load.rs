@@ -1,6 +1,6 @@
 //! Builds Prism Centrals and recovery plans from the world file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
@@ -61,6 +61,7 @@ fn prism(name: &str, section: &PrismCentralFile, world: &World) -> Result<Prism,
         subnets: BTreeMap::new(),
         vms: BTreeMap::new(),
         tasks: BTreeMap::new(),
+        ends: VecDeque::new(),
         accepted: BTreeMap::new(),
         serial: 0,
         first_cluster: ExtId::derived(&[name, "cluster", &format!("{name}-cluster")]),

@@ -1,5 +1,10 @@
 //! The HTTPS side of a Prism Central.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use axum::{
     Extension, Router,
     body::{Body, to_bytes},
@@ -25,11 +30,21 @@ const LARGEST_BODY: usize = 4 * 1024 * 1024;
 struct Appliance {
     shared: Shared,
     name: String,
+    under_way: Arc<AtomicUsize>,
+}
+
+/// A call that is being answered.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// The HTTP interface of the Prism Central `name`.
 pub fn router(shared: Shared, name: String) -> Router {
-    Router::new().fallback(answer).with_state(Appliance { shared, name })
+    Router::new().fallback(answer).with_state(Appliance { shared, name, under_way: Arc::default() })
 }
 
 fn header(head: &Parts, name: &str) -> Option<String> {
@@ -52,10 +67,19 @@ async fn answer(
     request.authorization = header(&head, "authorization");
     request.api_key = header(&head, "x-ntnx-api-key");
 
-    let Appliance { shared, name } = &appliance;
+    let Appliance { shared, name, under_way } = &appliance;
     let call = call(&request, name);
     let render = |injected| answer_of(injected_reply(injected, &request, shared));
-    intercept(shared, &connection, call, render, || async { answer_of(dispatch(shared, name, &request)) }).await
+    let before = under_way.fetch_add(1, Ordering::SeqCst);
+    let _call = UnderWay(under_way);
+    let effect = || async {
+        let most = shared.world().switches.prism.calls_at_once;
+        if most > 0 && before >= most {
+            return answer_of(Reply { retry_after: None, ..injected_reply(Injected::Throttle, &request, shared) });
+        }
+        answer_of(dispatch(shared, name, &request))
+    };
+    intercept(shared, &connection, call, render, effect).await
 }
 
 fn dispatch(shared: &Shared, name: &str, request: &Request) -> Reply {

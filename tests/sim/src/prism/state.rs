@@ -1,6 +1,6 @@
 //! What one Prism Central holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -45,6 +45,9 @@ pub struct Prism {
     /// Tasks by id.
     #[serde(skip)]
     pub(super) tasks: BTreeMap<TaskId, Task>,
+    /// When the last tasks have run, as many as run at once.
+    #[serde(skip)]
+    pub(super) ends: VecDeque<Timestamp>,
     /// Replies by `NTNX-Request-Id`: a repeated request gets the reply of the first one.
     #[serde(skip)]
     pub(super) accepted: BTreeMap<String, Reply>,

@@ -93,6 +93,12 @@ pub struct Switches {
     pub task_queued_reads: u32,
     /// Reads for which a task stays RUNNING.
     pub task_running_reads: u32,
+    /// Milliseconds that a task runs, besides those reads; 0 is by the reads alone.
+    pub task_ms: u64,
+    /// Tasks that run at once where they take time; the others wait in the order in which they were accepted. 0 is all of them.
+    pub tasks_at_once: usize,
+    /// Calls that are answered at once; one more gets a 429 without `Retry-After`. 0 is any number: Nutanix publishes no rate limit.
+    pub calls_at_once: usize,
     /// Reads for which a configured address of a NIC does not show yet.
     pub address_lag_reads: u32,
     /// Reads for which Prism Central has not learned yet which address a guest uses.
@@ -122,6 +128,9 @@ impl Default for Switches {
             nic_entity: NicEntity::Present,
             task_queued_reads: 1,
             task_running_reads: 1,
+            task_ms: 0,
+            tasks_at_once: 0,
+            calls_at_once: 0,
             address_lag_reads: 1,
             learned_lag_reads: 2,
             learning_changes_etag: false,

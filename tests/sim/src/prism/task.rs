@@ -1,10 +1,10 @@
 //! Tasks: a change is accepted at once and takes effect some reads later.
 //!
-//! A task goes QUEUED -> RUNNING -> SUCCEEDED or FAILED as the Prism Central is read. Its change happens at the end,
+//! A task goes QUEUED -> RUNNING -> SUCCEEDED or FAILED as the Prism Central is read, and as time passes where tasks take time. Its change happens at the end,
 //! against the state of that moment: that is where a stale ETag, a held address or an empty pool shows
 //! (terraform-provider-nutanix issues 1047, 1089, 1104).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -12,7 +12,7 @@ use super::change::Change;
 use super::ids::{ExtId, TaskId};
 use super::level::Level;
 use super::state::Prism;
-use super::switches::NicEntity;
+use super::switches::{NicEntity, Switches};
 
 /// Why a task failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct Task {
     state: State,
     affected: Vec<Affected>,
     created: Timestamp,
+    /// When it begins to run and when it has run, by the clock.
+    runs: (Timestamp, Timestamp),
     completed: Option<Timestamp>,
 }
 
@@ -94,7 +96,7 @@ impl Task {
 
     fn status(&self, cx: &Context<'_>) -> &'static str {
         match &self.state {
-            State::Waiting { .. } if self.reads <= cx.switches.task_queued_reads => "QUEUED",
+            State::Waiting { .. } if self.reads <= cx.switches.task_queued_reads || cx.now < self.runs.0 => "QUEUED",
             State::Waiting { .. } => "RUNNING",
             State::Succeeded { .. } => "SUCCEEDED",
             State::Failed(_) => "FAILED",
@@ -135,7 +137,7 @@ impl Task {
         });
         let Some(map) = body.as_object_mut() else { return body };
         if status != "QUEUED" {
-            map.insert("startedTime".into(), self.created.to_string().into());
+            map.insert("startedTime".into(), self.runs.0.to_string().into());
         }
         if let Some(completed) = self.completed {
             map.insert("completedTime".into(), completed.to_string().into());
@@ -172,9 +174,24 @@ impl Prism {
             *version = 0;
         }
         let state = State::Waiting { change, if_version };
-        let task = Task { id: id.clone(), seq, operation, reads: 0, state, affected, created: cx.now, completed: None };
+        let runs = self.place(cx);
+        let task =
+            Task { id: id.clone(), seq, operation, reads: 0, state, affected, created: cx.now, runs, completed: None };
         self.tasks.insert(id.clone(), task);
         id
+    }
+
+    /// When a task that is accepted now begins to run and has run.
+    fn place(&mut self, cx: &Context<'_>) -> (Timestamp, Timestamp) {
+        let Switches { task_ms, tasks_at_once, .. } = *cx.switches;
+        // All take as long: the one that makes room is as many places ahead as run at once.
+        let room = if self.ends.len() >= tasks_at_once { self.ends.pop_front() } else { None };
+        let begins = room.map_or(cx.now, |end| end.max(cx.now));
+        let ends = begins.saturating_add(SignedDuration::from_millis(task_ms.cast_signed())).unwrap_or(begins);
+        if tasks_at_once > 0 {
+            self.ends.push_back(ends);
+        }
+        (begins, ends)
     }
 
     /// One read of this Prism Central: tasks advance, in the order in which they were accepted.
@@ -184,7 +201,9 @@ impl Prism {
         for task in self.tasks.values_mut() {
             task.reads = task.reads.saturating_add(1);
             match &mut task.state {
-                State::Waiting { .. } if task.reads > needed => due.push((task.seq, task.id.clone())),
+                State::Waiting { .. } if task.reads > needed && cx.now >= task.runs.1 => {
+                    due.push((task.seq, task.id.clone()));
+                }
                 State::Succeeded { reads_since } => *reads_since = reads_since.saturating_add(1),
                 State::Waiting { .. } | State::Failed(_) => {}
             }

@@ -1,10 +1,13 @@
 //! Preconditions, request ids, tasks, power and NIC updates.
 
+use std::sync::Arc;
+
+use holdfast_sim::ManualClock;
 use holdfast_sim::prism::switches::{MissingIfMatch, NicEntity, StaleIfMatch, TornNicUpdate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::client::{Client, new_nic, prism, read};
+use super::client::{Client, new_nic, prism, prism_under, read};
 
 async fn release(pc: &Client, vm: &str, nic: &str, if_match: Option<&str>) -> super::client::Reply {
     let path = format!("{}/nics/{nic}/$actions/release-ip", pc.vm_path(vm));
@@ -45,6 +48,36 @@ async fn missing_malformed_and_stale_etags_are_refused() {
     pc.switch(|s| s.stale_if_match = StaleIfMatch::FailedTask);
     let stale = release(&pc, &vm, &nic, Some(&tag)).await;
     assert!(pc.done(stale).await.starts_with("VMM-30303"));
+}
+
+// A Prism Central works on a number of tasks at once; the others are queued in the order of their acceptance.
+#[tokio::test]
+async fn tasks_take_their_time_and_wait_for_each_other() {
+    let clock = Arc::new(ManualClock::new("2026-01-02T03:04:05Z".parse().unwrap()));
+    let pc = prism_under("pc-a", Arc::clone(&clock)).await;
+    pc.switch(|s| (s.task_queued_reads, s.task_running_reads, s.task_ms, s.tasks_at_once) = (0, 0, 3000, 2));
+    let mut tasks = Vec::new();
+    for name in ["web-1", "o'brien", "off-1"] {
+        let vm = pc.vm(name).await;
+        let reply = pc.change("POST", &vm, "/nics", new_nic(&pc.subnet("flat").await, None, None)).await;
+        assert_eq!(reply.status, 202, "{}", reply.text);
+        tasks.push(reply.body["data"]["extId"].as_str().unwrap().to_owned());
+    }
+    let states = async || {
+        let mut states = Vec::new();
+        for task in &tasks {
+            let task = pc.get(&format!("/api/prism/v4.0/config/tasks/{task}")).await;
+            states.push(task.body["data"]["status"].as_str().unwrap().to_owned());
+        }
+        states
+    };
+    assert_eq!(states().await, ["RUNNING", "RUNNING", "QUEUED"]);
+    clock.advance(jiff::SignedDuration::from_millis(2999));
+    assert_eq!(states().await, ["RUNNING", "RUNNING", "QUEUED"]);
+    clock.advance(jiff::SignedDuration::from_millis(1));
+    assert_eq!(states().await, ["SUCCEEDED", "SUCCEEDED", "RUNNING"]);
+    clock.advance(jiff::SignedDuration::from_secs(3));
+    assert_eq!(states().await, ["SUCCEEDED", "SUCCEEDED", "SUCCEEDED"]);
 }
 
 // terraform issue 1120: the need is to go for AHV actions and NIC create and delete; a PUT keeps it.

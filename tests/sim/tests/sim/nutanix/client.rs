@@ -1,6 +1,8 @@
 //! A plain HTTPS client, and the small world that the tests begin with.
 
-use holdfast_sim::{Endpoint, Options, Sim, World, WorldFile};
+use std::sync::Arc;
+
+use holdfast_sim::{Endpoint, ManualClock, Options, Sim, World, WorldFile};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -114,6 +116,14 @@ pub async fn prism(name: &str) -> Client {
 /// The same in a world whose file is changed.
 pub async fn prism_in(name: &str, change: impl FnOnce(&str) -> String) -> Client {
     let sim = Sim::start(world(change), Options::default()).await.unwrap();
+    let endpoint = sim.prism_centrals()[name].clone();
+    client(sim, endpoint)
+}
+
+/// A Prism Central under a clock of the test's.
+pub async fn prism_under(name: &str, clock: Arc<ManualClock>) -> Client {
+    let options = Options { clock, ..Options::default() };
+    let sim = Sim::start(world(str::to_owned), options).await.unwrap();
     let endpoint = sim.prism_centrals()[name].clone();
     client(sim, endpoint)
 }
