@@ -14,8 +14,9 @@ use crate::fit::Target;
 use crate::journal::{Note, Notes};
 use crate::repair::{Limits, Repair, Shared, Stop};
 
-/// Hosts under repair at once: as many as the client has calls under way.
-const HOSTS_AT_ONCE: usize = 8;
+/// Hosts under repair at once. Most of them wait for a task, of which a Prism Central works on dozens at once; how many calls are under way is the
+/// client's matter.
+const HOSTS_AT_ONCE: usize = 128;
 
 /// One wave to restore.
 pub struct Job<'a, J> {
@@ -82,14 +83,11 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
         Some(appliance) => read_move(appliance, job.hosts).await.map_err(|e| fault_of(&e))?,
         None => Vec::new(),
     };
-    let found: Vec<(&HostRecord, Result<ExtId, Fault>)> = futures::stream::iter(job.hosts)
-        .map(async |host| {
-            let vm = find_vm(job.prism, &cluster, job.cluster, &records, host).await;
-            (host, vm.map(|vm| vm.id))
-        })
-        .buffered(HOSTS_AT_ONCE)
-        .collect()
-        .await;
+    let found: Vec<(&HostRecord, Result<ExtId, Fault>)> = many(job.hosts, async |host| {
+        let vm = find_vm(job.prism, &cluster, job.cluster, &records, host).await;
+        (host, vm.map(|vm| vm.id))
+    })
+    .await;
     let mut report = Report::default();
     let mut pending = Vec::new();
     let notes = job.notes.read(job.wave).await?;
@@ -114,14 +112,11 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
             notes: job.notes,
             limits: job.limits,
         };
-        let outcomes: Vec<(Found<'_>, Outcome)> = futures::stream::iter(pending)
-            .map(async |found| {
-                let outcome = repair(&shared, &found, &vms).await;
-                (found, outcome)
-            })
-            .buffered(HOSTS_AT_ONCE)
-            .collect()
-            .await;
+        let outcomes: Vec<(Found<'_>, Outcome)> = many(pending, async |found| {
+            let outcome = repair(&shared, &found, &vms).await;
+            (found, outcome)
+        })
+        .await;
         let mut changed = false;
         let mut held = Vec::new();
         for (found, outcome) in outcomes {
@@ -152,6 +147,14 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
         pending = held.into_iter().map(|(found, _)| found).collect();
     }
     report.finish()
+}
+
+/// Works on many hosts at once; one that takes long holds no other up. The results are in the hosts' order.
+async fn many<H, R>(hosts: impl IntoIterator<Item = H>, work: impl AsyncFn(H) -> R) -> Vec<R> {
+    let each = futures::stream::iter(hosts.into_iter().enumerate()).map(async |(n, host)| (n, work(host).await));
+    let mut results: Vec<(usize, R)> = each.buffer_unordered(HOSTS_AT_ONCE).collect().await;
+    results.sort_by_key(|(n, _)| *n);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn notes_of(notes: &BTreeMap<RestoreKey, Note>, host: &HostRecord, vm: &ExtId) -> BTreeMap<u32, Note> {

@@ -1,4 +1,4 @@
-//! One appliance over HTTPS: credentials on every request, a few calls at once, retries that cannot do a thing twice, and what a status means.
+//! One appliance over HTTPS: credentials on every request, as many calls at once as it bears, retries that cannot do a thing twice, and what a status means.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use holdfast_model::{Credentials, Trust};
 use reqwest::{Client, Method, StatusCode, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::error::Sent;
 use crate::json::{list, text};
+use crate::slots::{Ended, Slots};
 use crate::wait::pause;
 use crate::{NutanixError, trust};
 
@@ -33,11 +33,11 @@ impl Default for Timeouts {
     }
 }
 
-/// Calls under way at once to one appliance. Nutanix publishes no rate limit; this stays well below what its own clients do.
-const CALLS_AT_ONCE: usize = 8;
-
 /// Tries of one request, the first included.
 pub const TRIES: u32 = 5;
+
+/// Tries of a request that comes at a bad time: fewer are sent at once after each refusal, until they fit.
+const TRIES_WHEN_THROTTLED: u32 = 8;
 
 /// Longest pause that an appliance may ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -95,7 +95,7 @@ pub(crate) struct Reply {
 pub(crate) struct Http {
     client: Client,
     endpoint: String,
-    slots: Semaphore,
+    slots: Slots,
 }
 
 /// A failed attempt and whether it may be made again.
@@ -125,7 +125,7 @@ impl Http {
             builder = builder.tls_backend_preconfigured(tls);
         }
         let client = builder.build().map_err(|e| NutanixError::Config(format!("HTTPS cannot be set up: {e}")))?;
-        Ok(Self { client, endpoint, slots: Semaphore::new(CALLS_AT_ONCE) })
+        Ok(Self { client, endpoint, slots: Slots::new() })
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -148,7 +148,12 @@ impl Http {
             };
             let uncertain = matches!(failed.error, NutanixError::Unreachable { sent: Sent::Perhaps, .. });
             lost |= uncertain;
-            let last = tries >= if matches!(failed.error, NutanixError::Unreachable { .. }) { 3 } else { TRIES };
+            let most = match failed.error {
+                NutanixError::Unreachable { .. } => 3,
+                NutanixError::Throttled { .. } => TRIES_WHEN_THROTTLED,
+                _ => TRIES,
+            };
+            let last = tries >= most;
             match failed.again {
                 Again::After(asked) if !last => pause(asked.map_or(wait, |a| a.min(LONGEST_RETRY_AFTER))).await,
                 // A change whose reply was lost and that is now refused may have been made: only reading tells.
@@ -168,9 +173,21 @@ impl Http {
     }
 
     async fn send_once(&self, request: &Request<'_>) -> Result<Reply, Failed> {
+        let slot = self.slots.take().await.map_err(|error| Failed { error, again: Again::No })?;
+        let reply = self.exchange(request).await;
+        slot.end(match &reply {
+            Err(Failed {
+                error: NutanixError::Throttled { .. } | NutanixError::Api { status: 503, .. },
+                again: Again::After(silence),
+            }) => Ended::TooMuch(silence.map(|asked| asked.min(LONGEST_RETRY_AFTER))),
+            Err(Failed { error: NutanixError::Unreachable { .. } | NutanixError::Config(_), .. }) => Ended::Otherwise,
+            Ok(_) | Err(_) => Ended::Well,
+        });
+        reply
+    }
+
+    async fn exchange(&self, request: &Request<'_>) -> Result<Reply, Failed> {
         let never = |error| Failed { error, again: Again::No };
-        let closed = |_| never(NutanixError::Config("the client is closed".to_owned()));
-        let _slot = self.slots.acquire().await.map_err(closed)?;
         let mut builder = self
             .client
             .request(request.method.clone(), format!("{}{}", self.endpoint, request.path))

@@ -60,6 +60,18 @@ async fn a_wave_gets_its_addresses_back_at_every_level_by_name_and_by_reboot() {
 }
 
 #[tokio::test]
+async fn a_wave_gets_its_addresses_back_where_few_calls_at_once_are_answered() {
+    let scene = Scene::after_cutover(|world| {
+        world.replacen("switches: { prism: { ", "switches: { pace: { prism_ms: 2 }, prism: { calls_at_once: 1, ", 1)
+    })
+    .await;
+    scene.start().await.unwrap();
+    scene.assert_right("one call at a time").await;
+    let log = scene.sim.shared().gate().log().since(0);
+    assert!(log.iter().any(|entry| entry.status == Some(429)), "nothing was refused");
+}
+
+#[tokio::test]
 async fn a_wave_goes_on_where_the_time_ran_out() {
     let scene = Scene::after_cutover(|world| world).await;
     let cut = scene.start_until(Duration::ZERO).await.unwrap();
