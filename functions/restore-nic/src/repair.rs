@@ -424,6 +424,7 @@ fn passing(error: &NutanixError) -> bool {
         | NutanixError::Untrusted { .. }
         | NutanixError::Throttled { .. }
         | NutanixError::TaskFailed { .. }
+        | NutanixError::NoAction { .. }
         | NutanixError::Unsupported { .. }
         | NutanixError::Api { .. }
         | NutanixError::Unreadable { .. } => false,

@@ -80,8 +80,23 @@ pub enum NutanixError {
         /// Its last status.
         status: String,
     },
+    /// The NIC is there, and the appliance does not know what is to be done with it; another way may work.
+    #[error("`{endpoint}` has no action `{action}` of NICs at {level}: {message}")]
+    NoAction {
+        /// The appliance.
+        endpoint: String,
+        /// Level of its API.
+        level: String,
+        /// The action, as `assign-ip`.
+        action: String,
+        /// In the words of the appliance.
+        message: String,
+    },
     /// The appliance speaks no version of the API that this client speaks.
-    #[error("`{endpoint}` speaks {found} of `{namespace}`; v4.0 or later is needed (Prism Central pc.2024.3 or later)")]
+    #[error(
+        "`{endpoint}` speaks {found} of `{namespace}`, with which no NIC can be repaired; update Prism Central to pc.2024.3 or later (v4.0), \
+         pc.2024.1 and pc.2024.2 (v4.0.b1) are the oldest that do"
+    )]
     Unsupported {
         /// The appliance.
         endpoint: String,
@@ -142,6 +157,7 @@ impl NutanixError {
             | NutanixError::NotFound { .. }
             | NutanixError::TaskFailed { .. }
             | NutanixError::TaskUnfinished { .. }
+            | NutanixError::NoAction { .. }
             | NutanixError::Unreadable { .. } => None,
         }
     }
@@ -150,7 +166,7 @@ impl NutanixError {
     #[must_use]
     pub fn refused(&self) -> bool {
         match self {
-            NutanixError::TaskFailed { .. } => true,
+            NutanixError::TaskFailed { .. } | NutanixError::NoAction { .. } => true,
             NutanixError::Api { status, .. } => (400..500).contains(status),
             NutanixError::Config(_)
             | NutanixError::WrongPassword { .. }

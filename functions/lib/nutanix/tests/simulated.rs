@@ -122,7 +122,8 @@ async fn a_service_account_asks_by_its_key() {
 
 #[tokio::test]
 async fn a_nic_is_changed_at_every_level() {
-    for (level, advertises) in [("4.0", false), ("4.0", true), ("4.1", false), ("4.3", true)] {
+    let all = [("4.0.b1", false), ("4.0.b1", true), ("4.0", false), ("4.0", true), ("4.1", false), ("4.3", true)];
+    for (level, advertises) in all {
         let head = format!("    username: admin\n    api_level: \"{level}\"\n    advertises_level: {advertises}\n");
         let sim = start(|world| world.replacen("    username: admin\n", &head, 1)).await;
         assert_eq!(journey(&prism_of(&sim)).await, 1, "level {level}, advertised {advertises}");
@@ -130,8 +131,16 @@ async fn a_nic_is_changed_at_every_level() {
 }
 
 #[tokio::test]
-async fn lists_are_read_whole_and_by_exact_name() {
+async fn lists_are_read_whole_and_by_exact_name_at_every_level() {
+    for level in ["4.0.b1", "4.0", "4.3"] {
+        lists_are_read_whole(level).await;
+    }
+}
+
+async fn lists_are_read_whole(level: &str) {
     let sim = start(|world| {
+        let world =
+            world.replacen("    username: admin\n", &format!("    username: admin\n    api_level: \"{level}\"\n"), 1);
         let many: String = (0..230).map(|i| format!("      - {{ name: x{i}, nics: [{{ subnet: app }}] }}\n")).collect();
         world
             .replacen(
@@ -146,7 +155,9 @@ async fn lists_are_read_whole_and_by_exact_name() {
     assert_eq!(prism.vms_named("o'brien").await.unwrap()[0].power, Power::Off);
     assert!(prism.vms_named("nobody").await.unwrap().is_empty());
     let app = prism.subnets_named("app").await.unwrap().remove(0);
-    assert_eq!(prism.vnics(&app.id).await.unwrap().len(), 230);
+    let vnics = prism.vnics(&app.id).await.unwrap();
+    assert_eq!(vnics.len(), 230, "{level}");
+    assert!(vnics.iter().all(|vnic| vnic.vm.is_some() && vnic.assigned.len() == 1), "{level}");
     assert_eq!(prism.reserved_ips(&app.id).await.unwrap()[0].address.to_string(), "172.30.1.50");
     let vpc = prism.vpcs_named("prod").await.unwrap().remove(0);
     assert_eq!(app.vpc, Some(vpc.id.clone()));
@@ -154,6 +165,32 @@ async fn lists_are_read_whole_and_by_exact_name() {
     let outside = prism.external_subnets(&vpc).await.unwrap();
     assert!(outside[0].external && !outside[0].nat);
     assert_eq!(prism.clusters_named("cluster-1").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_level_with_which_nothing_can_be_done_is_refused_with_the_mend() {
+    for (advertises, found) in [(true, "v4.0.a1"), (false, "no v4")] {
+        let head = format!("    username: admin\n    api_level: \"4.0.a1\"\n    advertises_level: {advertises}\n");
+        let sim = start(|world| world.replacen("    username: admin\n", &head, 1)).await;
+        let error = prism_of(&sim).vms_named("app-1").await.unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains(&format!("speaks {found} of `vmm`")) && said.contains("update Prism Central"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_action_that_nics_do_not_have_is_told_from_a_nic_that_is_not_there() {
+    let sim = start(|world| world).await;
+    let prism = prism_of(&sim);
+    let vm = prism.vms_named("app-1").await.unwrap().remove(0);
+    let (nic, address) = (vm.nics[0].id.clone(), "172.31.99.20".parse().unwrap());
+    sim.shared().world().switches.prism.nic_actions = false;
+    let lacking = prism.assign_ip(&vm.id, &nic, address, &limit()).await.unwrap_err();
+    assert!(matches!(lacking, NutanixError::NoAction { .. }) && lacking.refused(), "{lacking}");
+    assert!(lacking.to_string().contains("has no action `assign-ip` of NICs at v4.1"), "{lacking}");
+    sim.shared().world().switches.prism.nic_actions = true;
+    let gone = prism.assign_ip(&vm.id, &vm.id, address, &limit()).await.unwrap_err();
+    assert!(matches!(gone, NutanixError::NotFound { .. }), "{gone}");
 }
 
 #[tokio::test]

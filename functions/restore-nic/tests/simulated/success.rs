@@ -27,6 +27,7 @@ async fn a_wave_gets_its_addresses_back_and_a_second_start_changes_nothing() {
 async fn a_wave_gets_its_addresses_back_whatever_the_platform_refuses() {
     let all = [
         json!({"migrate_powered_on": false}),
+        json!({"nic_actions": false}),
         json!({"migrate_within_vpc": false, "nic_entity": "missing"}),
         json!({"migrate_keeps_mac": false}),
         json!({"assign_replaces": true}),
@@ -48,15 +49,19 @@ async fn a_wave_gets_its_addresses_back_whatever_the_platform_refuses() {
 
 #[tokio::test]
 async fn a_wave_gets_its_addresses_back_at_every_level_by_name_and_by_reboot() {
-    for level in ["4.0", "4.3"] {
-        let head = format!("  tokyo:\n    api_level: \"{level}\"\n");
+    let all = [("4.0.b1", false), ("4.0.b1", true), ("4.0", true), ("4.1", false), ("4.2", true), ("4.3", true)];
+    futures::future::join_all(all.map(async |(level, advertises)| {
+        let head = format!("  tokyo:\n    api_level: \"{level}\"\n    advertises_level: {advertises}\n");
         let mut scene = Scene::after_cutover(|world| world.replacen("  tokyo:\n", &head, 1)).await;
         scene.with_move = false;
         scene.policy.guest_refresh = GuestRefresh::Reboot;
         scene.start().await.unwrap();
         scene.assert_right(level).await;
-        assert!(scene.changes().contains(&"vms.reboot".to_owned()), "{:?}", scene.changes());
-    }
+        let changes = scene.changes();
+        assert!(changes.contains(&"vms.reboot".to_owned()), "{level}: {changes:?}");
+        assert!(!changes.contains(&"vms.nics.delete".to_owned()), "{level}: {changes:?}");
+    }))
+    .await;
 }
 
 #[tokio::test]

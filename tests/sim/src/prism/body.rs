@@ -186,7 +186,7 @@ impl NicBody {
 
 /// Reads a NIC at `path` of the body.
 ///
-/// At v4.0 a NIC has `backingInfo` and `networkInfo` only. From v4.1 on `nicBackingInfo` and `nicNetworkInfo` are the
+/// At v4.0 and its betas a NIC has `backingInfo` and `networkInfo` only. From v4.1 on `nicBackingInfo` and `nicNetworkInfo` are the
 /// same as one-of members, told apart by `$objectType`; the old ones still work.
 ///
 /// # Errors
@@ -195,10 +195,10 @@ pub fn nic(body: &Value, path: &str, level: Level) -> Result<NicBody, Refused> {
     let at = |name: &str| format!("{path}/{name}");
     let is_there = |name: &str| present(body, &at(name)).is_some();
     let members = ["nicBackingInfo", "nicNetworkInfo"];
-    if level < Level(1)
+    if level < Level::Minor(1)
         && let Some(name) = members.into_iter().find(|n| is_there(n))
     {
-        return Err(Refused::body(at(name), "is not a member of Nic at v4.0"));
+        return Err(Refused::body(at(name), format!("is not a member of Nic at {level}")));
     }
     for (name, kind) in members.into_iter().zip(["VirtualEthernetNic", "VirtualEthernetNicNetworkInfo"]) {
         let type_path = format!("{}/$objectType", at(name));

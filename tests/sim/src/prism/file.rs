@@ -25,7 +25,8 @@ pub struct PrismCentralFile {
     /// Region of its NC2 hosts; needed where a VPC names `host_interfaces`.
     #[serde(default)]
     pub region: Option<String>,
-    /// Highest level of the v4 API in every namespace that knows it, `"4.0"` to `"4.4"`; `"4.1"` unless given.
+    /// Highest level of the v4 API in every namespace that knows it, `"4.0"` to `"4.4"`; `"4.0.b1"` for the betas of
+    /// pc.2024.1 and pc.2024.2, `"4.0.a1"` for an older one that serves none of them; `"4.1"` unless given.
     #[serde(default = "level")]
     #[schemars(with = "String")]
     pub api_level: Level,
@@ -54,7 +55,7 @@ pub struct PrismCentralFile {
 }
 
 fn level() -> Level {
-    Level(1)
+    Level::Minor(1)
 }
 
 fn product() -> String {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::change::Change;
 use super::ids::{ExtId, TaskId};
-use super::level::Level;
+use super::level::{Level, response_type};
 use super::reply::{Refused, Reply, Request};
 use super::routes::{Operation, route};
 use super::state::{Power, Prism, Vm};
@@ -121,10 +121,11 @@ pub fn path_id(text: &str) -> Result<ExtId, Refused> {
 }
 
 /// The reply to a GET of one entity.
-pub fn one(kind: &str, response: &str, entity: Value, level: Level, etag: Option<String>) -> Reply {
+pub fn one(kind: &str, response: &'static str, entity: Value, level: Level, etag: Option<String>) -> Reply {
+    let response = response_type(response, level);
     let body = json!({
         "$objectType": response,
-        "$reserved": {"$fv": format!("v4.r{}", level.0)},
+        "$reserved": level.reserved(response),
         "$dataItemDiscriminator": kind,
         "data": entity,
         "metadata": {"$objectType": "common.v1.response.ApiResponseMetadata", "$reserved": {"$fv": "v1.r0"},
@@ -133,10 +134,11 @@ pub fn one(kind: &str, response: &str, entity: Value, level: Level, etag: Option
     Reply { etag, ..Reply::json(200, body) }
 }
 
-fn task_reply(response: &str, task: &TaskId, level: Level) -> Reply {
+fn task_reply(response: &'static str, task: &TaskId, level: Level) -> Reply {
+    let response = response_type(response, level);
     let body = json!({
         "$objectType": response,
-        "$reserved": {"$fv": format!("v4.r{}", level.0)},
+        "$reserved": level.reserved(response),
         "$dataItemDiscriminator": "prism.v4.config.TaskReference",
         "data": {"$objectType": "prism.v4.config.TaskReference", "$reserved": {"$fv": "v4.r0"}, "extId": task.to_string()},
         "metadata": {"$objectType": "common.v1.response.ApiResponseMetadata", "$reserved": {"$fv": "v1.r0"},
@@ -161,8 +163,12 @@ impl Prism {
             };
         }
         // A path above the level of this Prism Central is unknown to its gateway; lower ones keep being served.
-        let level = version.strip_prefix('v').and_then(Level::parse).filter(|level| *level <= highest);
+        let level = version.strip_prefix('v').and_then(Level::parse);
+        let level = level.filter(|level| self.levels.serves(namespace, *level) && operation.exists_at(*level));
         let Some(level) = level else { return Reply::gateway_not_found() };
+        if operation.is_nic_action() && !cx.switches.nic_actions {
+            return Reply::gateway_not_found();
+        }
         let reply = if request.mutating() {
             self.accept_request(request, &operation, level, cx)
         } else {

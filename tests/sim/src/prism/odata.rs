@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use serde_json::{Value, json};
 
-use super::level::Level;
+use super::level::{Level, response_type};
 use super::reply::{Refused, Reply, Request};
 
 /// What one list accepts and how its items are called.
@@ -243,9 +243,10 @@ fn envelope(
         .into_iter()
         .map(|(rel, page)| json!({"rel": rel, "href": format!("https://localhost{}?$page={page}&$limit={limit}", request.path_text())}))
         .collect();
+    let response = response_type(rules.response, level);
     let mut body = json!({
-        "$objectType": rules.response,
-        "$reserved": {"$fv": format!("v4.r{}", level.0)},
+        "$objectType": response,
+        "$reserved": level.reserved(response),
         "$dataItemDiscriminator": format!("List<{}>", rules.item),
         "metadata": {
             "$objectType": "common.v1.response.ApiResponseMetadata",

@@ -13,7 +13,7 @@ use super::state::{Cluster, Nic, Prism, Subnet, SubnetKind, Vm, Vpc, VpcKind};
 fn object(kind: &str, level: Level, members: Value) -> Value {
     let mut map = Map::new();
     map.insert("$objectType".into(), kind.into());
-    map.insert("$reserved".into(), json!({"$fv": format!("v4.r{}", level.0)}));
+    map.insert("$reserved".into(), level.reserved(kind));
     if let Value::Object(members) = members {
         map.extend(members);
     }
@@ -32,7 +32,7 @@ fn reference(kind: &str, id: ExtId) -> Value {
     json!({"$objectType": kind, "$reserved": {}, "extId": id})
 }
 
-/// A NIC. v4.0 knows one pair of members; from v4.1 on a second pair mirrors it.
+/// A NIC. v4.0 and its betas know one pair of members; from v4.1 on a second pair mirrors it.
 pub fn nic(nic: &Nic, level: Level) -> Value {
     let shape = &nic.shape;
     let backing = |kind: &str| {
@@ -78,7 +78,7 @@ pub fn nic(nic: &Nic, level: Level) -> Value {
         "backingInfo": backing("vmm.v4.ahv.config.EmulatedNic"),
         "networkInfo": network("vmm.v4.ahv.config.NicNetworkInfo"),
     });
-    if let (true, Some(map)) = (level >= Level(1), members.as_object_mut()) {
+    if let (true, Some(map)) = (level >= Level::Minor(1), members.as_object_mut()) {
         map.insert("nicBackingInfo".into(), backing("vmm.v4.ahv.config.VirtualEthernetNic"));
         map.insert("nicNetworkInfo".into(), network("vmm.v4.ahv.config.VirtualEthernetNicNetworkInfo"));
     }
@@ -143,7 +143,7 @@ pub fn subnet(central: &Prism, subnet: &Subnet, level: Level) -> Value {
     }
     if let Some(cluster) = subnet.cluster {
         map.insert("clusterReference".into(), json!(cluster));
-        if level >= Level(1) {
+        if level >= Level::Minor(1) {
             map.insert("clusterReferenceList".into(), json!([cluster]));
         }
     }
@@ -239,9 +239,16 @@ pub fn vpc(vpc: &Vpc, level: Level) -> Value {
     let mut members = json!({
         "extId": vpc.ext_id,
         "name": vpc.name,
-        "vpcType": match vpc.kind { VpcKind::Regular => "REGULAR", VpcKind::Transit => "TRANSIT" },
     });
     if let Some(map) = members.as_object_mut() {
+        // The beta tells no kinds of VPCs apart (SDK 4.0.1b1).
+        if !level.is_beta() {
+            let kind = match vpc.kind {
+                VpcKind::Regular => "REGULAR",
+                VpcKind::Transit => "TRANSIT",
+            };
+            map.insert("vpcType".into(), kind.into());
+        }
         if !external.is_empty() {
             map.insert("externalSubnets".into(), Value::Array(external));
         }

@@ -142,7 +142,7 @@ impl Refused {
     pub fn reply(self, request: &Request, level: Level, now: jiff::Timestamp) -> Reply {
         let namespace = request.path.get(1).map_or("prism", String::as_str);
         let error_type = |name: &str| format!("{namespace}.v4.error.{name}");
-        let reserved = json!({"$fv": format!("v4.r{}", level.0)});
+        let reserved = level.reserved(&error_type("ApiResponse"));
         let envelope = |data: Value| {
             json!({"data": data, "$reserved": reserved, "$dataItemDiscriminator": error_type("ErrorResponse"),
                 "$objectType": format!("{namespace}.v4.error.ApiResponse")})

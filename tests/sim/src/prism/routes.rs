@@ -1,6 +1,7 @@
 //! Which operation a request asks for.
 
 use super::change::PowerAction;
+use super::level::Level;
 use super::reply::Request;
 
 /// An operation on the API; the texts are ids as they came.
@@ -77,6 +78,21 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether a level has this operation: the betas have neither the lists of what is on a subnet nor domain managers
+    /// (SDKs 4.0.1b1; nutanix-api A.3).
+    pub fn exists_at(&self, level: Level) -> bool {
+        let later = matches!(
+            self,
+            Self::ListVnics(_) | Self::ListReservedIps(_) | Self::ListDomainManagers | Self::GetDomainManager(_)
+        );
+        !(later && level.is_beta())
+    }
+
+    /// Whether it is an action of a NIC: what a switch takes away.
+    pub fn is_nic_action(&self) -> bool {
+        matches!(self, Self::MigrateNic(..) | Self::AssignIp(..) | Self::ReleaseIp(..))
+    }
+
     /// The name that the request log and fault rules use.
     pub fn action(&self) -> &'static str {
         match self {

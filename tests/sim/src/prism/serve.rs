@@ -120,7 +120,7 @@ fn call(request: &Request, name: &str) -> CallInfo {
 /// An injected error in the words of Prism Central. Its throttling is a 429, which tells when to come again.
 fn injected_reply(injected: Injected, request: &Request, shared: &Shared) -> Reply {
     let refused = |status, code: &'static str, group, message| {
-        Refused::Service { status, code, group, message }.reply(request, Level(0), shared.now())
+        Refused::Service { status, code, group, message }.reply(request, Level::Minor(0), shared.now())
     };
     match injected {
         Injected::Throttle => {

@@ -20,6 +20,9 @@ const SUBNETS: odata::ListRules = odata::ListRules {
     filters: &["name", "extId", "subnetType", "isExternal", "vpcReference", "clusterReference", "networkId"],
     orders: &["name"],
 };
+/// The beta filters by less (SDK 4.0.1b1).
+const SUBNETS_BETA: odata::ListRules =
+    odata::ListRules { filters: &["name", "subnetType", "isExternal", "vpcReference", "clusterReference"], ..SUBNETS };
 const VNICS: odata::ListRules = odata::ListRules {
     response: "networking.v4.config.ListSubnetVnicsApiResponse",
     item: "networking.v4.config.Vnic",
@@ -82,7 +85,7 @@ impl Prism {
 
     pub(super) fn list_subnets(&self, request: &Request, level: Level) -> Result<Reply, Refused> {
         let items = self.subnets.values().map(|s| render::subnet(self, s, level)).collect();
-        odata::list(request, &SUBNETS, level, items)
+        odata::list(request, if level.is_beta() { &SUBNETS_BETA } else { &SUBNETS }, level, items)
     }
 
     pub(super) fn list_vnics(&self, request: &Request, id: &str, level: Level) -> Result<Reply, Refused> {

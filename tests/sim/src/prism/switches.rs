@@ -73,6 +73,9 @@ pub struct Switches {
     pub etag_races: u32,
     /// Every so many reads of a VM its ETag changes on its own; 0 is never.
     pub etag_drift_every: u32,
+    /// NICs have actions at all: `migrate`, `assign-ip` and `release-ip`. Every SDK from 4.0.1b1 on has them; whether
+    /// every Prism Central of its time does is unverified.
+    pub nic_actions: bool,
     /// `$actions/migrate` keeps the MAC address of the NIC.
     pub migrate_keeps_mac: bool,
     /// `$actions/migrate` works while the VM is powered on.
@@ -118,6 +121,7 @@ impl Default for Switches {
             stale_if_match: StaleIfMatch::Refused,
             etag_races: 0,
             etag_drift_every: 0,
+            nic_actions: true,
             migrate_keeps_mac: true,
             migrate_powered_on: true,
             migrate_within_vpc: true,

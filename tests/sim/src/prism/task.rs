@@ -66,6 +66,16 @@ pub const REL_SUBNET: &str = "networking:config:subnet";
 /// The VPC relation.
 pub const REL_VPC: &str = "networking:config:vpc";
 
+/// A relation as a level writes it: the betas leave the module `config` out of `vmm:ahv:vm` (EntityReference of SDK
+/// 4.0.1b1). That they do so for NICs too is unverified.
+fn rel_at(rel: &'static str, level: Level) -> &'static str {
+    match rel {
+        REL_VM if level.is_beta() => "vmm:ahv:vm",
+        REL_NIC if level.is_beta() => "vmm:ahv:vm:nic",
+        other => other,
+    }
+}
+
 #[derive(Debug, Clone)]
 enum State {
     Waiting { change: Change, if_version: Option<(ExtId, u64)> },
@@ -116,12 +126,11 @@ impl Task {
             .affected
             .iter()
             .filter(shown)
-            .map(|a| json!({"$objectType": "prism.v4.config.EntityReference", "$reserved": {}, "extId": a.ext_id, "rel": a.rel}))
+            .map(|a| json!({"$objectType": "prism.v4.config.EntityReference", "$reserved": {}, "extId": a.ext_id, "rel": rel_at(a.rel, level)}))
             .collect();
-        let fv = format!("v4.r{}", level.0);
         let mut body = json!({
             "$objectType": "prism.v4.config.Task",
-            "$reserved": {"$fv": fv},
+            "$reserved": level.reserved("prism.v4.config.Task"),
             "extId": self.id.to_string(),
             "operation": self.operation,
             "operationDescription": self.operation,
@@ -130,12 +139,14 @@ impl Task {
             "createdTime": self.created.to_string(),
             "lastUpdatedTime": self.completed.unwrap_or(self.created).to_string(),
             "isCancelable": false,
-            "isBackgroundTask": false,
-            "numberOfSubtasks": 0,
-            "numberOfEntitiesAffected": entities.len(),
-            "entitiesAffected": entities,
         });
         let Some(map) = body.as_object_mut() else { return body };
+        if !level.is_beta() {
+            map.insert("isBackgroundTask".into(), false.into());
+            map.insert("numberOfSubtasks".into(), 0.into());
+            map.insert("numberOfEntitiesAffected".into(), entities.len().into());
+        }
+        map.insert("entitiesAffected".into(), entities.into());
         if status != "QUEUED" {
             map.insert("startedTime".into(), self.runs.0.to_string().into());
         }

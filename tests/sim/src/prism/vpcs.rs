@@ -21,6 +21,9 @@ const VPCS: odata::ListRules = odata::ListRules {
     orders: &["name"],
 };
 
+/// The beta filters by name alone (SDK 4.0.1b1).
+const VPCS_BETA: odata::ListRules = odata::ListRules { filters: &["name"], ..VPCS };
+
 fn of_vpc(ext_id: ExtId) -> Vec<Affected> {
     vec![Affected { ext_id, rel: REL_VPC }]
 }
@@ -39,7 +42,8 @@ impl Prism {
     }
 
     pub(super) fn list_vpcs(&self, request: &Request, level: Level) -> Result<Reply, Refused> {
-        odata::list(request, &VPCS, level, self.vpcs.values().map(|v| render::vpc(v, level)).collect())
+        let rules = if level.is_beta() { &VPCS_BETA } else { &VPCS };
+        odata::list(request, rules, level, self.vpcs.values().map(|v| render::vpc(v, level)).collect())
     }
 
     pub(super) fn get_vpc(&self, id: &str, level: Level) -> Result<Reply, Refused> {

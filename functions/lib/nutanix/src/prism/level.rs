@@ -1,4 +1,4 @@
-//! Which minor version of v4 a namespace speaks. It differs from namespace to namespace on one Prism Central.
+//! Which version of v4 a namespace speaks. It differs from namespace to namespace on one Prism Central.
 
 use std::fmt;
 
@@ -36,8 +36,16 @@ impl Namespace {
     /// The highest minor version whose documents this client was written for.
     fn highest(self) -> Level {
         match self {
-            Namespace::Vmm | Namespace::Clusters => Level(3),
-            Namespace::Networking | Namespace::Prism => Level(4),
+            Namespace::Vmm | Namespace::Clusters => Level::Minor(3),
+            Namespace::Networking | Namespace::Prism => Level::Minor(4),
+        }
+    }
+
+    /// The betas before v4.0, which pc.2024.1 and pc.2024.2 speak, the last one first (Nutanix's SDKs 4.0.1b1, for clusters 4.0.1b2).
+    fn betas(self) -> &'static [Level] {
+        match self {
+            Namespace::Vmm | Namespace::Networking | Namespace::Prism => &[Level::Beta(1)],
+            Namespace::Clusters => &[Level::Beta(2), Level::Beta(1)],
         }
     }
 
@@ -52,39 +60,45 @@ impl Namespace {
     }
 }
 
-/// Minor version of family v4.
+/// Version of family v4. Betas come before the first generally available one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Level(pub(crate) u8);
+pub(crate) enum Level {
+    /// A release candidate of v4.0: `Beta(1)` is v4.0.b1.
+    Beta(u8),
+    /// A generally available minor version: `Minor(1)` is v4.1.
+    Minor(u8),
+}
 
 impl Level {
     /// The first level whose NICs have the second pair of members.
-    pub(crate) const NEW_NIC_FIELDS: Level = Level(1);
+    pub(crate) const NEW_NIC_FIELDS: Level = Level::Minor(1);
+
+    /// The first level that lists the NICs on a subnet and its reserved addresses.
+    pub(crate) const LISTS_OF_SUBNETS: Level = Level::Minor(0);
 }
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "v4.{}", self.0)
+        match self {
+            Level::Beta(beta) => write!(f, "v4.0.b{beta}"),
+            Level::Minor(minor) => write!(f, "v4.{minor}"),
+        }
     }
 }
 
-/// What the version text of a namespace means.
-#[derive(Debug, PartialEq, Eq)]
-enum Spoken {
-    /// A generally available level of v4.
-    Generally(Level),
-    /// An early or beta level, or another family.
-    Otherwise,
-}
-
-fn parse(text: &str) -> Spoken {
-    let level = text.strip_prefix('v').and_then(|t| t.strip_prefix("4.")).and_then(|minor| minor.parse().ok());
-    level.map_or(Spoken::Otherwise, |minor| Spoken::Generally(Level(minor)))
+/// The level that the version text of a namespace means; none for an early access level, another beta or another family.
+fn parse(namespace: Namespace, text: &str) -> Option<Level> {
+    if let Some(beta) = namespace.betas().iter().find(|beta| text == beta.to_string()) {
+        return Some(*beta);
+    }
+    let minor = text.strip_prefix("v4.")?.parse().ok()?;
+    Some(Level::Minor(minor).min(namespace.highest()))
 }
 
 /// Asks a namespace for its level: by its info, which older Prism Centrals do not have, then by trying.
 ///
 /// # Errors
-/// [`NutanixError::Unsupported`] for one that speaks betas or v3 only; and what any call can return.
+/// [`NutanixError::Unsupported`] for one that speaks none that is known here; and what any call can return.
 pub(crate) async fn negotiate(prism: &Prism, namespace: Namespace) -> Result<Level, NutanixError> {
     let what = format!("version of `{}`", namespace.name());
     let path = format!("/api/{}/unversioned/info", namespace.name());
@@ -92,25 +106,22 @@ pub(crate) async fn negotiate(prism: &Prism, namespace: Namespace) -> Result<Lev
     match prism.http.send(&prism.request(&what, Method::OPTIONS, &path)).await {
         Ok(reply) => {
             if let Some(version) = text(&reply.body, "/data") {
-                if let Spoken::Generally(level) = parse(version) {
-                    return Ok(level.min(namespace.highest()));
+                if let Some(level) = parse(namespace, version) {
+                    return Ok(level);
                 }
                 found = Some(version.to_owned());
             }
         }
         Err(error) => not_there(error)?,
     }
-    for minor in (0..=2).rev() {
-        let level = Level(minor);
+    let minors = [Level::Minor(2), Level::Minor(1), Level::Minor(0)];
+    for level in minors.iter().chain(namespace.betas()) {
         if answers(prism, &what, &format!("/api/{}/{level}{}", namespace.name(), namespace.list())).await? {
-            return Ok(level);
+            return Ok(*level);
         }
     }
     let found = match found {
         Some(version) => version,
-        None if answers(prism, &what, &format!("/api/{}/v4.0.b1{}", namespace.name(), namespace.list())).await? => {
-            "only the beta v4.0.b1".to_owned()
-        }
         None if speaks_v3(prism, &what).await? => "only API v3, no v4".to_owned(),
         None => "no v4".to_owned(),
     };
@@ -148,11 +159,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_generally_available_levels_of_v4_are_spoken() {
-        assert_eq!(parse("v4.3"), Spoken::Generally(Level(3)));
-        assert_eq!(parse("v4.0"), Spoken::Generally(Level(0)));
-        assert_eq!(parse("v4.0.b1"), Spoken::Otherwise);
-        assert_eq!(parse("v5.0"), Spoken::Otherwise);
-        assert_eq!(Level(1).to_string(), "v4.1");
+    fn the_last_beta_and_what_came_after_it_is_spoken_and_nothing_above_what_is_known() {
+        let vmm = |text| parse(Namespace::Vmm, text);
+        assert_eq!(vmm("v4.0"), Some(Level::Minor(0)));
+        assert_eq!(vmm("v4.9"), Some(Level::Minor(3)));
+        assert_eq!(vmm("v4.0.b1"), Some(Level::Beta(1)));
+        assert_eq!(parse(Namespace::Clusters, "v4.0.b2"), Some(Level::Beta(2)));
+        for other in ["v4.0.a1", "v4.0.b2", "v4.2.b1", "v5.0", "v3"] {
+            assert_eq!(vmm(other), None, "{other}");
+        }
+        assert!(Level::Beta(2) < Level::LISTS_OF_SUBNETS);
+        assert_eq!((Level::Beta(2).to_string(), Level::Minor(1).to_string()), ("v4.0.b2".into(), "v4.1".into()));
     }
 }

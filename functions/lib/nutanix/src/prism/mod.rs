@@ -114,9 +114,7 @@ impl Prism {
         }
     }
 
-    /// Every entity of a list.
-    ///
-    /// Stops at the first empty page, or at a short one that names no next page: totals are only eventually right.
+    /// Every entity of a list, filtered or whole.
     async fn read_all(
         &self,
         what: &str,
@@ -125,15 +123,31 @@ impl Prism {
         filter: Option<String>,
     ) -> Result<Vec<Value>, NutanixError> {
         let mut all = Vec::new();
+        let query: Vec<_> = filter.into_iter().map(|filter| ("$filter", filter)).collect();
+        self.read_pages(what, namespace, path, &query, |entity| all.push(entity.clone())).await?;
+        Ok(all)
+    }
+
+    /// Shows every entity of a list, and keeps one page at a time.
+    ///
+    /// Stops at the first empty page, or at a short one that names no next page: totals are only eventually right.
+    async fn read_pages(
+        &self,
+        what: &str,
+        namespace: Namespace,
+        path: &str,
+        more: &[(&str, String)],
+        mut show: impl FnMut(&Value),
+    ) -> Result<(), NutanixError> {
         for page in 0..PAGES {
             let mut query = vec![("$page", page.to_string()), ("$limit", PAGE.to_string())];
-            query.extend(filter.clone().map(|f| ("$filter", f)));
+            query.extend_from_slice(more);
             let reply = self.read(what, namespace, path, &query, true).await?;
             let data = list(&reply.body, "/data");
-            all.extend_from_slice(data);
+            data.iter().for_each(&mut show);
             let next = list(&reply.body, "/metadata/links").iter().any(|l| l.get("rel").is_some_and(|r| r == "next"));
             if data.is_empty() || (data.len() < PAGE && !next) {
-                return Ok(all);
+                return Ok(());
             }
         }
         Err(NutanixError::Unreadable {

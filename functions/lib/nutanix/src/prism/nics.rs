@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::Body;
 use crate::json::{ext_id, ipv4, ipv4_list, mac, text};
-use crate::prism::level::Level;
+use crate::prism::level::{Level, Namespace};
 use crate::prism::vms::Change;
 use crate::prism::{Prism, Vm};
 use crate::{Backoff, NutanixError, TimeLimit};
@@ -180,7 +180,7 @@ impl Prism {
     ///
     /// # Errors
     /// [`NutanixError::TaskFailed`] or [`NutanixError::Api`] when Prism Central says no; [`NutanixError::Unreachable`] when the outcome is not
-    /// known.
+    /// known; [`NutanixError::NoAction`] where NICs have no such action.
     pub async fn assign_ip(
         &self,
         vm: &ExtId,
@@ -212,7 +212,18 @@ impl Prism {
         limit: &TimeLimit,
     ) -> Result<(), NutanixError> {
         let change = Change { what, method: Method::POST, path: format!("/nics/{nic}/$actions/{action}"), rel: ":nic" };
-        self.change(&change, vm, limit, |_, _| Ok(body.clone())).await.map(|_| ())
+        let result = self.change(&change, vm, limit, |_, _| Ok(body.clone())).await;
+        let Err(NutanixError::NotFound { message, .. }) = &result else { return result.map(|_| ()) };
+        if self.vm(vm).await?.vm.nic(nic).is_none() {
+            return result.map(|_| ());
+        }
+        let level = self.level(Namespace::Vmm).await?;
+        Err(NutanixError::NoAction {
+            endpoint: self.endpoint().to_owned(),
+            level: level.to_string(),
+            action: action.to_owned(),
+            message: message.clone(),
+        })
     }
 
     /// Connects or disconnects a NIC; nothing is sent when it is so already, since a PUT without a change is refused.
@@ -345,11 +356,11 @@ mod tests {
         let nic = Nic::parse(&sample(["backingInfo", "networkInfo"])).unwrap();
         let subnet = ExtId::parse("44444444-4444-4444-8444-444444444444").unwrap();
         let again = nic.again(&subnet, Some("10.10.1.99".parse().unwrap())).unwrap();
-        let old = again.body(Level(0));
+        let old = again.body(Level::Minor(0));
         assert!(old.get("nicBackingInfo").is_none());
         assert_eq!(old["backingInfo"]["macAddress"], "50:6b:8d:11:22:33");
         assert_eq!(old["backingInfo"]["numQueues"], 2);
-        let new = again.body(Level(1));
+        let new = again.body(Level::Minor(1));
         assert!(new.get("backingInfo").is_none());
         assert_eq!(new["nicNetworkInfo"]["$objectType"], "vmm.v4.ahv.config.VirtualEthernetNicNetworkInfo");
         assert_eq!(new["nicNetworkInfo"]["ipv4Config"]["ipAddress"]["value"], "10.10.1.99");

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::NutanixError;
 use crate::json::{ext_id, ipv4, ipv4_list, list, mac, text};
-use crate::prism::level::Namespace;
-use crate::prism::{Prism, equals};
+use crate::prism::level::{Level, Namespace};
+use crate::prism::{Nic, Prism, equals};
 
 /// A subnet of Prism Central.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,21 +180,52 @@ impl Prism {
 
     /// Who is on a subnet, with which addresses.
     ///
+    /// The betas have no such list: there it is the NICs of all VMs, which takes a call for every hundred VMs, and what is on the subnet without
+    /// being a NIC of a VM is not seen.
+    ///
     /// # Errors
     /// What any call can return.
     pub async fn vnics(&self, subnet: &ExtId) -> Result<Vec<Vnic>, NutanixError> {
         let what = format!("list of NICs on subnet `{subnet}`");
+        if self.level(Namespace::Networking).await? < Level::LISTS_OF_SUBNETS {
+            return self.vnics_of_vms(&what, subnet).await;
+        }
         let found =
             self.read_all(&what, Namespace::Networking, &format!("/config/subnets/{subnet}/vnics"), None).await?;
         Ok(found.iter().map(Vnic::parse).collect())
     }
 
-    /// Which addresses of a subnet are reserved.
+    async fn vnics_of_vms(&self, what: &str, subnet: &ExtId) -> Result<Vec<Vnic>, NutanixError> {
+        let mut found = Vec::new();
+        let select = [("$select", "extId,nics".to_owned())];
+        self.read_pages(what, Namespace::Vmm, "/ahv/config/vms", &select, |vm| {
+            let id = ext_id(vm.get("extId"));
+            let nics =
+                list(vm, "/nics").iter().filter_map(Nic::parse).filter(|nic| nic.subnet.as_ref() == Some(subnet));
+            found.extend(nics.map(|nic| Vnic {
+                nic: Some(nic.id),
+                vm: id.clone(),
+                mac: nic.mac,
+                assigned: nic.configured,
+                learned: nic.learned,
+            }));
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Which addresses of a subnet are reserved. The betas tell them with the subnet, without their purpose.
     ///
     /// # Errors
     /// What any call can return.
     pub async fn reserved_ips(&self, subnet: &ExtId) -> Result<Vec<ReservedIp>, NutanixError> {
         let what = format!("list of reserved addresses of subnet `{subnet}`");
+        if self.level(Namespace::Networking).await? < Level::LISTS_OF_SUBNETS {
+            let path = format!("/config/subnets/{subnet}");
+            let reply = self.read(&what, Namespace::Networking, &path, &[], false).await?;
+            let addresses = ipv4_list(&reply.body, "/data/reservedIpAddresses");
+            return Ok(addresses.into_iter().map(|address| ReservedIp { address, context: None }).collect());
+        }
         let path = format!("/config/subnets/{subnet}/reserved-ips");
         let found = self.read_all(&what, Namespace::Networking, &path, None).await?;
         let parse = |value: &Value| {

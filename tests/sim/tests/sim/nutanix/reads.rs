@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::client::{prism, read};
+use super::client::{prism, prism_in, read};
 
 const VMS: &str = "/api/vmm/v4.3/ahv/config/vms";
 
@@ -38,6 +38,41 @@ async fn the_level_is_told_per_namespace_and_paths_above_it_are_unknown() {
     assert_eq!(read(old.request("OPTIONS", "/api/vmm/unversioned/info")).await.status, 404);
     assert_eq!(old.get("/api/vmm/v4.1/ahv/config/vms").await.status, 404);
     assert_eq!(old.get("/api/vmm/v4.0/ahv/config/vms").await.names(), ["old-1"]);
+}
+
+// nutanix-api A.3 and SDKs 4.0.1b1: what the betas of pc.2024.1 and pc.2024.2 do not have, or write otherwise.
+#[tokio::test]
+async fn a_beta_serves_its_own_paths_alone_and_lacks_what_came_with_v4_0() {
+    let pc = prism_in("pc-a", |world| world.replacen("api_level: \"4.4\"", "api_level: \"4.0.b1\"", 1)).await;
+    for (namespace, level) in [("vmm", "v4.0.b1"), ("networking", "v4.0.b1"), ("clustermgmt", "v4.0.b2")] {
+        let reply = read(pc.request("OPTIONS", &format!("/api/{namespace}/unversioned/info"))).await;
+        assert_eq!(reply.body, serde_json::json!({"data": level}), "{namespace}");
+    }
+    let vms = pc.get("/api/vmm/v4.0.b1/ahv/config/vms").await;
+    assert_eq!(vms.names().len(), 3);
+    assert_eq!(vms.body["$reserved"]["$fv"], "v4.r0.b1");
+    let nic = &vms.body["data"].as_array().unwrap().iter().find(|vm| vm["name"] == "web-1").unwrap()["nics"][0];
+    assert!(nic.get("nicBackingInfo").is_none() && nic["backingInfo"]["macAddress"].is_string());
+    let subnets = pc.get("/api/networking/v4.0.b1/config/subnets?$filter=name%20eq%20'app'").await;
+    let app = &subnets.body["data"][0];
+    assert_eq!(subnets.body["$objectType"], "networking.v4.config.SubnetListApiResponse");
+    assert_eq!(app["$reserved"]["$fqObjectType"], "networking.v4.r0.b1.config.Subnet");
+    assert_eq!(app["reservedIpAddresses"][0]["ipv4"]["value"], "172.30.1.150");
+    let app = format!("/api/networking/v4.0.b1/config/subnets/{}", app["extId"].as_str().unwrap());
+    for path in [
+        "/api/vmm/v4.0/ahv/config/vms",
+        "/api/clustermgmt/v4.0.b1/config/clusters",
+        "/api/prism/v4.0.b1/config/domain-managers",
+        &format!("{app}/vnics"),
+        &format!("{app}/reserved-ips"),
+    ] {
+        let reply = pc.get(path).await;
+        assert_eq!((reply.status, reply.body.get("data")), (404, None), "{path}");
+    }
+    let refused = pc.get("/api/networking/v4.0.b1/config/vpcs?$filter=vpcType%20eq%20'REGULAR'").await;
+    assert!(refused.schema().contains("cannot be filtered on"), "{}", refused.text);
+    let vpc = &pc.get("/api/networking/v4.0.b1/config/vpcs").await.body["data"][0];
+    assert!(vpc.get("vpcType").is_none() && vpc["name"].is_string());
 }
 
 // nutanix-api B.4: v4.0 has one pair of members, later levels mirror it in a second one.
