@@ -45,37 +45,57 @@ pub enum ClientsError {
 /// Python 3.10 or later missing, a package that cannot be had, or a directory that cannot be written.
 pub fn python(target: &Path) -> Result<PathBuf, ClientsError> {
     let requirements = folder().join("requirements.txt");
-    let text = fs::read(&requirements).map_err(|source| ClientsError::File { path: requirements.clone(), source })?;
-    let digest: String = Sha256::digest(&text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let home = target.join(format!("clients-{digest}"));
+    let home = home(target, &requirements)?;
     let interpreter = home.join("bin/python");
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ClientsError::File { path, source }
-    };
+    once(target, &home, || {
+        run(Command::new(crate::python::find()?).args(["-m", "venv", "--clear"]).arg(&home))?;
+        run(install(&interpreter).arg("-r").arg(&requirements))
+    })?;
+    Ok(interpreter)
+}
 
+/// Returns the directory with other versions of some packages, named by another file of [`folder`], installing them if
+/// need be.
+fn others(target: &Path, interpreter: &Path, requirements: &str) -> Result<PathBuf, ClientsError> {
+    let requirements = folder().join(requirements);
+    let home = home(target, &requirements)?;
+    once(target, &home, || {
+        run(install(interpreter).arg("--upgrade").arg("--target").arg(&home).arg("-r").arg(&requirements))
+    })?;
+    Ok(home)
+}
+
+fn install(interpreter: &Path) -> Command {
+    let mut command = Command::new(interpreter);
+    let quietly = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps"];
+    command.args(["-m", "pip", "install"]).args(quietly);
+    command
+}
+
+/// Where the packages of this state of a requirements file are kept.
+fn home(target: &Path, requirements: &Path) -> Result<PathBuf, ClientsError> {
+    let text = fs::read(requirements).map_err(failed(requirements))?;
+    let digest: String = Sha256::digest(&text).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    Ok(target.join(format!("clients-{digest}")))
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> ClientsError + use<> {
+    let path = path.to_owned();
+    move |source| ClientsError::File { path, source }
+}
+
+/// Makes a directory, under a lock, unless it was made completely before.
+fn once(target: &Path, home: &Path, make: impl FnOnce() -> Result<Output, ClientsError>) -> Result<(), ClientsError> {
     fs::create_dir_all(target).map_err(failed(target))?;
     let lock_path = target.join("clients.lock");
     let lock = File::create(&lock_path).map_err(failed(&lock_path))?;
     lock.lock().map_err(failed(&lock_path))?;
-
     let complete = home.join("complete");
     if !complete.exists() {
-        run(Command::new(crate::python::find()?).args(["-m", "venv", "--clear"]).arg(&home))?;
-        let mut install = Command::new(&interpreter);
-        install.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--require-hashes",
-            "--no-deps",
-        ]);
-        run(install.arg("-r").arg(&requirements))?;
+        make()?;
         fs::write(&complete, "").map_err(failed(&complete))?;
     }
-    Ok(interpreter)
+    Ok(())
 }
 
 /// The folder of the Python scripts and of `requirements.txt`.
@@ -88,7 +108,24 @@ pub fn folder() -> PathBuf {
 /// # Errors
 /// No environment, or the script failed: then with all that it said.
 pub fn judge(target: &Path, script: &str, arguments: &[&str]) -> Result<String, ClientsError> {
-    let mut command = Command::new(python(target)?);
+    judge_with(target, None, script, arguments)
+}
+
+/// The same with the versions of some packages that another requirements file of [`folder`] names.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_with(
+    target: &Path,
+    requirements: Option<&str>,
+    script: &str,
+    arguments: &[&str],
+) -> Result<String, ClientsError> {
+    let interpreter = python(target)?;
+    let mut command = Command::new(&interpreter);
+    if let Some(requirements) = requirements {
+        command.env("PYTHONPATH", others(target, &interpreter, requirements)?);
+    }
     // Neither the settings nor the credentials of the person at this machine may reach a judge.
     command.arg(folder().join(script)).args(arguments).env("PYTHONDONTWRITEBYTECODE", "1").env_remove("AWS_PROFILE");
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");

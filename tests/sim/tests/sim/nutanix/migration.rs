@@ -1,6 +1,8 @@
 //! Move, recovery plans and the official client.
 
-use holdfast_sim::{clients, ec2::Kind, move_, prism::failover};
+use std::fmt::Write as _;
+
+use holdfast_sim::{Options, Sim, World, clients, ec2::Kind, move_, prism::failover};
 use serde_json::{Value, json};
 
 use super::client::{Client, move_in, prism, read};
@@ -127,6 +129,54 @@ async fn a_failover_onto_a_held_address_changes_nothing() {
     let mut world = pc.sim.shared().world();
     assert!(failover(&mut world, "apps", true).unwrap_err().contains("held by VM `old-1`"));
     assert_eq!(world.prisms["pc-a"].vms_named("o'brien").count(), 1);
+}
+
+/// Has the SDKs of one version drive a Prism Central of each level.
+async fn sdks_drive_every_level(made_for: &'static str, requirements: Option<&'static str>) {
+    const LEVELS: [&str; 5] = ["4.0.b1", "4.0", "4.1", "4.2", "4.3"];
+    let mut file = String::from("prism_centrals:\n");
+    for (index, level) in LEVELS.iter().enumerate() {
+        write!(
+            file,
+            "  pc-{index}:
+    username: admin
+    password: secret
+    api_level: \"{level}\"
+    vpcs: [{{ name: apps }}]
+    subnets:
+      - {{ name: app, vpc: apps, cidr: 172.30.1.0/24 }}
+      - {{ name: landing, vpc: apps, cidr: 172.31.99.0/24, pools: [{{ first: 172.31.99.10, last: 172.31.99.11 }}] }}
+    vms: [{{ name: old-1, nics: [{{ subnet: landing }}] }}]
+"
+        )
+        .unwrap();
+    }
+    let sim = Sim::start(World::from_yaml(&file).unwrap(), Options::default()).await.unwrap();
+    let mut arguments = vec![made_for.to_owned()];
+    for (level, endpoint) in LEVELS.iter().zip(sim.prism_centrals().values()) {
+        let ca = endpoint.ca_file.to_string_lossy().into_owned();
+        let who = [&endpoint.url, &endpoint.username, &endpoint.password];
+        arguments.push((*level).to_owned());
+        arguments.extend(who.into_iter().cloned());
+        arguments.push(ca);
+    }
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let judged = tokio::task::spawn_blocking(move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        clients::judge_with(target, requirements, "judge_prism_levels.py", &arguments)
+    });
+    let said = judged.await.unwrap().unwrap_or_else(|error| panic!("SDKs for {made_for}: {error}"));
+    assert!(said.contains("the official SDK agrees"), "{said}");
+}
+
+// nutanix-api A.4: an SDK works where it and the Prism Central have a level in common, and nowhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_and_new_official_sdks_agree_with_every_level() {
+    tokio::join!(
+        sdks_drive_every_level("4.0.b1", Some("requirements-prism-4.0.b1.txt")),
+        sdks_drive_every_level("4.0", Some("requirements-prism-4.0.txt")),
+        sdks_drive_every_level("4.3", None),
+    );
 }
 
 // nutanix-api K: what the official SDK demands; it must be accepted and refused where the platform does so.
