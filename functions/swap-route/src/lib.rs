@@ -6,6 +6,7 @@
 mod context;
 mod debts;
 mod goal;
+mod neighbours;
 mod outdated;
 mod picture;
 mod swap;

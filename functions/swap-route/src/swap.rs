@@ -3,27 +3,27 @@
 use crate::context::Context;
 use crate::debts::{changes_debts, mergeable};
 use crate::goal::{Goal, goal};
+use crate::neighbours::{Apart, Neighbours, read_neighbours};
 use crate::outdated::outdated;
 use crate::picture::read_settled;
 use crate::tables::AwsTables;
 use crate::words::{
-    done, nothing_to_do, operation_id, planned, shown, take_fault, to_be_continued, too_old, violations,
+    done, nothing_to_do, operation_id, planned, shown, some, take_fault, to_be_continued, too_old, violations,
 };
-use holdfast_aws_network::{AwsNetwork, read_quotas, read_sites, read_targets};
+use holdfast_aws_network::{AwsNetwork, read_quotas};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
-    Evidence, Fault, FaultName, HostRecord, Machines, MapRef, NetworkMap, NetworkName, OperationId, Picture, QuotaName,
-    Quotas, Scope, SiteName,
+    Evidence, Fault, FaultName, HostRecord, MapRef, NetworkMap, NetworkName, OperationId, Picture, QuotaName, Quotas,
+    Scope, SiteName,
 };
 use holdfast_plan::{
-    Facts, Move, NOTHING_TO_CHANGE, Plan, Refusal, apart, check, current_site, ec2_sites_left, forecast, judge,
-    plan_move, plan_rest, plan_undo, quotas_wanted, sites_judged, within_quotas,
+    Facts, Move, NOTHING_TO_CHANGE, Plan, Refusal, apart, check, current_site, cut_off, forecast, judge, plan_move,
+    plan_rest, plan_undo, quotas_wanted, within_quotas,
 };
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::time::Duration;
 use tracing::info;
 
@@ -78,25 +78,35 @@ struct Swap<'a> {
 /// An operation that this invocation works at.
 struct Taken<'a> {
     session: Session<'a, Operations>,
-    /// What the evidence said.
-    verdict: Vec<String>,
+    verdict: Verdict,
     /// The plan in words.
     text: String,
+}
+
+/// What was found of the machines.
+struct Verdict {
+    /// What the evidence said; with force, whom the plan cuts off.
+    seen: Vec<String>,
+    /// Whom the plan cuts off, accepted or not, and what is not known of that.
+    cut_off: Vec<String>,
 }
 
 impl<'a> Swap<'a> {
     async fn plan_only(&self) -> Result<SwapRouteOutput, Fault> {
         let mut picture = self.picture().await;
         let plan = self.plan(&mut picture).await?;
-        let quotas = self.quotas(&plan, &picture).await;
-        self.within(&plan, &mut picture, quotas)?;
-        let text = shown(&plan, &forecast(&plan, self.map, &picture));
         if plan.is_empty() {
+            let text = shown(&plan, &forecast(&plan, self.map, &picture), &[]);
             let summary = nothing_to_do(&self.goal.moving(), &self.goal.to);
             return Ok(self.output(SwapResult::NothingToDo, None, text, summary));
         }
+        let apart = self.apart(&picture, &plan);
+        let (cut_off, quotas) =
+            futures::future::join(self.cut_off(&picture, &plan, &apart), self.quotas(&plan, &picture)).await;
+        self.within(&plan, &mut picture, quotas)?;
+        let text = shown(&plan, &forecast(&plan, self.map, &picture), &cut_off);
         info!(execution.id = %self.input.execution, "planned\n{text}");
-        let summary = planned(&plan, self.map.lost());
+        let summary = planned(&plan, &cut_off, self.map.lost());
         Ok(self.output(SwapResult::Planned, None, text, summary))
     }
 
@@ -119,7 +129,7 @@ impl<'a> Swap<'a> {
         let operation = session.operation();
         Ok(match applied {
             Applied::Done => {
-                let summary = done(operation, self.goal.force.as_ref(), &verdict, self.map.lost());
+                let summary = done(operation, self.goal.force.as_ref(), &verdict.seen, self.map.lost());
                 self.output(SwapResult::Done, Some(operation), text, summary)
             }
             Applied::Continue => {
@@ -164,7 +174,7 @@ impl<'a> Swap<'a> {
         check(&rest, &picture, self.map).map_err(|found| violations(&found))?;
         let verdict = self.verdict(&picture, &rest, &Locks::new()).await?;
         let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
-        let text = shown(&operation.plan, &forecast(&rest, self.map, &picture));
+        let text = shown(&operation.plan, &forecast(&rest, self.map, &picture), &verdict.cut_off);
         Ok(match session {
             Ok(session) => Ok(Taken { session: self.superseding(session, locks).await?, verdict, text }),
             Err(error) => Err(error),
@@ -209,7 +219,7 @@ impl<'a> Swap<'a> {
             futures::future::join(self.verdict(&picture, &plan, locks), self.quotas(&plan, &picture)).await;
         let verdict = verdict?;
         self.within(&plan, &mut picture, quotas)?;
-        let text = shown(&plan, &forecast(&plan, self.map, &picture));
+        let text = shown(&plan, &forecast(&plan, self.map, &picture), &verdict.cut_off);
         let from = self
             .goal
             .networks
@@ -223,7 +233,7 @@ impl<'a> Swap<'a> {
             map: self.reference.clone(),
             force: self.goal.force.clone(),
             evidence: self.input.evidence.clone(),
-            verdict: verdict.clone(),
+            verdict: verdict.seen.clone(),
             planned_at: now,
             planned_by: Holder { execution: self.input.execution.clone(), invocation: self.invocation.id.clone() },
             plan,
@@ -309,18 +319,17 @@ impl<'a> Swap<'a> {
         within_quotas(plan, self.map, picture).map_err(refused)
     }
 
-    /// Judges the evidence, and the EC2 sites as they are now; with force, nothing is read and nothing judged. `locks` are those under which the plan
-    /// is to begin.
-    async fn verdict(&self, picture: &Picture, plan: &Plan, locks: &Locks) -> Result<Vec<String>, Fault> {
+    /// Judges the evidence, and the EC2 sites as they are now; with force, nothing is judged, and it is only told whom the plan cuts off. `locks` are
+    /// those under which the plan is to begin.
+    async fn verdict(&self, picture: &Picture, plan: &Plan, locks: &Locks) -> Result<Verdict, Fault> {
+        let apart = self.apart(picture, plan);
         if self.goal.force.is_some() {
-            return Ok(Vec::new());
+            let cut_off = self.cut_off(picture, plan, &apart).await;
+            return Ok(Verdict { seen: some(cut_off.clone()), cut_off });
         }
-        let apart = match &self.goal.hosts {
-            None => apart(&self.goal.networks, &self.goal.to, self.map, picture, Some(plan)),
-            Some(_) => BTreeMap::new(),
-        };
-        let (evidence, hosts, machines) =
-            futures::future::try_join3(self.evidence(), self.hosts(), self.machines(picture, &apart)).await?;
+        let machines = async { Ok(read_neighbours(&self.networks, self.map, &self.goal, picture, &apart).await) };
+        let (evidence, hosts, neighbours) = futures::future::try_join3(self.evidence(), self.hosts(), machines).await?;
+        let machines = neighbours.all()?;
         if let Some(outdated) = evidence.as_ref().and_then(|evidence| outdated(evidence, plan, locks)) {
             return Err(outdated);
         }
@@ -337,10 +346,44 @@ impl<'a> Swap<'a> {
             machines: &machines,
             now: self.context.clock.now(),
         };
-        judge(&facts).map_err(|objections| {
+        let seen = judge(&facts).map_err(|objections| {
             let message = format!("{} is not led to {}: {objections}", self.goal.moving(), self.goal.to);
             Fault::new(objections.fault(), message)
-        })
+        })?;
+        Ok(Verdict { seen, cut_off: cut_off(&facts).lines() })
+    }
+
+    /// Whom a plan cuts off, and what is not known of that: it is told, not judged.
+    async fn cut_off(&self, picture: &Picture, plan: &Plan, apart: &Apart) -> Vec<String> {
+        let read = read_neighbours(&self.networks, self.map, &self.goal, picture, apart);
+        let (hosts, Neighbours { machines, mut unread }) = futures::future::join(self.hosts(), read).await;
+        let hosts = match hosts {
+            Ok(hosts) => hosts,
+            Err(fault) => return vec![format!("not known, as the captured hosts were not read: {}", fault.message)],
+        };
+        let facts = Facts {
+            networks: &self.goal.networks,
+            to: &self.goal.to,
+            map: self.map,
+            addresses: self.goal.hosts.as_ref(),
+            apart,
+            picture: Some(picture),
+            plan: Some(plan),
+            evidence: None,
+            hosts: &hosts,
+            machines: &machines,
+            now: self.context.clock.now(),
+        };
+        let lines = cut_off(&facts).lines();
+        lines.into_iter().chain(unread.drain(..).map(|fault| format!("not known of all: {}", fault.message))).collect()
+    }
+
+    /// Addresses that host routes lead apart from their networks when the plan is done.
+    fn apart(&self, picture: &Picture, plan: &Plan) -> Apart {
+        match &self.goal.hosts {
+            None => apart(&self.goal.networks, &self.goal.to, self.map, picture, Some(plan)),
+            Some(_) => BTreeMap::new(),
+        }
     }
 
     async fn evidence(&self) -> Result<Option<Evidence>, Fault> {
@@ -352,24 +395,6 @@ impl<'a> Swap<'a> {
 
     async fn hosts(&self) -> Result<Vec<HostRecord>, Fault> {
         Ok(self.context.inventory.hosts_of(&self.goal.networks).await?)
-    }
-
-    /// Instances and network interfaces of the VPCs that are judged; load-balancer targets of the EC2 sites that are left.
-    async fn machines(
-        &self,
-        picture: &Picture,
-        apart: &BTreeMap<SiteName, BTreeSet<Ipv4Addr>>,
-    ) -> Result<BTreeMap<SiteName, Machines>, Fault> {
-        let left = ec2_sites_left(&self.goal.networks, &self.goal.to, self.map, picture);
-        let targets = read_targets(&self.networks, self.map, &left);
-        let judged = sites_judged(&self.goal.to, apart, self.map);
-        let (read, targets) = futures::future::join(read_sites(&self.networks, self.map, &judged), targets).await;
-        let mut targets = targets?;
-        let with = |(name, machines): (SiteName, Result<Machines, _>)| {
-            let targets = targets.remove(&name);
-            Ok((name, Machines { targets, ..machines? }))
-        };
-        read.into_iter().map(with).collect()
     }
 
     fn output(

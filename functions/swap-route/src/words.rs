@@ -30,8 +30,29 @@ pub(crate) fn moving(networks: &BTreeSet<NetworkName>, hosts: Option<&BTreeSet<I
 /// Lines of a plan that an output shows: the state of an execution holds 256 KiB, and nobody approves more by reading.
 const SHOWN: usize = 200;
 
-/// The plan as text, of which the first lines where there are many, and what it costs.
-pub(crate) fn shown(plan: &Plan, forecast: &Forecast) -> String {
+/// Neighbours that an output and a stored operation name.
+const NAMED: usize = 100;
+
+/// The first of many lines, and how many there are more.
+pub(crate) fn some(mut lines: Vec<String>) -> Vec<String> {
+    if let Some(more) = lines.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        lines.truncate(NAMED);
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+/// The plan as text, of which the first lines where there are many, what it costs, and whom it cuts off.
+pub(crate) fn shown(plan: &Plan, forecast: &Forecast, cut_off: &[String]) -> String {
+    let text = steps_shown(plan, forecast);
+    if cut_off.is_empty() {
+        return text;
+    }
+    let lines: Vec<String> = some(cut_off.to_vec()).into_iter().map(|line| format!("  {line}")).collect();
+    format!("{}\n\ncut off:\n{}", text.trim_end(), lines.join("\n"))
+}
+
+fn steps_shown(plan: &Plan, forecast: &Forecast) -> String {
     let count = plan.steps().count();
     if count <= SHOWN {
         return plan_text(plan, forecast);
@@ -74,7 +95,8 @@ pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[Stri
         Intent::Move { .. } => String::new(),
         Intent::Undo { operation, .. } => format!(" again: {operation} is taken back"),
     };
-    let seen = if verdict.is_empty() { String::new() } else { format!("; seen: {}", verdict.join("; ")) };
+    let looked = if force.is_some() { "cut off" } else { "seen" };
+    let seen = if verdict.is_empty() { String::new() } else { format!("; {looked}: {}", verdict.join("; ")) };
     format!(
         "every declared table leads {} to {}{what}{}; changed {} (operation {}){}{seen}",
         moving(&operation.plan.networks, operation.plan.hosts.as_ref()),
@@ -102,9 +124,10 @@ pub(crate) fn nothing_to_do(moving: &str, to: &SiteName) -> String {
     format!("every declared table already leads {moving} to {to}; nothing was changed")
 }
 
-pub(crate) fn planned(plan: &Plan, lost: Option<&Lost>) -> String {
+pub(crate) fn planned(plan: &Plan, cut_off: &[String], lost: Option<&Lost>) -> String {
+    let strands = if cut_off.is_empty() { "" } else { "; whom it cuts off is under `cut off` in the plan" };
     format!(
-        "leading {} to {} would change {}; every state on the way was checked from every vantage{}; nothing was changed, and evidence is judged when the plan is applied",
+        "leading {} to {} would change {}; every state on the way was checked from every vantage{}{strands}; nothing was changed, and evidence is judged when the plan is applied",
         moving(&plan.networks, plan.hosts.as_ref()),
         plan.to,
         size(plan),
@@ -196,10 +219,12 @@ mod tests {
         let plan = Plan { networks: [NetworkName::parse("app").unwrap()].into(), to, hosts: None, stages };
         let map = NetworkMap::parse(include_str!("../../../infra/network-map.example.yaml")).unwrap();
         let picture = Picture::empty("2026-01-02T03:04:05Z".parse().unwrap());
-        let text = shown(&plan, &forecast(&plan, &map, &picture));
+        let cut_off: Vec<String> = (0..130).map(|n| format!("eni-{n}")).collect();
+        let text = shown(&plan, &forecast(&plan, &map, &picture), &cut_off);
         assert!(text.len() < 100_000, "{}", text.len());
         assert!(text.contains("100.64.0.199/32") && !text.contains("100.64.0.200/32"));
         assert!(text.contains("and 7800 more: the stages have 150, 7850 steps"), "{text}");
+        assert!(text.ends_with("\n  eni-99\n  and 30 more"), "{text}");
     }
 
     #[test]

@@ -35,11 +35,14 @@ pub(crate) async fn check(
     // Where the networks are today, and so which sites are judged, is not known yet.
     let all = map.sites.keys().cloned().collect();
     let read = join(Live::read(&networks, map, Some(&request.to), &all, now), probes::all(context, &subject));
-    let ((live, probed), last) = join(read, context.reports.last_drill(&request.networks, &request.to)).await;
+    let ((mut live, probed), last) = join(read, context.reports.last_drill(&request.networks, &request.to)).await;
+
+    let targets = live.read_targets(&networks, &subject, &request.to).await;
 
     let without = request.lost.as_ref().map_or(String::new(), |lost| format!(" without {lost}"));
     let mut checks = vec![pass(format!("what a failover to {}{without} would do", request.to), plan)];
     checks.push(routes::plan_to(&subject, &live, &request.to));
+    checks.push(machines::cut_off_by(&subject, &live, &request.to, targets.as_ref()));
     checks.push(routes::attachments(&subject, &live, &request.to));
     let flow = flow::tables(&subject, &live, &request.to, to);
     checks.extend(flow.checks);

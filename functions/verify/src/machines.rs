@@ -5,7 +5,7 @@ use crate::facts::{Live, Subject};
 use crate::routes;
 use holdfast_model::SiteName;
 use holdfast_model::wire::{Check, CheckStatus};
-use holdfast_plan::{Facts, Objection, judge};
+use holdfast_plan::{Facts, Move, Objection, Objections, cut_off, judge, plan_move};
 
 /// How a verification takes what the judgement objects to.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +43,41 @@ pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking:
         return vec![pass(machines(to), format!("nothing speaks against {} captured hosts", subject.hosts.len()))];
     }
     checks
+}
+
+/// Whom a move to a site would cut off from the networks: it would be refused for each whom nobody accepted. `targets` is why load-balancer targets were
+/// not read.
+pub(crate) fn cut_off_by(subject: &Subject<'_>, live: &Live, to: &SiteName, targets: Option<&String>) -> Check {
+    let name = format!("nobody is cut off by a move to {to}");
+    let wanted = Move { networks: &subject.networks, to, hosts: subject.addresses.as_ref() };
+    // Where there is no plan, another check says why; who is held back does not depend on its steps.
+    let plan = plan_move(&wanted, subject.map, &live.picture).ok();
+    let facts = Facts {
+        networks: &subject.networks,
+        to,
+        map: subject.map,
+        addresses: subject.addresses.as_ref(),
+        apart: &routes::apart(subject, live, to),
+        picture: Some(&live.picture),
+        plan: plan.as_ref(),
+        evidence: None,
+        hosts: &subject.hosts,
+        machines: &live.machines,
+        now: subject.now,
+    };
+    let found = cut_off(&facts);
+    let unread = live.machines_unread.iter().filter(|(site, _)| *site != to);
+    let unread: Vec<String> = unread
+        .map(|(site, why)| format!("site `{site}` is unknown: {why}"))
+        .chain(targets.map(|why| format!("load-balancer targets are unknown: {why}")))
+        .collect();
+    if !found.refused.is_empty() {
+        fail(name, list([Objections(found.refused).to_string()].into_iter().chain(unread)))
+    } else if !unread.is_empty() {
+        unknown(name, list(unread))
+    } else {
+        pass(name, list(if found.accepted.is_empty() { vec!["nobody was found".to_owned()] } else { found.accepted }))
+    }
 }
 
 fn machines(to: &SiteName) -> String {

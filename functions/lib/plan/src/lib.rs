@@ -35,7 +35,7 @@ pub use desire::{apart, current_site};
 pub use drift::{Drift, drift};
 pub use entry::{Taken, entry_taken};
 pub use forecast::{Forecast, QuotaSource, QuotaUse, api, forecast, quotas_wanted};
-pub use judge::{Facts, Objection, Objections, ec2_sites_left, judge, sites_judged};
+pub use judge::{CutOff, Facts, Objection, Objections, cut_off, ec2_sites_left, judge, sites_judged};
 pub use plan::{plan_move, plan_rest, plan_undo, within_quotas};
 pub use present::{NoValue, value_at};
 pub use refusal::Refusal;

@@ -2,8 +2,9 @@
 
 use crate::bad_input::refused;
 use crate::support::{
-    TOKYO, answered_at, ec2, fault, fvn_route, green, held, invoke, last_call, no_faults, patient_map, power,
-    power_off, probes, published, recover, run, set_timeout, story_world, swap_with_fresh_evidence, tables, to,
+    TOKYO, answered_at, dynamodb, ec2, fault, forget, fvn_route, green, held, invoke, last_call, no_faults,
+    patient_map, power, power_off, probes, published, recover, restore, run, set_timeout, story_world,
+    swap_with_fresh_evidence, tables, to,
 };
 use holdfast_lab::{Lab, wait};
 use holdfast_sim::World;
@@ -56,9 +57,8 @@ pub async fn load_balancer_targets(lab: &Lab) -> Value {
     let mut balanced = story_world();
     balanced.regions.get_mut(TOKYO).unwrap().target_groups.push(serde_json::from_value(front).unwrap());
     lab.sim().shared().world().ec2.target_groups = World::from_file(&balanced).unwrap().ec2.target_groups;
-    let web =
-        "target i-0a1b2c3d4e5f60034 of target group front could not be reached by its load balancer in `ec2-tokyo`";
-    let app = "target i-0a1b2c3d4e5f60035 of target group front";
+    let web = "target i-0a1b2c3d4e5f60034 (172.30.1.34) of target group front could not be reached by its load balancer in `ec2-tokyo`";
+    let app = "target i-0a1b2c3d4e5f60035 (172.30.1.35) of target group front";
     refused(lab, "cutover", json!({"wave": "wave-1"}), &[web, app, "`policy.accept_stranded` as `front`"]).await;
 
     let swap = swap_with_fresh_evidence(lab, to("nc2-tokyo")).await;
@@ -67,16 +67,48 @@ pub async fn load_balancer_targets(lab: &Lab) -> Value {
     assert!([web, app].iter().all(|target| error["errorMessage"].as_str().unwrap().contains(target)), "{error}");
     // Whom it cannot ask may have targets.
     let denied = json!({"kind": "error", "code": "AccessDenied", "status": 403, "message": "injected"});
-    fault(lab, json!({"service": "elasticloadbalancing", "action": "DescribeTargetHealth"}), 0, 1, denied).await;
+    fault(lab, json!({"service": "elasticloadbalancing", "action": "DescribeTargetHealth"}), 0, 2, denied).await;
     let error = invoke(lab, "holdfast-swap-route", &swap).await.unwrap_err();
     assert_eq!(error["errorType"], "AccessDenied", "{error}");
     assert!(error["errorMessage"].as_str().unwrap().contains("targets of `front`"), "{error}");
-    no_faults(lab).await;
+    told_beforehand(lab, [web, app]).await;
     assert_eq!(tables(lab).await, before);
 
     let mut accepting = published(lab, &patient_map());
     accepting["policy"]["accept_stranded"] = json!(["front"]);
     accepting
+}
+
+/// A plan, a drill and a forced failover name whom they cut off, by id and address; only the last one goes on, and stores it.
+async fn told_beforehand(lab: &Lab, targets: [&str; 2]) {
+    let named = |text: &str| targets.iter().all(|target| text.contains(target));
+    let plan = json!({"schema_version": 1, "execution": "alone", "action": "plan", "request": to("nc2-tokyo")});
+    // Whom it could not ask is said.
+    let planned = invoke(lab, "holdfast-swap-route", &plan).await.unwrap();
+    let text = planned["plan"].as_str().unwrap();
+    assert!(text.contains("\ncut off:\n  not known of all: ") && text.contains("targets of `front`"), "{text}");
+    no_faults(lab).await;
+    let planned = invoke(lab, "holdfast-swap-route", &plan).await.unwrap();
+    let text = planned["plan"].as_str().unwrap();
+    assert!(
+        named(text) && text.contains("move it too, or accept it under `policy.accept_stranded` as `front`"),
+        "{text}"
+    );
+    assert!(planned["summary"].as_str().unwrap().contains("under `cut off` in the plan"), "{planned}");
+    refused(lab, "drill", to("nc2-tokyo"), &targets).await;
+
+    let earlier = lab.sim().shared().world().clone();
+    let mut forced = to("nc2-tokyo");
+    forced["force"] = json!({"by": "operator", "reason": "to see whom it cuts off"});
+    let swap = json!({"schema_version": 1, "execution": "alone", "action": "apply", "request": forced});
+    let done = invoke(lab, "holdfast-swap-route", &swap).await.unwrap();
+    assert_eq!(done["result"], "done");
+    assert!(named(done["plan"].as_str().unwrap()), "{done}");
+    assert!(named(done["summary"].as_str().unwrap()), "{done}");
+    let stored = dynamodb(lab, "Scan", json!({"TableName": "holdfast-operations"})).await;
+    assert!(stored["Items"].as_array().unwrap().iter().any(|item| named(&item.to_string())), "{stored}");
+    restore(lab, &earlier);
+    forget(lab, "holdfast-operations", "evidence#").await;
 }
 
 pub async fn a_prism_central_that_does_not_answer(lab: &Lab) {

@@ -77,6 +77,15 @@ impl<'a> Judge<'_, 'a> {
         }
     }
 
+    /// Whoever else holds an address of what moves at any EC2 site that was read.
+    pub(super) fn left_in_subnets(&mut self, hosts: &[&HostRecord], prefixes: &[Prefix]) {
+        let facts = self.facts;
+        let ec2 = facts.map.sites.iter().filter(|(_, site)| matches!(site, Site::Ec2 { .. }));
+        for (name, machines) in ec2.filter_map(|(name, _)| facts.machines.get(name).map(|machines| (name, machines))) {
+            self.strangers(name, machines, hosts, prefixes);
+        }
+    }
+
     /// Whoever else holds an address of a network in a VPC: once routes lead elsewhere it is cut off, and until then it may answer for a moved
     /// machine.
     fn strangers(&mut self, site: &SiteName, machines: &Machines, hosts: &[&HostRecord], prefixes: &[Prefix]) {

@@ -6,7 +6,7 @@ mod objection;
 mod stranded;
 
 pub use objection::{Objection, Objections};
-pub use stranded::ec2_sites_left;
+pub use stranded::{CutOff, cut_off, ec2_sites_left};
 
 use crate::step::Plan;
 use holdfast_model::{Evidence, HostRecord, Machines, NetworkMap, NetworkName, Picture, Prefix, Site, SiteName};
@@ -52,19 +52,25 @@ pub struct Facts<'a> {
 /// # Errors
 /// Every objection, each naming hosts or ids and what a person can do.
 pub fn judge(facts: &Facts<'_>) -> Result<Vec<String>, Objections> {
+    let (lines, objections) = looked_at(facts, |judge| judge.all());
+    if objections.is_empty() { Ok(lines) } else { Err(Objections(objections)) }
+}
+
+/// What a look at all that moves finds, and at what is led apart from it.
+fn looked_at(facts: &Facts<'_>, look: impl Fn(&mut Judge<'_, '_>)) -> (Vec<String>, Vec<Objection>) {
     let mut judge = Judge { facts, lines: Vec::new(), objections: Vec::new() };
-    judge.all();
+    look(&mut judge);
     let (mut lines, mut objections) = (judge.lines, judge.objections);
     for (to, addresses) in facts.apart {
         let facts = Facts { to, addresses: Some(addresses), apart: &BTreeMap::new(), plan: None, ..*facts };
         let mut judge = Judge { facts: &facts, lines: Vec::new(), objections: Vec::new() };
-        judge.all();
+        look(&mut judge);
         lines.extend(judge.lines);
         objections.extend(judge.objections);
     }
     let mut seen = BTreeSet::new();
     lines.retain(|line| seen.insert(line.clone()));
-    if objections.is_empty() { Ok(lines) } else { Err(Objections(objections)) }
+    (lines, objections)
 }
 
 /// Sites whose machines a judgement looks at: where an NC2 site is the destination of all, evidence tells of it, and nobody there is stranded.
@@ -87,8 +93,7 @@ struct Judge<'f, 'a> {
 impl<'a> Judge<'_, 'a> {
     fn all(&mut self) {
         let prefixes = self.prefixes();
-        let hosts: Vec<&'a HostRecord> =
-            self.facts.hosts.iter().filter(|host| host.addresses().any(|a| self.moves(&prefixes, a))).collect();
+        let hosts = self.hosts(&prefixes);
         if hosts.is_empty() {
             self.objections.push(Objection::NotCaptured { networks: self.facts.networks.clone() });
             return;
@@ -99,6 +104,11 @@ impl<'a> Judge<'_, 'a> {
         if self.evidence_counts() {
             self.nc2_sites(&hosts, &prefixes);
         }
+    }
+
+    /// Captured hosts with an address that moves.
+    fn hosts(&self, prefixes: &[Prefix]) -> Vec<&'a HostRecord> {
+        self.facts.hosts.iter().filter(|host| host.addresses().any(|a| self.moves(prefixes, a))).collect()
     }
 
     /// What moves: the networks, or some addresses of them.

@@ -1,7 +1,7 @@
 //! Neighbours that the move cuts off from what moves: those that AWS or Flow holds back by a route of its own.
 
 use super::ec2::{ids_of, who_is};
-use super::{Judge, Objection, addresses_of, holds};
+use super::{Facts, Judge, Objection, addresses_of, holds, looked_at};
 use crate::desire::{between, current_site};
 use crate::refusal::list;
 use crate::step::{Place, RouteValue};
@@ -45,6 +45,41 @@ pub fn ec2_sites_left(
     ec2.map(|(name, _)| name).filter(|name| left(name)).cloned().collect()
 }
 
+/// Whom a plan cuts off from what moves, whether or not anything else speaks against it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CutOff {
+    /// Those whom nobody accepted: [`judge`](super::judge) objects to each.
+    pub refused: Vec<Objection>,
+    /// Those whom the policy accepts by name, one line each.
+    pub accepted: Vec<String>,
+}
+
+impl CutOff {
+    /// One line for each, for a person: who, what is cut off, and what to do.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.refused.iter().map(ToString::to_string).chain(self.accepted.iter().cloned()).collect()
+    }
+}
+
+/// Tells whom a plan cuts off, by what was read of the machines in `facts`; evidence is not looked at. A site that is not in `facts.machines` tells
+/// nothing: whoever could not read it says so.
+#[must_use]
+pub fn cut_off(facts: &Facts<'_>) -> CutOff {
+    let (accepted, mut refused) = looked_at(facts, |judge| {
+        let prefixes = judge.prefixes();
+        let hosts = judge.hosts(&prefixes);
+        judge.stranded(&hosts);
+        // Where nothing was captured, whoever holds an address may be what moves.
+        if !hosts.is_empty() {
+            judge.left_in_subnets(&hosts, &prefixes);
+        }
+    });
+    let mut seen = BTreeSet::new();
+    refused.retain(|objection| seen.insert(objection.to_string()));
+    CutOff { refused, accepted }
+}
+
 impl<'a> Judge<'_, 'a> {
     /// Everything that the routing strands once the plan is done; as it was read, where there is none.
     pub(super) fn stranded(&mut self, hosts: &[&'a HostRecord]) {
@@ -73,8 +108,9 @@ impl<'a> Judge<'_, 'a> {
     }
 
     fn strand(&mut self, who: String, ids: Vec<String>, saw: String) {
-        if !self.accepted(&who, &ids) {
-            self.objections.push(Objection::Stranded { who, ids, saw });
+        match ids.iter().find(|id| self.facts.map.policy.accept_stranded.contains(*id)) {
+            Some(id) => self.lines.push(format!("{who} {saw}; accepted as `{id}`")),
+            None => self.objections.push(Objection::Stranded { who, ids, saw }),
         }
     }
 
@@ -121,7 +157,7 @@ impl<'a> Judge<'_, 'a> {
                     list(&held)
                 )
             };
-            self.strand(who_is(eni, machines), ids_of(eni), why);
+            self.strand(neighbour(eni, machines), ids_of(eni), why);
         }
     }
 
@@ -130,7 +166,12 @@ impl<'a> Judge<'_, 'a> {
         let prefixes = self.prefixes();
         for target in machines.targets.iter().flatten().filter(|target| target.vpc == *site.vpc()) {
             let (moves, id) = match &target.target {
-                TargetKind::Instance { id } => (moving.contains(id), id.to_string()),
+                TargetKind::Instance { id } => {
+                    let enis = machines.enis.values().filter(|eni| eni.instance.as_ref() == Some(id));
+                    let held: Vec<_> = enis.flat_map(addresses_of).map(|address| address.to_string()).collect();
+                    let held = if held.is_empty() { String::new() } else { format!(" ({})", held.join(", ")) };
+                    (moving.contains(id), format!("{id}{held}"))
+                }
                 TargetKind::Address { address } => (holds(&prefixes, *address), address.to_string()),
             };
             if moves {
@@ -178,7 +219,7 @@ impl<'a> Judge<'_, 'a> {
             if !by.is_empty() {
                 let by: Vec<&str> = by.into_iter().map(String::as_str).collect();
                 let saw = format!("at `{name}` could not be reached by {address} any more: {}", by.join(", "));
-                self.strand(who_is(eni, machines), ids_of(eni), saw);
+                self.strand(neighbour(eni, machines), ids_of(eni), saw);
             }
         }
     }
@@ -201,7 +242,7 @@ impl<'a> Judge<'_, 'a> {
             let held: Vec<Prefix> = prefixes.iter().filter(leads).copied().collect();
             if !held.is_empty() {
                 let saw = format!("could not reach {}: NC2's own route keeps it at `{name}`", list(&held));
-                self.strand(who_is(eni, machines), ids_of(eni), saw);
+                self.strand(neighbour(eni, machines), ids_of(eni), saw);
             }
         }
     }
@@ -232,6 +273,12 @@ impl<'a> Judge<'_, 'a> {
             }
         }
     }
+}
+
+/// A neighbour as an operator looks for it, with its addresses.
+fn neighbour(eni: &Eni, machines: &Machines) -> String {
+    let held: Vec<String> = addresses_of(eni).map(|address| address.to_string()).collect();
+    format!("{} at {}", who_is(eni, machines), held.join(", "))
 }
 
 /// Interfaces of NC2 hosts that the VPC's tables lead a prefix to.

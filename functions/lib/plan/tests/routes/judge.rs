@@ -161,9 +161,13 @@ impl Case {
     }
 
     pub fn judge(&self) -> Result<Vec<String>, (FaultName, String)> {
-        let networks = BTreeSet::from([network("app")]);
-        let facts = Facts {
-            networks: &networks,
+        let judged = judge(&self.facts(&BTreeSet::from([network("app")])));
+        judged.map_err(|objections| (objections.fault(), objections.to_string()))
+    }
+
+    pub fn facts<'a>(&'a self, networks: &'a BTreeSet<NetworkName>) -> Facts<'a> {
+        Facts {
+            networks,
             to: &self.to,
             map: &self.map,
             addresses: self.addresses.as_ref(),
@@ -174,8 +178,7 @@ impl Case {
             hosts: &self.hosts,
             machines: &self.machines,
             now: now(),
-        };
-        judge(&facts).map_err(|objections| (objections.fault(), objections.to_string()))
+        }
     }
 }
 

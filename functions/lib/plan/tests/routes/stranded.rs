@@ -3,7 +3,7 @@
 use crate::judge::{Case, instance, ip, machine, spoiled};
 use crate::world::*;
 use holdfast_model::*;
-use holdfast_plan::{Move, plan_move};
+use holdfast_plan::{Move, cut_off, plan_move};
 use std::collections::BTreeSet;
 
 /// The good case with the story's routing, and a neighbour in another subnet of the source VPC.
@@ -23,12 +23,40 @@ fn with_neighbour(spoil: impl Fn(&mut Eni, &mut Instance)) -> Case {
 fn neighbours_behind_local_are_stranded_by_id_unless_accepted_by_name() {
     let (fault, text) = with_neighbour(|_, _| ()).judge().unwrap_err();
     assert_eq!(fault, FaultName::Refused);
-    insta::assert_snapshot!(text, @"instance i-00000009 (machine-9, running) by eni-00000009 could not reach `172.30.1.0/24` any more from `ec2-tokyo`: `local` keeps it inside of vpc-00000ec2; move it too, or accept it under `policy.accept_stranded` as `i-00000009`, `eni-00000009`");
+    insta::assert_snapshot!(text, @"instance i-00000009 (machine-9, running) by eni-00000009 at 172.30.9.5 could not reach `172.30.1.0/24` any more from `ec2-tokyo`: `local` keeps it inside of vpc-00000ec2; move it too, or accept it under `policy.accept_stranded` as `i-00000009`, `eni-00000009`");
     for id in ["i-00000009", "eni-00000009"] {
         let mut case = with_neighbour(|_, _| ());
         case.map.policy.accept_stranded.insert(id.to_owned());
-        assert!(case.judge().unwrap().iter().any(|line| line.ends_with(&format!("left behind, accepted as `{id}`"))));
+        assert!(
+            case.judge()
+                .unwrap()
+                .iter()
+                .any(|line| line.ends_with(&format!("keeps it inside of vpc-00000ec2; accepted as `{id}`")))
+        );
     }
+}
+
+/// A plan tells whom it cuts off by itself: before there is evidence, and whatever else speaks against it.
+#[test]
+fn whom_a_plan_cuts_off_is_told_by_id_and_address_without_evidence() {
+    let networks = BTreeSet::from([network("app")]);
+    let mut case = with_neighbour(|_, _| ());
+    case.evidence = None;
+    let (instance, eni) = machine(7, InstanceState::Running, "172.30.1.77");
+    case.ec2().instances.insert(instance.id.clone(), instance);
+    case.ec2().enis.insert(eni.id.clone(), eni);
+    case.map.policy.accept_stranded.insert("eni-00000009".to_owned());
+    insta::assert_snapshot!(cut_off(&case.facts(&networks)).lines().join("\n"), @"
+    instance i-00000007 (machine-7, running) by eni-00000007 holds `172.30.1.77` at `ec2-tokyo` and is no captured host; move it with a wave, remove it, or leave the network where it is
+    instance i-00000009 (machine-9, running) by eni-00000009 at 172.30.9.5 could not reach `172.30.1.0/24` any more from `ec2-tokyo`: `local` keeps it inside of vpc-00000ec2; accepted as `eni-00000009`
+    ");
+    // Where nothing was captured, whoever holds an address may be what moves.
+    case.hosts.clear();
+    let found = cut_off(&case.facts(&networks));
+    assert_eq!((found.refused.len(), found.accepted.len()), (0, 1));
+    // Back where the neighbour is, nobody is cut off.
+    case.to = site("ec2-tokyo");
+    assert_eq!(cut_off(&case.facts(&networks)).lines(), Vec::<String>::new());
 }
 
 #[test]
@@ -41,7 +69,9 @@ fn endpoints_and_load_balancers_are_stranded_and_awss_own_attachment_interfaces_
     };
     let (_, text) = service("vpc_endpoint", "amazon-aws", "VPC Endpoint Interface vpce-1").judge().unwrap_err();
     assert!(
-        text.starts_with("network interface eni-00000009 (VPC Endpoint Interface vpce-1) could not reach"),
+        text.starts_with(
+            "network interface eni-00000009 (VPC Endpoint Interface vpce-1) at 172.30.9.5 could not reach"
+        ),
         "{text}"
     );
     assert!(service("interface", "amazon-elb", "ELB app/front").judge().is_err());
@@ -64,6 +94,7 @@ fn load_balancer_targets_that_move_are_named_with_their_group() {
         target(TargetKind::Address { address: ip("172.30.9.5") }),
     ]);
     let (_, text) = case.judge().unwrap_err();
+    assert!(text.starts_with("target i-00000001 (172.30.1.34) of target group front could"), "{text}");
     assert_eq!(text.matches("of target group front could not be reached by its load balancer").count(), 2, "{text}");
     case.map.policy.accept_stranded.insert("front".to_owned());
     assert!(case.judge().is_ok());
@@ -85,7 +116,10 @@ fn those_left_in_a_moved_machines_own_subnet_are_stranded() {
     case.addresses = Some(BTreeSet::from([ip("172.30.1.34")]));
     case.ec2().instances.get_mut(&instance(2)).unwrap().state = InstanceState::Running;
     let (_, text) = case.judge().unwrap_err();
-    assert!(text.starts_with("instance i-00000002 (machine-2, running) by eni-00000002 stays in the subnet"), "{text}");
+    assert!(
+        text.starts_with("instance i-00000002 (machine-2, running) by eni-00000002 at 172.30.1.35 stays in the subnet"),
+        "{text}"
+    );
 }
 
 /// NC2 keeps its own route for a prefix in its VPC, whichever site the machines are at.
