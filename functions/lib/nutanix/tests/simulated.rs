@@ -7,6 +7,7 @@ use std::time::Duration;
 use holdfast_model::{Credentials, InstanceId, Key, Power, Trust};
 use holdfast_nutanix::{Move, MoveState, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_sim::faults::{Effect, Match, NewFault};
+use holdfast_sim::prism::reply::Request;
 use holdfast_sim::{Endpoint, Options, Sim, World};
 
 const WORLD: &str = r#"
@@ -127,6 +128,72 @@ async fn a_nic_is_changed_at_every_level() {
         let head = format!("    username: admin\n    api_level: \"{level}\"\n    advertises_level: {advertises}\n");
         let sim = start(|world| world.replacen("    username: admin\n", &head, 1)).await;
         assert_eq!(journey(&prism_of(&sim)).await, 1, "level {level}, advertised {advertises}");
+    }
+}
+
+/// The requests of one call, as a person compares them: what differs from run to run is left out.
+fn shown(requests: Vec<Request>) -> String {
+    let one = |request: Request| {
+        let mut text = format!("{} {}", request.method, request.target);
+        let scheme =
+            request.authorization.as_deref().and_then(|a| a.split_once(' ')).map_or("none", |(scheme, _)| scheme);
+        text += &format!("\n  Authorization: {scheme}");
+        let id = request.request_id.filter(|id| uuid::Uuid::parse_str(id).is_ok());
+        text += if id.is_some() { "\n  NTNX-Request-Id: a UUID" } else { "\n  no NTNX-Request-Id" };
+        if request.if_match.is_some() {
+            text += "\n  If-Match: of the VM";
+        }
+        match serde_json::from_slice::<serde_json::Value>(&request.body) {
+            Ok(body) => text += &format!("\n  {body}"),
+            Err(_) => assert!(request.body.is_empty(), "{text}"),
+        }
+        text
+    };
+    requests.into_iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn each_level_is_asked_as_its_documentation_says() {
+    for level in ["4.0.b1", "4.0", "4.1", "4.4"] {
+        let sim = start(|world| {
+            let head = format!("    username: admin\n    api_level: \"{level}\"\n");
+            let world = world.replacen("    username: admin\n", &head, 1);
+            world.replacen("task_queued_reads: 0", "address_lag_reads: 0, task_queued_reads: 0", 1)
+        })
+        .await;
+        let recorded = || {
+            let mut world = sim.shared().world();
+            let prism = world.prisms.get_mut("tokyo").unwrap();
+            shown(prism.recorded.replace(Vec::new()).unwrap_or_default())
+        };
+        recorded();
+        let prism = prism_of(&sim);
+        let mut golden = String::new();
+        macro_rules! call {
+            ($what:literal, $call:expr) => {{
+                let result = $call.await.unwrap();
+                golden += &format!("# {}\n{}\n\n", $what, recorded());
+                result
+            }};
+        }
+        let vm = call!("VMs by name", prism.vms_named("app-1")).remove(0);
+        call!("clusters by name", prism.clusters_named("cluster-1"));
+        let vpc = call!("VPCs by name", prism.vpcs_named("prod")).remove(0);
+        let app = call!("subnets by name", prism.subnets_named("app")).remove(0).id;
+        call!("ways out of a VPC", prism.external_subnets(&vpc));
+        call!("who is on a subnet", prism.vnics(&app));
+        call!("reserved addresses", prism.reserved_ips(&app));
+        let nic = &vm.nics[0].id;
+        let address = |last: u8| std::net::Ipv4Addr::new(172, 30, 1, last);
+        call!("NIC to another subnet", prism.migrate_nic(&vm.id, nic, &app, address(35), &limit()));
+        call!("address taken away", prism.release_ip(&vm.id, nic, &limit()));
+        call!("address given", prism.assign_ip(&vm.id, nic, address(36), &limit()));
+        call!("link down", prism.set_link(&vm.id, nic, false, &limit()));
+        let again = call!("a VM", prism.vm(&vm.id)).vm.nics[0].again(&app, Some(address(37))).unwrap();
+        call!("NIC deleted", prism.delete_nic(&vm.id, nic, &limit()));
+        call!("NIC created", prism.create_nic(&vm.id, &again, &limit()));
+        call!("reboot", prism.reboot(&vm.id, &limit()));
+        insta::assert_snapshot!(format!("requests_of_v{level}"), golden);
     }
 }
 

@@ -150,6 +150,9 @@ fn task_reply(response: &'static str, task: &TaskId, level: Level) -> Reply {
 impl Prism {
     /// Answers a request, and does or accepts what it asks for.
     pub fn answer(&mut self, request: &Request, cx: &mut Context<'_>) -> Reply {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.push(request.clone());
+        }
         if !self.authentic(request) {
             return Reply::unauthorized();
         }

@@ -63,6 +63,7 @@ fn prism(name: &str, section: &PrismCentralFile, world: &World) -> Result<Prism,
         tasks: BTreeMap::new(),
         ends: VecDeque::new(),
         accepted: BTreeMap::new(),
+        recorded: None,
         serial: 0,
         first_cluster: ExtId::derived(&[name, "cluster", &format!("{name}-cluster")]),
     };

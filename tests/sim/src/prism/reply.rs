@@ -11,6 +11,8 @@ pub struct Request {
     pub method: String,
     /// Path, percent-decoded, split at `/`.
     pub path: Vec<String>,
+    /// Path and query as they came.
+    pub target: String,
     /// Query parameters, decoded.
     pub query: Vec<(String, String)>,
     /// The value of `If-Match`, as it came.
@@ -35,6 +37,7 @@ impl Request {
         };
         Self {
             method: method.to_owned(),
+            target: [path, query].join(if query.is_empty() { "" } else { "?" }),
             path: path.trim_start_matches('/').split('/').map(decode).collect(),
             query: query.split('&').filter(|p| !p.is_empty()).map(pair).collect(),
             if_match: None,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ids::{ExtId, TaskId};
 use super::level::Levels;
-use super::reply::Reply;
+use super::reply::{Reply, Request};
 use super::task::Task;
 
 /// One Prism Central.
@@ -51,6 +51,9 @@ pub struct Prism {
     /// Replies by `NTNX-Request-Id`: a repeated request gets the reply of the first one.
     #[serde(skip)]
     pub(super) accepted: BTreeMap<String, Reply>,
+    /// The requests so far, as they came, where a test wants to see them.
+    #[serde(skip)]
+    pub recorded: Option<Vec<Request>>,
     /// Feeds derived ids.
     #[serde(skip)]
     pub(super) serial: u64,
