@@ -2,62 +2,136 @@
 
 use crate::every_route::{ALL, asked, captured, migrated, recover, run, served};
 use crate::support::{fault, forget, invoke, invoke_and_kill, last_call, no_faults, restore, swap_with_fresh_evidence};
-use crate::tables::tables;
+use crate::tables::{Tables, tables};
 use holdfast_lab::Lab;
 use holdfast_sim::World;
 use serde_json::{Value, json};
 
 const FUNCTION: &str = "holdfast-swap-route";
 
+/// A death after a change is one before the next call, so every call of a start is died at.
+#[tokio::test(flavor = "multi_thread")]
+async fn swap_route_killed_at_any_call_of_any_kind_of_change_is_finished_by_the_same_input() {
+    let moved = Moved::new().await;
+    let calls = moved.undisturbed().await;
+    moved.dies_again_and_again(&calls).await;
+    moved.disturbed(&calls, &[How::Killed]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn swap_route_unheard_or_unanswered_at_any_kind_of_change_is_finished_by_the_same_input() {
+    let moved = Moved::new().await;
+    let calls = moved.undisturbed().await;
+    moved.disturbed(&calls, &[How::Unheard, How::Unanswered]).await;
+}
+
 /// One machine is ahead at `east` by host routes, the rest at `legacy`; all machines are at `west` now, and both networks follow: creates, replaces and
 /// deletes in transit gateway and VPC tables, a reference, an aggregate, blackholes, and propagations that go off.
-#[tokio::test(flavor = "multi_thread")]
-async fn swap_route_disturbed_at_any_kind_of_change_is_finished_by_the_same_input() {
-    let lab = &captured().await;
-    migrated(lab, "first").await;
-    run(lab, "cutover", json!({"wave": "first"})).await;
-    for wave in ["rest", "data"] {
-        migrated(lab, wave).await;
-        let restore = json!({"schema_version": 1, "execution": "killed", "wave": wave});
-        invoke(lab, "holdfast-restore-nic", &restore).await.unwrap_or_else(|error| panic!("{error}"));
-    }
-    recover(lab).await;
-    // Each route that settles is a pause of the function: here only what was written last before a death takes its time.
-    let mut before = lab.sim().shared().world().clone();
-    before.switches.ec2.route_pending_reads = 0;
-    before.switches.ec2.prefix_list_pending_reads = 0;
-    before.switches.ec2.attachment_pending_reads = 0;
+struct Moved {
+    lab: Lab,
+    before: World,
+    request: Value,
+}
 
-    let request = json!({"networks": ["app", "db"], "to": "west"});
-    // Without a disturbance, to know the calls.
-    begin_again(lab, &before).await;
-    let mut input = swap_with_fresh_evidence(lab, request.clone()).await;
-    let since = last_call(lab).await;
-    finished(lab, &input, "undisturbed").await;
-    let calls = calls(lab, since).await;
-    let right = tables(lab);
-    let mut disturbed = 0;
-    for (at, change) in calls.iter().enumerate() {
-        for how in change.disturbances() {
-            begin_again(lab, &before).await;
-            if disturbed % 20 == 0 {
-                input = swap_with_fresh_evidence(lab, request.clone()).await;
-            }
-            let case = format!("call {at} of {}, {how:?}", calls.len());
-            how.at(lab, at, &input, &case).await;
-            disturbed += 1;
-            if *how != How::Unheard {
-                still_pending(lab, &before);
-            }
-            never_worse(lab, &case);
-            finished(lab, &input, &case).await;
-            assert_eq!(tables(lab), right, "{case}");
-            never_worse(lab, &case);
+impl Moved {
+    async fn new() -> Self {
+        let lab = captured().await;
+        migrated(&lab, "first").await;
+        run(&lab, "cutover", json!({"wave": "first"})).await;
+        for wave in ["rest", "data"] {
+            migrated(&lab, wave).await;
+            let restore = json!({"schema_version": 1, "execution": "killed", "wave": wave});
+            invoke(&lab, "holdfast-restore-nic", &restore).await.unwrap_or_else(|error| panic!("{error}"));
         }
+        recover(&lab).await;
+        // Each route that settles is a pause of the function: here only what was written last before a death takes its time.
+        let mut before = lab.sim().shared().world().clone();
+        before.switches.ec2.route_pending_reads = 0;
+        before.switches.ec2.prefix_list_pending_reads = 0;
+        before.switches.ec2.attachment_pending_reads = 0;
+        Self { lab, before, request: json!({"networks": ["app", "db"], "to": "west"}) }
     }
-    println!("disturbed {disturbed} times in {} calls", calls.len());
-    served(lab, &ALL, "pc-west");
-    assert!(disturbed > 60, "{disturbed}");
+
+    async fn input(&self) -> Value {
+        swap_with_fresh_evidence(&self.lab, self.request.clone()).await
+    }
+
+    async fn begin_again(&self) {
+        restore(&self.lab, &self.before);
+        forget(&self.lab, "holdfast-operations", "evidence#").await;
+    }
+
+    /// What it does without a disturbance: its calls.
+    async fn undisturbed(&self) -> Calls {
+        let lab = &self.lab;
+        self.begin_again().await;
+        let input = self.input().await;
+        let since = last_call(lab).await;
+        finished(lab, &input, "undisturbed").await;
+        served(lab, &ALL, "pc-west");
+        Calls { made: calls(lab, since).await, right: tables(lab) }
+    }
+
+    /// Every call that changes something goes wrong in these ways, each time from the same world.
+    async fn disturbed(&self, calls: &Calls, ways: &[How]) {
+        let lab = &self.lab;
+        let mut input = Value::Null;
+        let mut disturbed = 0;
+        for (at, change) in calls.made.iter().enumerate() {
+            for how in change.disturbances().iter().filter(|how| ways.contains(how)) {
+                self.begin_again().await;
+                if disturbed % 20 == 0 {
+                    input = self.input().await;
+                }
+                let case = format!("call {at} of {}, {how:?}", calls.made.len());
+                how.at(lab, at, &input, &case).await;
+                disturbed += 1;
+                if *how != How::Unheard {
+                    still_pending(lab, &self.before);
+                }
+                never_worse(lab, &case);
+                finished(lab, &input, &case).await;
+                assert_eq!(tables(lab), calls.right, "{case}");
+                never_worse(lab, &case);
+            }
+        }
+        println!("disturbed {disturbed} times in {} calls", calls.made.len());
+        served(lab, &ALL, "pc-west");
+        assert!(disturbed > 20 * ways.len(), "{disturbed}");
+    }
+
+    /// Whoever dies while it reads has changed nothing: each start dies one call later than the one before it, whatever that one left behind, until one
+    /// has come to its end.
+    async fn dies_again_and_again(&self, calls: &Calls) {
+        let lab = &self.lab;
+        self.begin_again().await;
+        let left = tables(lab);
+        let input = self.input().await;
+        let first = calls.made.iter().position(|call| !matches!(call, Change::Nothing)).unwrap();
+        let mut at = 0;
+        loop {
+            let when = if at % 2 == 0 { "before" } else { "after" };
+            let hold = json!({"match": {"source": "aws", "function": FUNCTION}, "skip": at, "when": when});
+            if !invoke_and_kill(lab, FUNCTION, &input, hold).await {
+                break;
+            }
+            at += 1;
+            if at < first {
+                assert_eq!(tables(lab), left, "killed {when} call {at}");
+            }
+            never_worse(lab, &format!("killed {when} call {at}"));
+        }
+        println!("died {at} times in a row; nothing is changed before call {first}");
+        assert!(at > first && first > 20, "{at} deaths, call {first} is the first change");
+        assert_eq!(tables(lab), calls.right);
+        served(lab, &ALL, "pc-west");
+    }
+}
+
+/// The calls of one run, and the tables that it leaves.
+struct Calls {
+    made: Vec<Change>,
+    right: Tables,
 }
 
 /// How one call of the function goes wrong.
@@ -103,11 +177,6 @@ fn still_pending(lab: &Lab, before: &World) {
             route.pending_reads = 1;
         }
     }
-}
-
-async fn begin_again(lab: &Lab, world: &World) {
-    restore(lab, world);
-    forget(lab, "holdfast-operations", "evidence#").await;
 }
 
 /// Runs to the end, over as many invocations as it asks for.
