@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
+
 use holdfast_model::wire::{Progress, RestoreNicInput, RestoreNicOutput, SCHEMA_VERSION};
 use holdfast_model::{Clock, Fault, FaultName, NetworkMap, Site};
 use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
-use holdfast_store::{Inventory, RestoreJournal};
+use holdfast_store::{HostResults, Inventory, RestoreJournal};
 
 use crate::fault_of;
 use crate::journal::StoredNotes;
 use crate::repair::Limits;
-use crate::wave::{Job, Restored, restore};
+use crate::report::{Report, Restored};
+use crate::wave::{Job, restore};
 
 /// Time at the end of an invocation in which no change is begun: a link that went down has to come up again in it.
 pub const NO_MORE_CHANGES: Duration = Duration::from_secs(90);
@@ -19,11 +22,15 @@ pub const NO_MORE_CHANGES: Duration = Duration::from_secs(90);
 /// Time at the end of an invocation in which nothing is waited for.
 pub const ANSWER: Duration = Duration::from_secs(10);
 
+/// Results that are stored at once.
+const WRITES_AT_ONCE: usize = 16;
+
 /// What lives as long as the function's process.
 pub struct Context {
     maps: MapSource,
     secrets: Secrets,
     inventory: Inventory,
+    results: HostResults,
     journal: RestoreJournal,
     clock: SystemClock,
 }
@@ -39,7 +46,8 @@ impl Context {
         Ok(Self {
             maps: MapSource::new(&sdk, config.map_parameter),
             secrets: Secrets::new(&sdk),
-            inventory: Inventory::new(&sdk, config.inventory_table),
+            inventory: Inventory::new(&sdk, config.inventory_table.clone()),
+            results: HostResults::new(&sdk, config.inventory_table),
             journal: RestoreJournal::new(&sdk, config.operations_table),
             clock: SystemClock,
         })
@@ -102,12 +110,23 @@ pub async fn handle(
         notes: &notes,
         limits,
     };
-    let Restored { result, done } = restore(&job).await?;
+    let report = restore(&job).await?;
+    keep(context, &input, &report).await?;
+    let Restored { result, done } = report.finish()?;
     let summary = match result {
         Progress::Done => format!("wave {} is right at {}: {}", input.wave, wave.to, done.join("; ")),
         Progress::Continue => format!("the time ran out, wave {} goes on: {}", input.wave, done.join("; ")),
     };
     Ok(RestoreNicOutput { schema_version: SCHEMA_VERSION, result, map: reference, done, summary })
+}
+
+/// Stores what became of each host, where it is news. A start that died before is made up for by the next one.
+async fn keep(context: &Context, input: &RestoreNicInput, report: &Report) -> Result<(), Fault> {
+    let known = context.results.of(&input.wave).await?;
+    let results = report.results(&input.execution, context.clock.now());
+    let news = results.iter().filter(|result| result.is_news(known.get(&result.host)));
+    let stored = futures::stream::iter(news).map(|result| context.results.put(&input.wave, result));
+    Ok(stored.buffer_unordered(WRITES_AT_ONCE).try_collect().await?)
 }
 
 fn unknown_wave(map: &NetworkMap, input: &RestoreNicInput) -> Fault {

@@ -10,12 +10,14 @@ mod guest;
 mod journal;
 mod pair;
 mod repair;
+mod report;
 mod wave;
 
 pub use context::{ANSWER, Context, NO_MORE_CHANGES, handle};
 pub use journal::{Note, Notes};
 pub use repair::Limits;
-pub use wave::{Job, Restored, restore};
+pub use report::{Report, Restored};
+pub use wave::{Job, restore};
 
 use holdfast_model::{Fault, FaultName};
 use holdfast_nutanix::NutanixError;
@@ -29,6 +31,7 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_runtime::Secrets::ACTIONS,
     holdfast_store::Inventory::READ_ACTIONS,
     holdfast_store::RestoreJournal::ACTIONS,
+    holdfast_store::HostResults::ACTIONS,
 ];
 
 /// The fault that an error of Prism Central or Move is here.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use holdfast_model::wire::Progress;
 use holdfast_model::{ExtId, Fault, FaultName, HostName, HostRecord, Network, NetworkName, Policy, SiteName, WaveName};
 use holdfast_nutanix::{Move, Prism};
 use holdfast_store::RestoreKey;
@@ -13,6 +12,7 @@ use crate::find::{find_cluster, find_vm, read_move};
 use crate::fit::Target;
 use crate::journal::{Note, Notes};
 use crate::repair::{Limits, Repair, Shared, Stop};
+use crate::report::Report;
 
 /// Hosts under repair at once. Most of them wait for a task, of which a Prism Central works on dozens at once; how many calls are under way is the
 /// client's matter.
@@ -44,15 +44,6 @@ pub struct Job<'a, J> {
     pub limits: Limits,
 }
 
-/// How a wave ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
-    /// Done, or call again.
-    pub result: Progress,
-    /// One line a host.
-    pub done: Vec<String>,
-}
-
 /// A host with its VM and the notes of earlier starts.
 type Found<'a> = (&'a HostRecord, ExtId, BTreeMap<u32, Note>);
 
@@ -75,9 +66,8 @@ enum Outcome {
 /// All hosts are tried, whatever becomes of one. No VM is changed by two of them. A second start on a wave that is right changes nothing.
 ///
 /// # Errors
-/// The fault of the host, or `RestoreIncomplete` when hosts failed for different reasons; the message has a line for every host, those that are
-/// right too. Faults of Prism Central or Move as such end the whole.
-pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
+/// Faults of Prism Central or Move as such, and VMs that cannot be told apart, end the whole. That of a host is in the report.
+pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
     let cluster = find_cluster(job.prism, job.cluster).await?;
     let records = match job.appliance {
         Some(appliance) => read_move(appliance, job.hosts).await.map_err(|e| fault_of(&e))?,
@@ -95,7 +85,7 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
         match vm {
             Ok(vm) => pending.push((host, notes_of(&notes, host, &vm), vm)),
             Err(fault) if appliance_fault(fault.name) => return Err(fault),
-            Err(fault) => report.failed.push((host.name.clone(), fault)),
+            Err(fault) => report.failed(host, None, fault),
         }
     }
     let mut pending: Vec<Found<'_>> = pending.into_iter().map(|(host, notes, vm)| (host, vm, notes)).collect();
@@ -120,25 +110,27 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
         let mut changed = false;
         let mut held = Vec::new();
         for (found, outcome) in outcomes {
-            let name = found.0.name.clone();
+            let (host, vm, _) = &found;
             match outcome {
                 Outcome::Right(done) => {
                     changed |= !done.is_empty();
-                    report.right.push(right_line(found.0, &done));
+                    report.right(host, vm, done);
                 }
-                Outcome::OutOfTime => report.open.push(name),
+                Outcome::OutOfTime => report.open(host, vm),
                 Outcome::HeldInWave(fault, progress) => {
                     changed |= progress;
                     held.push((found, fault));
                 }
-                Outcome::Failed(fault) => report.failed.push((name, fault)),
+                Outcome::Failed(fault) => report.failed(host, Some(vm), fault),
             }
         }
         if held.is_empty() {
             break;
         }
         if !changed {
-            report.failed.extend(held.into_iter().map(|((host, ..), fault)| (host.name.clone(), fault)));
+            for ((host, vm, _), fault) in held {
+                report.failed(host, Some(&vm), fault);
+            }
             break;
         }
         for target in targets.values_mut().filter_map(|target| target.as_mut().ok()) {
@@ -146,7 +138,7 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Restored, Fault> {
         }
         pending = held.into_iter().map(|(found, _)| found).collect();
     }
-    report.finish()
+    Ok(report)
 }
 
 /// Works on many hosts at once; one that takes long holds no other up. The results are in the hosts' order.
@@ -174,7 +166,7 @@ fn refuse_shared_vms(pending: &mut Vec<Found<'_>>, report: &mut Report) {
             return true;
         }
         let message = format!("VM `{vm}` would be several hosts at once: {}", others.join(", "));
-        report.failed.push((host.name.clone(), Fault::new(FaultName::VmAmbiguous, message)));
+        report.failed(host, Some(vm), Fault::new(FaultName::VmAmbiguous, message));
         false
     });
 }
@@ -222,100 +214,4 @@ fn appliance_fault(name: FaultName) -> bool {
         name,
         FaultName::WrongPassword | FaultName::UntrustedCertificate | FaultName::NotConfigured | FaultName::InvalidMap
     ) || name.retryable()
-}
-
-fn right_line(host: &HostRecord, done: &[String]) -> String {
-    let addresses: Vec<String> = host.addresses().map(|a| a.to_string()).collect();
-    let addresses = addresses.join(", ");
-    if done.is_empty() {
-        format!("{}: {addresses} was right already", host.name)
-    } else {
-        format!("{}: {addresses} is right ({})", host.name, done.join(", "))
-    }
-}
-
-/// What became of each host.
-#[derive(Debug, Default)]
-struct Report {
-    right: Vec<String>,
-    failed: Vec<(HostName, Fault)>,
-    open: Vec<HostName>,
-}
-
-impl Report {
-    /// Which VM is which host is a matter of the whole wave: a VM that is not the host's own may be that of another one.
-    fn refuse_ambiguity(&self) -> Result<(), Fault> {
-        let ambiguous = |(_, fault): &&(HostName, Fault)| fault.name == FaultName::VmAmbiguous;
-        let lines: Vec<String> =
-            self.failed.iter().filter(ambiguous).map(|(host, fault)| format!("{host}: {}", fault.message)).collect();
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let mend =
-            "rename or remove all but the right one, or name the Move appliance of the wave; nothing was changed";
-        Err(Fault::new(FaultName::VmAmbiguous, format!("{}; {mend}", lines.join("; "))))
-    }
-
-    fn finish(mut self) -> Result<Restored, Fault> {
-        let open: Vec<String> = self.open.iter().map(ToString::to_string).collect();
-        if self.failed.is_empty() {
-            let result = if open.is_empty() { Progress::Done } else { Progress::Continue };
-            self.right.extend(open.iter().map(|name| format!("{name}: not finished yet")));
-            return Ok(Restored { result, done: self.right });
-        }
-        let mut lines: Vec<String> =
-            self.failed.iter().map(|(host, fault)| format!("{host}: {}", fault.message)).collect();
-        lines.extend(self.right);
-        if !open.is_empty() {
-            lines.push(format!("not finished for lack of time, start again: {}", open.join(", ")));
-        }
-        Err(Fault::new(common_name(&self.failed), lines.join("; ")))
-    }
-}
-
-/// The one name of the faults, those that a retry may mend left aside; `RestoreIncomplete` for several.
-fn common_name(failed: &[(HostName, Fault)]) -> FaultName {
-    let names: BTreeSet<FaultName> = failed.iter().map(|(_, fault)| fault.name).collect();
-    let lasting: Vec<FaultName> = names.iter().copied().filter(|name| !name.retryable()).collect();
-    match (lasting.as_slice(), names.first()) {
-        ([one], _) => *one,
-        ([], Some(first)) => *first,
-        _ => FaultName::RestoreIncomplete,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failed(names: &[FaultName]) -> Vec<(HostName, Fault)> {
-        names.iter().map(|name| (HostName::parse("x").unwrap(), Fault::new(*name, "why"))).collect()
-    }
-
-    #[test]
-    fn faults_of_one_kind_keep_their_name_and_passing_ones_do_not_hide_lasting_ones() {
-        use FaultName::{AddressHeld, GuestSilent, RestoreIncomplete, Throttled, Unavailable};
-        assert_eq!(common_name(&failed(&[AddressHeld, AddressHeld])), AddressHeld);
-        assert_eq!(common_name(&failed(&[AddressHeld, Unavailable])), AddressHeld);
-        assert_eq!(common_name(&failed(&[AddressHeld, GuestSilent])), RestoreIncomplete);
-        assert!(common_name(&failed(&[Throttled, Unavailable])).retryable());
-    }
-
-    #[test]
-    fn hosts_that_are_right_are_told_beside_those_that_failed() {
-        let report = Report {
-            right: vec!["app-1: 172.30.1.35 was right already".into()],
-            failed: vec![(
-                HostName::parse("web-1").unwrap(),
-                Fault::new(FaultName::AddressHeld, "172.30.1.34 is not free"),
-            )],
-            open: vec![HostName::parse("db-1").unwrap()],
-        };
-        let fault = report.finish().unwrap_err();
-        assert_eq!(fault.name, FaultName::AddressHeld);
-        assert_eq!(
-            fault.message,
-            "web-1: 172.30.1.34 is not free; app-1: 172.30.1.35 was right already; not finished for lack of time, start again: db-1"
-        );
-    }
 }

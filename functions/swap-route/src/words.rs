@@ -2,7 +2,7 @@
 
 use holdfast_journal::{Intent, Operation, TakeError};
 use holdfast_model::wire::Force;
-use holdfast_model::{Fault, FaultName, Lost, NetworkName, OperationId, SiteName, VantageName};
+use holdfast_model::{Fault, FaultName, Lost, NetworkName, OperationId, SiteName, VantageName, first_lines};
 use holdfast_plan::{Forecast, Plan, Violation, plan_table, plan_text};
 use holdfast_runtime::chain;
 use jiff::Timestamp;
@@ -96,7 +96,11 @@ pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[Stri
         Intent::Undo { operation, .. } => format!(" again: {operation} is taken back"),
     };
     let looked = if force.is_some() { "cut off" } else { "seen" };
-    let seen = if verdict.is_empty() { String::new() } else { format!("; {looked}: {}", verdict.join("; ")) };
+    let seen = if verdict.is_empty() {
+        String::new()
+    } else {
+        format!("; {looked}: {}", first_lines(verdict.iter().cloned()).join("; "))
+    };
     format!(
         "every declared table leads {} to {}{what}{}; changed {} (operation {}){}{seen}",
         moving(&operation.plan.networks, operation.plan.hosts.as_ref()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_model::{Evidence, HostName, NetworkName, Power, Sighting, SiteName};
+use holdfast_model::{Evidence, HostName, NetworkName, Power, Sighting, SiteName, first_lines};
 
 /// What was seen: one clause a VM, then the sites where nothing was, then those that did not answer.
 #[must_use]
@@ -14,7 +14,7 @@ pub fn summary(evidence: &Evidence) -> String {
     let nothing = evidence.sites_read.iter().filter(|site| !seen.contains(site));
     clauses.extend(nothing.map(|site| format!("nothing of {} is at {site}", networks.join(", "))));
     clauses.extend(evidence.sites_unread.iter().map(|(site, why)| format!("{site} is unknown: {why}")));
-    clauses.join("; ")
+    first_lines(clauses).join("; ")
 }
 
 fn clause(host: &HostName, sighting: &Sighting) -> String {

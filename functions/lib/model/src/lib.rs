@@ -14,6 +14,7 @@ mod lines;
 mod machines;
 mod map;
 mod map_check;
+mod message;
 mod observed;
 mod observed_vpc;
 mod prefix;
@@ -31,6 +32,7 @@ pub use inventory::{
 pub use machines::{Eni, EniStatus, Instance, InstanceState, LoadBalancerTarget, Machines, TargetKind};
 pub use map::*;
 pub use map_check::MapError;
+pub use message::{MOST_LINES, first_lines};
 pub use observed::*;
 pub use observed_vpc::*;
 pub use prefix::{Prefix, PrefixError};

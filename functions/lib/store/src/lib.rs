@@ -12,6 +12,7 @@ mod item;
 mod operations;
 mod reports;
 mod restore;
+mod results;
 mod table;
 
 pub use error::StoreError;
@@ -20,4 +21,5 @@ pub use inventory::{Captured, Inventory, PutVersion};
 pub use operations::Operations;
 pub use reports::{LastDrill, Reports};
 pub use restore::{RestoreJournal, RestoreKey, RestorePut, RestoreRecord};
+pub use results::{HostResult, HostResults, Standing};
 pub use table::Put;

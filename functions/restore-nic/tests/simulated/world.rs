@@ -155,7 +155,7 @@ impl Scene {
             notes: &self.notes,
             limits: Limits { begin: TimeLimit::after(begin), wait: TimeLimit::after(Duration::from_secs(120)) },
         };
-        restore(&job).await
+        restore(&job).await?.finish()
     }
 
     pub async fn vm(&self, name: &str) -> Vm {

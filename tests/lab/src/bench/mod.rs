@@ -1,9 +1,11 @@
-//! `cargo lab bench`: how near route changes come to the speed that AWS allows.
+//! `cargo lab bench`: how near route changes come to the speed that AWS allows, and repairs of NICs to that of a Prism Central.
 //!
 //! Routes are changed by the code of `swap-route` on simulated EC2 with AWS's token buckets, refilled once a second, and 30 ms a call; the
-//! journal is in memory, at 30 ms a call too. Planning is measured by `holdfast-bench`, built for release, which knows no AWS.
+//! journal is in memory, at 30 ms a call too. Planning is measured by `holdfast-bench`, built for release, which knows no AWS. NICs
+//! are repaired by the code of `restore-nic` in a process of its own; its notes are in memory, at 30 ms each.
 
 mod apply;
+mod nics;
 mod watched;
 mod worlds;
 
@@ -11,6 +13,8 @@ use crate::Workspace;
 use crate::error::BoxError;
 use serde_json::{Value, json};
 use std::process::Stdio;
+
+pub use nics::worker;
 
 /// One measured figure.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,13 +27,13 @@ pub struct Figure {
     pub unit: &'static str,
     /// The least that AWS's limits allow, or what it is compared with; none where there is no such thing.
     pub floor: Option<f64>,
-    /// Calls to AWS, by what they do.
+    /// Calls to AWS or to a Prism Central, by what they do.
     pub calls: Calls,
     /// How often it was measured; the figure is the worst.
     pub runs: u32,
 }
 
-/// Calls to AWS that one run made.
+/// Calls that one run made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Calls {
     /// All of them.
@@ -69,6 +73,9 @@ pub async fn run(tell: impl Fn(&Value)) -> Result<(), BoxError> {
     tell(&apply::round_trips().await?.json());
     tell(&apply::prefix_list().await?.json());
     tell(&apply::static_routes().await?.json());
+    for figure in nics::figures().await? {
+        tell(&figure.json());
+    }
     for line in planning().await?.lines() {
         tell(&serde_json::from_str(line)?);
     }

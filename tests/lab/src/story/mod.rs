@@ -177,6 +177,7 @@ impl Story<'_> {
         let execution = self.lab.run_by_event(TOKYO, "cutover", "Move cutover finished", &detail).await?;
         self.green(stage, &execution)?;
         self.served_by(stage, "pc-tokyo").await?;
+        self.every_host_is_right(stage).await?;
         self.end(stage, &execution.words());
         self.again("3 cutover started again", TOKYO, "cutover", &detail).await
     }

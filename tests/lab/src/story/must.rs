@@ -53,6 +53,21 @@ impl Story<'_> {
         Ok(())
     }
 
+    /// The inventory says of every captured host what became of it: right, with what was done.
+    pub(super) async fn every_host_is_right(&self, stage: &str) -> Result<(), LabError> {
+        let items = self.lab.items(TOKYO, dynamodb::INVENTORY).await?;
+        let version = dynamodb::document(&items, "wave#wave-1", "v#")?;
+        for host in version.get("hosts").and_then(Value::as_array).into_iter().flatten() {
+            let name = text(host, "name");
+            let result = dynamodb::document(&items, "wave#wave-1", &format!("restored#{name}"))?;
+            let done = result.get("done").and_then(Value::as_array).is_some_and(|done| !done.is_empty());
+            self.must(stage, text(&result, "standing") == "right" && done, || {
+                format!("the inventory says of {name}: {result}")
+            })?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn last_call(&self) -> Result<u64, LabError> {
         let calls = self.calls(0).await?;
         Ok(calls.last().and_then(|call| call.get("seq")).and_then(Value::as_u64).unwrap_or_default())

@@ -1,7 +1,7 @@
 //! What speaks against leading routes to a site.
 
 use crate::refusal::list;
-use holdfast_model::{FaultName, HostName, NetworkName, SiteName};
+use holdfast_model::{FaultName, HostName, NetworkName, SiteName, first_lines};
 use std::collections::BTreeSet;
 
 /// One thing that speaks against leading routes to the site.
@@ -97,13 +97,6 @@ impl Objections {
     }
 }
 
-/// Objections in one message, at most: a message has to be read.
-const MOST: usize = 50;
-
 fn all(objections: &[Objection]) -> String {
-    let mut lines: Vec<String> = objections.iter().take(MOST).map(ToString::to_string).collect();
-    if let Some(more) = objections.len().checked_sub(MOST).filter(|more| *more > 0) {
-        lines.push(format!("and {more} more"));
-    }
-    lines.join("; ")
+    first_lines(objections.iter().map(ToString::to_string)).join("; ")
 }

@@ -12,7 +12,10 @@ mod server;
 use aws_config::SdkConfig;
 use holdfast_journal::{Append, Entry, Event, JournalStore, Lock, LockWrite, Operation};
 use holdfast_model::{ExtId, HostName, HostRecord, InventoryVersion, NetworkName, SiteName, WaveName};
-use holdfast_store::{Inventory, LastDrill, Operations, PutVersion, Reports, RestoreJournal, RestoreKey, RestorePut};
+use holdfast_store::{
+    HostResult, HostResults, Inventory, LastDrill, Operations, PutVersion, Reports, RestoreJournal, RestoreKey,
+    RestorePut, Standing,
+};
 use serde_json::json;
 use server::Server;
 
@@ -141,6 +144,30 @@ async fn drills(config: &SdkConfig) {
     assert_eq!(reports.last_drill(&networks, &to).await.unwrap().unwrap().report, "later");
 }
 
+async fn results(config: &SdkConfig) {
+    let results = HostResults::new(config, "inventory");
+    let said = |at: &str, standing, done: &[&str]| HostResult {
+        v: 1,
+        host: HostName::parse("web-1").unwrap(),
+        vm: None,
+        standing,
+        done: done.iter().map(ToString::to_string).collect(),
+        fault: None,
+        execution: "e-1".to_owned(),
+        at: at.parse().unwrap(),
+    };
+    let open = said("2026-01-02T03:00:00Z", Standing::Open, &[]);
+    let right = said("2026-01-02T04:00:00Z", Standing::Right, &["migrated"]);
+    assert!(open.is_news(None) && right.is_news(Some(&open)));
+    for result in [&right, &open] {
+        results.put(&wave(), result).await.unwrap();
+    }
+    let known = results.of(&wave()).await.unwrap();
+    assert_eq!(known.values().collect::<Vec<_>>(), [&right]);
+    let again = said("2026-01-02T05:00:00Z", Standing::Right, &[]);
+    assert!(!again.is_news(known.get(&again.host)));
+}
+
 /// Runs a scenario, then again with the reply of each of its calls lost in turn.
 async fn with_every_reply_lost(scenario: impl AsyncFn(&SdkConfig)) {
     let server = Server::default();
@@ -173,6 +200,11 @@ async fn a_lock_changes_only_under_its_fence() {
 #[tokio::test]
 async fn a_nic_under_way_keeps_its_record() {
     with_every_reply_lost(restores).await;
+}
+
+#[tokio::test]
+async fn what_became_of_a_host_is_what_was_said_last() {
+    with_every_reply_lost(results).await;
 }
 
 #[tokio::test]
