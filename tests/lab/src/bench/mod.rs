@@ -73,9 +73,7 @@ pub async fn run(tell: impl Fn(&Value)) -> Result<(), BoxError> {
     tell(&apply::round_trips().await?.json());
     tell(&apply::prefix_list().await?.json());
     tell(&apply::static_routes().await?.json());
-    for figure in nics::figures().await? {
-        tell(&figure.json());
-    }
+    nics::figures(|figure| tell(&figure.json())).await?;
     for line in planning().await?.lines() {
         tell(&serde_json::from_str(line)?);
     }

@@ -34,7 +34,13 @@ impl Prism {
     }
 
     pub(super) fn list_vms(&self, request: &Request, level: Level) -> Result<Reply, Refused> {
-        odata::list(request, &VMS, level, self.vms.values().map(|vm| render::vm(self, vm, level)).collect())
+        // Of thousands of VMs only those that can match are written out.
+        let named = request.query.iter().find_map(|(key, filter)| {
+            let name = filter.strip_prefix("name eq '")?.strip_suffix('\'').filter(|name| !name.contains('\''));
+            name.filter(|_| key == "$filter")
+        });
+        let listed = self.vms.values().filter(|vm| named.is_none_or(|name| vm.name == name));
+        odata::list(request, &VMS, level, listed.map(|vm| render::vm(self, vm, level)).collect())
     }
 
     pub(super) fn get_vm(&mut self, id: &str, level: Level, cx: &Context<'_>) -> Result<Reply, Refused> {
