@@ -1,6 +1,6 @@
 //! The changes that a move needs, worked out from the topology and the simulator's state, and made by EC2's own calls.
 
-use crate::spec::{Client, Spec};
+use crate::spec::Spec;
 use crate::world::*;
 use holdfast_plan::{Place, RouteValue, Step};
 use holdfast_sim::World;
@@ -46,12 +46,9 @@ impl Change {
 pub fn changes(spec: &Spec, world: &World) -> Vec<Change> {
     let tgw_tables =
         spec.all_tables().into_iter().map(|(g, t)| (spec.region(g), table(g, t), Some(g), hop(spec, g, spec.to)));
-    let vpc_tables = spec.clients.iter().enumerate().filter_map(|(c, client)| match client {
-        Client::Vpc { gateway, peered: true } => {
-            let to = client_hop(spec, spec.to).map(|()| tgw(*gateway));
-            Some((spec.region(*gateway), client_table(c), None, to))
-        }
-        Client::Vpc { .. } | Client::OnPremises { .. } => None,
+    let vpc_tables = (0..spec.clients.len()).filter_map(|c| {
+        let gateway = declared(spec, c)?;
+        Some((spec.region(gateway), client_table(c), None, client_hop(spec, c, spec.to)))
     });
     let mut all = Vec::new();
     for (region, table, gateway, to) in tgw_tables.chain(vpc_tables) {
@@ -120,12 +117,10 @@ fn host_routes(spec: &Spec, world: &World) -> Vec<Change> {
         let explained: Vec<Option<String>> = (0..spec.sites.len()).map(|s| hop(spec, g, s)).collect();
         (spec.region(g), table(g, t), true, explained)
     });
-    let vpc_tables = spec.clients.iter().enumerate().filter_map(|(c, client)| match client {
-        Client::Vpc { gateway, peered: true } => {
-            let explained = (0..spec.sites.len()).map(|s| client_hop(spec, s).map(|()| tgw(*gateway))).collect();
-            Some((spec.region(*gateway), client_table(c), false, explained))
-        }
-        Client::Vpc { .. } | Client::OnPremises { .. } => None,
+    let vpc_tables = (0..spec.clients.len()).filter_map(|c| {
+        let gateway = declared(spec, c)?;
+        let explained = (0..spec.sites.len()).map(|s| client_hop(spec, c, s)).collect();
+        Some((spec.region(gateway), client_table(c), false, explained))
     });
     let mut all = Vec::new();
     for (region, table, of_tgw, explained) in tgw_tables.chain(vpc_tables) {
@@ -142,17 +137,17 @@ fn host_routes(spec: &Spec, world: &World) -> Vec<Change> {
 }
 
 /// What the place leads to now.
-fn now(world: &World, change: &Change) -> Option<String> {
+pub fn now(world: &World, change: &Change) -> Option<String> {
     let ec2 = &world.ec2;
     match &change.what {
         What::Route { prefix } => ec2.tgw_route_tables[&change.table]
             .routes
             .get(&prefix.parse().unwrap())
-            .map(|route| route.attachment.clone().unwrap_or_else(|| "blackhole".to_owned())),
+            .map(|route| route.attachment.clone().unwrap_or_else(|| BLACKHOLE.to_owned())),
         What::Reference { list } => ec2.tgw_route_tables[&change.table]
             .prefix_lists
             .get(list)
-            .map(|reference| reference.attachment.clone().unwrap_or_else(|| "blackhole".to_owned())),
+            .map(|reference| reference.attachment.clone().unwrap_or_else(|| BLACKHOLE.to_owned())),
         What::Propagation { attachment } => {
             ec2.tgw_route_tables[&change.table].propagations.contains_key(attachment).then(|| ON.to_owned())
         }
@@ -179,32 +174,27 @@ pub fn apply(world: &mut World, change: &Change) {
         (true, Some(_), What::Reference { .. }) => "Modify",
         (true, Some(_), What::Route { .. } | What::VpcRoute { .. }) => "Replace",
     };
-    let (noun, of_table, key, place, target) = match &change.what {
-        What::Route { prefix } => (
-            "TransitGatewayRoute",
-            "TransitGatewayRouteTableId",
-            "DestinationCidrBlock",
-            prefix,
-            "TransitGatewayAttachmentId",
-        ),
-        What::Reference { list } => (
-            "TransitGatewayPrefixListReference",
-            "TransitGatewayRouteTableId",
-            "PrefixListId",
-            list,
-            "TransitGatewayAttachmentId",
-        ),
-        What::VpcRoute { prefix } => ("Route", "RouteTableId", "DestinationCidrBlock", prefix, "TransitGatewayId"),
+    let (noun, of_table, key, place) = match &change.what {
+        What::Route { prefix } => ("TransitGatewayRoute", "TransitGatewayRouteTableId", "DestinationCidrBlock", prefix),
+        What::Reference { list } => {
+            ("TransitGatewayPrefixListReference", "TransitGatewayRouteTableId", "PrefixListId", list)
+        }
+        What::VpcRoute { prefix } => ("Route", "RouteTableId", "DestinationCidrBlock", prefix),
         What::Propagation { attachment } => (
             "TransitGatewayRouteTablePropagation",
             "TransitGatewayRouteTableId",
             "TransitGatewayAttachmentId",
             attachment,
-            "",
         ),
     };
     let mut parameters = vec![(of_table, change.table.as_str()), (key, place.as_str())];
-    parameters.extend(change.to.as_deref().filter(|_| !target.is_empty()).map(|to| (target, to)));
+    let kinds = [("tgw-attach-", "TransitGatewayAttachmentId"), ("tgw-", "TransitGatewayId")];
+    let kinds = kinds.into_iter().chain([("pcx-", "VpcPeeringConnectionId"), ("eni-", "NetworkInterfaceId")]);
+    match change.to.as_deref() {
+        None | Some(ON) => {}
+        Some(BLACKHOLE) => parameters.push(("Blackhole", "true")),
+        Some(to) => parameters.extend(kinds.clone().find(|(kind, _)| to.starts_with(kind)).map(|(_, key)| (key, to))),
+    }
     let at = jiff::Timestamp::UNIX_EPOCH;
     let done = ec2::call(world, ACCOUNT, &change.region, &format!("{verb}{noun}"), &parameters, at);
     done.unwrap_or_else(|error| panic!("{change:?}: {error:?}"));
@@ -223,9 +213,9 @@ pub fn of_step(step: &Step) -> Change {
         RouteValue::Static { attachment } => Some(attachment.to_string()),
         RouteValue::Tgw { id } => Some(id.to_string()),
         RouteValue::Propagates => Some(ON.to_owned()),
-        RouteValue::Blackhole | RouteValue::VpcPeering { .. } | RouteValue::Eni { .. } => {
-            panic!("no world wants this: {step}")
-        }
+        RouteValue::Blackhole => Some(BLACKHOLE.to_owned()),
+        RouteValue::VpcPeering { id } => Some(id.to_string()),
+        RouteValue::Eni { id } => Some(id.to_string()),
     };
     Change { region: step.scope.region.to_string(), table: step.table.to_string(), what, to }
 }

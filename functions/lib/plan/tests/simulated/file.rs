@@ -42,15 +42,15 @@ pub fn file(spec: &Spec) -> String {
             machines(&mut text, spec, s, site.kind);
         }
         for (c, client) in spec.clients.iter().enumerate() {
-            if let Client::Vpc { gateway, .. } = client
-                && here(*gateway)
-            {
-                writeln!(
-                    text,
-                    "      - {{name: c{c}, interfaces: [{{subnet: c{c}-a, address: {}}}]}}",
-                    client_address(spec, c)
-                )
-                .unwrap();
+            let (gateway, subnet) = match client {
+                Client::Vpc { gateway, .. } => (*gateway, format!("c{c}-a")),
+                Client::Inside { site } => (spec.sites[*site].gateway, format!("s{site}-tools")),
+                Client::OnPremises { .. } => continue,
+            };
+            if here(gateway) {
+                let address = client_address(spec, c);
+                writeln!(text, "      - {{name: c{c}, interfaces: [{{subnet: {subnet}, address: {address}}}]}}")
+                    .unwrap();
             }
         }
         let networks: Vec<String> = (0..spec.at.len()).map(network).collect();
@@ -118,10 +118,18 @@ fn site_vpc(text: &mut String, spec: &Spec, s: usize, g: usize) {
         Kind::Nc2 => {
             let b = 10 + s;
             writeln!(text, "      - name: s{s}\n        id: vpc-000a000{s}\n        cidrs: [10.{b}.0.0/16]\n        subnets:\n          - {{name: s{s}-hosts, cidr: 10.{b}.1.0/24}}").unwrap();
+            let inside =
+                (0..spec.clients.len()).find(|c| matches!(spec.clients[*c], Client::Inside { site } if site == s));
+            if inside.is_some() {
+                writeln!(text, "          - {{name: s{s}-tools, cidr: 10.{b}.9.0/24}}").unwrap();
+            }
             for k in 0..site.subnets {
                 writeln!(text, "          - {{name: s{s}-tgw{k}, cidr: 10.{b}.255.{}/28}}", 16 * k).unwrap();
             }
             writeln!(text, "        route_tables:").unwrap();
+            if let Some(c) = inside {
+                writeln!(text, "        - name: s{s}-tools\n          id: {}\n          subnets: [s{s}-tools]\n          routes:\n          - {{prefix: 0.0.0.0/0, transit_gateway: {}}}", client_table(c), tgw(g)).unwrap();
+            }
             for k in 0..site.subnets {
                 let whose = if k == 0 { "main: true".to_owned() } else { format!("subnets: [s{s}-tgw{k}]") };
                 writeln!(text, "        - name: s{s}-{k}\n          id: {}\n          {whose}\n          routes:\n          - {{prefix: 0.0.0.0/0, transit_gateway: {}}}", site_table(s, k), tgw(g)).unwrap();
@@ -145,7 +153,7 @@ fn machines(text: &mut String, spec: &Spec, s: usize, kind: Kind) {
                 writeln!(text, "      - {{name: s{s}-net{n}, interfaces: [{{subnet: s{s}-net{n}, address: {}, secondary: [{}]}}], guest: {{adapters: [{{addresses: [{}], gateway: {}}}]}}}}", address(n, HOSTS[0]), more.join(", "), held(n), address(n, 1)).unwrap();
             }
         }
-        Kind::Nc2 => writeln!(text, "      - {{name: s{s}-host, interfaces: [{{name: s{s}-fvn, subnet: s{s}-hosts, address: 10.{}.1.11, source_dest_check: false}}]}}", 10 + s).unwrap(),
+        Kind::Nc2 => writeln!(text, "      - {{name: s{s}-host, interfaces: [{{name: s{s}-fvn, id: {}, subnet: s{s}-hosts, address: 10.{}.1.11, source_dest_check: false}}]}}", fvn(s), 10 + s).unwrap(),
     }
 }
 
@@ -199,7 +207,7 @@ fn gateway(text: &mut String, spec: &Spec, g: usize) {
                     propagate.push(format!("c{c}g{g}"));
                 }
             }
-            Client::Vpc { .. } => {}
+            Client::Vpc { .. } | Client::Inside { .. } => {}
         }
     }
     if let Some(wall) = spec.walls[g] {

@@ -108,7 +108,7 @@ fn flow_missing(dice: &mut Dice, spec: &Spec, world: &mut World) {
 fn client_routes(dice: &mut Dice, spec: &Spec, world: &mut World) {
     let vpcs = spec.clients.iter().enumerate().filter_map(|(c, client)| match client {
         Client::Vpc { gateway, .. } => Some((c, *gateway)),
-        Client::OnPremises { .. } => None,
+        Client::OnPremises { .. } | Client::Inside { .. } => None,
     });
     let vpcs: Vec<(usize, usize)> = vpcs.collect();
     if vpcs.is_empty() {
@@ -135,13 +135,15 @@ fn replies_leave(dice: &mut Dice, spec: &Spec, world: &mut World) {
     let s = dice.below(spec.sites.len());
     let prefix = client_prefix(spec, dice.below(spec.clients.len()));
     let target = internet(world, &format!("vpc-000a000{s}"));
-    let drop = dice.one_in(2);
-    for k in 0..spec.sites[s].subnets {
+    // Clients inside of the VPC have a table of their own, from where hosts would reply too.
+    let inside = (0..spec.clients.len()).find(|c| matches!(spec.clients[*c], Client::Inside { site } if site == s));
+    let drop = dice.one_in(2) && inside.is_none();
+    for table in (0..spec.sites[s].subnets).map(|k| site_table(s, k)).chain(inside.map(client_table)) {
         if drop {
-            let routes = &mut world.ec2.route_tables.get_mut(&site_table(s, k)).unwrap().routes;
+            let routes = &mut world.ec2.route_tables.get_mut(&table).unwrap().routes;
             routes.remove(&"0.0.0.0/0".parse().unwrap());
         } else {
-            vpc_put(world, &site_table(s, k), &prefix, target.clone());
+            vpc_put(world, &table, &prefix, target.clone());
         }
     }
 }
@@ -151,7 +153,7 @@ fn moved_alone(dice: &mut Dice, spec: &Spec, world: &mut World) {
     let (g, t) = *dice.pick(&spec.all_tables());
     let (n, s) = (dice.below(spec.at.len()), dice.below(spec.sites.len()));
     match hop(spec, g, s) {
-        Some(to) => put(world, &table(g, t), &network(n), Some(to)),
+        Some(to) => put(world, &table(g, t), &network(n), carries(to)),
         None => {
             let routes = &mut world.ec2.tgw_route_tables.get_mut(&table(g, t)).unwrap().routes;
             routes.remove(&network(n).parse().unwrap());

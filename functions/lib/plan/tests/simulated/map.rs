@@ -45,6 +45,7 @@ pub fn map(spec: &Spec, world: &World) -> NetworkMap {
         }
         let hops = (0..spec.sites.len()).map(|s| match hop(spec, g, s) {
             None => format!("s{s}: {{kind: absent, served_by: {COVERING}}}"),
+            Some(id) if id == BLACKHOLE => format!("s{s}: {{kind: blackhole}}"),
             Some(id) if spec.sites[s].gateway == g => format!("s{s}: {{kind: attachment, id: {id}}}"),
             Some(id) => format!("s{s}: {{kind: peering, id: {id}}}"),
         });
@@ -58,17 +59,23 @@ pub fn map(spec: &Spec, world: &World) -> NetworkMap {
         )
         .unwrap();
     }
-    for (c, client) in spec.clients.iter().enumerate() {
-        let Client::Vpc { gateway, peered: true } = client else { continue };
-        let hops = (0..spec.sites.len()).map(|s| match client_hop(spec, s) {
-            None => format!("s{s}: {{kind: absent, served_by: {COVERING}}}"),
-            Some(()) => format!("s{s}: {{kind: tgw, id: {}}}", tgw(*gateway)),
+    for (c, gateway) in (0..spec.clients.len()).filter_map(|c| Some((c, declared(spec, c)?))) {
+        let hops = (0..spec.sites.len()).map(|s| match client_hop(spec, c, s) {
+            None => format!("s{s}: {{kind: absent, served_by: {}}}", covers(spec, c)),
+            Some(id) => {
+                let kind = match id.split('-').next() {
+                    Some("pcx") => "vpc_peering",
+                    Some("eni") => "eni",
+                    _ => "tgw",
+                };
+                format!("s{s}: {{kind: {kind}, id: {id}}}")
+            }
         });
         let hops: Vec<String> = hops.collect();
         writeln!(
             text,
             "  c{c}: {{account: main, region: {}, id: {}, next_hops: {{{}}}}}",
-            spec.region(*gateway),
+            spec.region(gateway),
             client_table(c),
             hops.join(", ")
         )
@@ -83,6 +90,14 @@ pub fn map(spec: &Spec, world: &World) -> NetworkMap {
                 client_prefix(spec, c),
                 spec.region(*gateway),
                 of_client(c, *gateway)
+            )
+            .unwrap(),
+            Client::Inside { site } => writeln!(
+                text,
+                "  c{c}: {{kind: vpc, prefixes: [{}], account: main, region: {}, enters: {}}}",
+                client_prefix(spec, c),
+                region(*site),
+                of_site(*site)
             )
             .unwrap(),
             Client::OnPremises { entries, stateful, .. } => {

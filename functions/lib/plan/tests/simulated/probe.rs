@@ -90,7 +90,12 @@ impl Seen {
         let table = |place: &str| {
             if place.starts_with("rtb-000a") { place[..place.len() - 1].to_owned() } else { place.to_owned() }
         };
-        let named = |way: &Way| way.back.as_ref().is_some_and(|(at, place)| *at == end && text.contains(&table(place)));
+        // The declared table of clients inside of that VPC leads to Flow as well.
+        let inside =
+            |place: &str| place.starts_with("rtb-000a") && text.contains(" in vpc-000a") && text.contains("rtb-000c");
+        let named = |way: &Way| {
+            way.back.as_ref().is_some_and(|(at, place)| *at == end && (text.contains(&table(place)) || inside(place)))
+        };
         worst == Some(&end) && self.ways.iter().any(named)
     }
 }

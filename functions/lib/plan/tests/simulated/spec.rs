@@ -43,6 +43,8 @@ pub enum Client {
         /// Reaches the first EC2 site over a VPC peering connection, by a declared table.
         peered: bool,
     },
+    /// Machines in the VPC of an NC2 site, in a subnet with a declared table.
+    Inside { site: usize },
 }
 
 /// What an inspection VPC sees.
@@ -76,6 +78,10 @@ pub struct Spec {
     pub propagation: bool,
     /// VPC peering carries overlays, and connects clients with the first NC2 site instead of the first EC2 site.
     pub overlays: bool,
+    /// Declared tables of clients name the VPC peering connection, instead of relying on the covering route.
+    pub pcx_named: bool,
+    /// At this gateway what is for machines at this site is dropped.
+    pub black: Option<(usize, usize)>,
     /// Gateways with an inspection VPC.
     pub walls: Vec<Option<Wall>>,
     /// Networks that are to move, and where to.
@@ -130,7 +136,10 @@ impl Spec {
         let mut clients: Vec<Client> = (0..1 + dice.below(2)).map(|_| on_premises(dice, count)).collect();
         let has_ec2 = sites.iter().any(|site| site.kind == Kind::Ec2);
         for _ in 0..dice.below(3) {
-            clients.push(Client::Vpc { gateway: dice.below(count), peered: has_ec2 && dice.one_in(3) });
+            clients.push(Client::Vpc {
+                gateway: dice.below(count),
+                peered: has_ec2 && dice.one_in(if small { 2 } else { 3 }),
+            });
         }
         let moving = if dice.one_in(2) { (0..networks).collect() } else { vec![dice.below(networks)] };
         let mut spec = Self {
@@ -146,6 +155,8 @@ impl Spec {
             aggregate: vec![false; count],
             propagation: false,
             overlays: false,
+            pcx_named: false,
+            black: None,
             walls: vec![None; count],
             to: 0,
             moving,
@@ -176,6 +187,17 @@ impl Spec {
         if !small {
             let wall = |edge: &bool| (*edge && !dice.one_in(3)).then(|| *dice.pick(&[Wall::There, Wall::Back]));
             spec.walls = spec.edge.iter().map(wall).collect();
+        }
+        spec.pcx_named = !dice.one_in(4);
+        if dice.one_in(if small { 2 } else { 6 }) {
+            spec.black = Some((dice.below(count), dice.below(spec.sites.len())));
+        }
+        if small && has_ec2 && dice.one_in(4) {
+            spec.clients.push(Client::Vpc { gateway: dice.below(count), peered: true });
+        }
+        let nc2: Vec<usize> = (0..spec.sites.len()).filter(|site| spec.sites[*site].kind == Kind::Nc2).collect();
+        if dice.one_in(3) && !nc2.is_empty() {
+            spec.clients.push(Client::Inside { site: *dice.pick(&nc2) });
         }
         spec
     }

@@ -74,6 +74,7 @@ pub fn client_prefix(spec: &Spec, c: usize) -> String {
     match spec.clients[c] {
         Client::OnPremises { .. } => format!("192.168.{c}.0/24"),
         Client::Vpc { .. } => format!("10.{}.0.0/16", 50 + c),
+        Client::Inside { site } => format!("10.{}.9.0/24", 10 + site),
     }
 }
 
@@ -83,6 +84,7 @@ pub fn client_address(spec: &Spec, c: usize) -> Ipv4Addr {
     match spec.clients[c] {
         Client::OnPremises { .. } => Ipv4Addr::new(192, 168, c8, 10),
         Client::Vpc { .. } => Ipv4Addr::new(10, 50 + c8, 1, 10),
+        Client::Inside { site } => Ipv4Addr::new(10, 10 + u8::try_from(site).unwrap(), 9, 10),
     }
 }
 
@@ -90,9 +92,20 @@ pub fn address(n: usize, host: u8) -> Ipv4Addr {
     Ipv4Addr::new(172, 30, u8::try_from(n).unwrap(), host)
 }
 
+/// What a route leads to that drops the traffic.
+pub const BLACKHOLE: &str = "blackhole";
+
+/// The network interface of the one host of an NC2 site.
+pub fn fvn(s: usize) -> String {
+    format!("eni-000a000{s}")
+}
+
 /// Where a table of a gateway leads a network whose machines are at a site; none where the covering prefix serves it.
 pub fn hop(spec: &Spec, gateway: usize, site: usize) -> Option<String> {
     let at = &spec.sites[site];
+    if spec.black == Some((gateway, site)) {
+        return Some(BLACKHOLE.to_owned());
+    }
     let covered = at.kind == Kind::Ec2 && !spec.explicit && spec.covered(gateway) == Some(site);
     if covered && !spec.aggregate[gateway] {
         return None;
@@ -117,6 +130,8 @@ pub fn world(spec: &Spec) -> World {
                 entries.iter().map(|(gateway, _)| *gateway).take(if *home { 1 } else { 9 }).collect()
             }
             Client::Vpc { gateway, .. } => vec![*gateway],
+            // The prefix of the site's VPC covers it.
+            Client::Inside { .. } => continue,
         };
         owned.push((client_prefix(spec, c), gateways));
     }
@@ -136,19 +151,16 @@ pub fn world(spec: &Spec) -> World {
         }
         for (n, site) in spec.at.iter().enumerate() {
             match hop(spec, g, *site) {
-                Some(to) if spec.listed[g] => refer(&mut world, &table(g, t), &list(g), Some(to)),
-                Some(to) if spec.aggregate[g] => put(&mut world, &table(g, t), COVERING, Some(to)),
-                Some(to) => put(&mut world, &table(g, t), &network(n), Some(to)),
+                Some(to) if spec.listed[g] => refer(&mut world, &table(g, t), &list(g), carries(to)),
+                Some(to) if spec.aggregate[g] => put(&mut world, &table(g, t), COVERING, carries(to)),
+                Some(to) => put(&mut world, &table(g, t), &network(n), carries(to)),
                 None => {}
             }
         }
     }
     for (c, n) in (0..spec.clients.len()).flat_map(|c| (0..spec.at.len()).map(move |n| (c, n))) {
-        if let (true, Client::Vpc { gateway, .. }, Some(_)) =
-            (peered(spec, c), &spec.clients[c], client_hop(spec, spec.at[n]))
-        {
-            let target = ec2::VpcTarget::TransitGateway(tgw(*gateway));
-            vpc_put(&mut world, &client_table(c), &network(n), target);
+        if let Some(to) = declared(spec, c).and_then(|_| client_hop(spec, c, spec.at[n])) {
+            vpc_put(&mut world, &client_table(c), &network(n), vpc_target(to));
         }
     }
     for (g, wall) in spec.walls.iter().enumerate() {
@@ -167,9 +179,42 @@ pub fn world(spec: &Spec) -> World {
     world
 }
 
-/// Whether the declared table of a peered client needs a route of its own for a site: to its transit gateway.
-pub fn client_hop(spec: &Spec, site: usize) -> Option<()> {
-    (spec.peer_site() != Some(site)).then_some(())
+/// The attachment that a route leads to; none for a blackhole.
+pub fn carries(to: String) -> Option<String> {
+    (to != BLACKHOLE).then_some(to)
+}
+
+/// The gateway of a client whose own table is declared.
+pub fn declared(spec: &Spec, c: usize) -> Option<usize> {
+    match spec.clients[c] {
+        Client::Vpc { gateway, peered: true } => Some(gateway),
+        Client::Inside { site } => Some(spec.sites[site].gateway),
+        Client::Vpc { peered: false, .. } | Client::OnPremises { .. } => None,
+    }
+}
+
+/// Where the declared table of a client leads a network whose machines are at a site; none where the route of [`covers`] serves it.
+pub fn client_hop(spec: &Spec, c: usize, site: usize) -> Option<String> {
+    match spec.clients[c] {
+        Client::Inside { site: own } if own == site => Some(fvn(site)),
+        Client::Inside { site: own } => spec.explicit.then(|| tgw(spec.sites[own].gateway)),
+        Client::Vpc { .. } if spec.peer_site() == Some(site) => spec.pcx_named.then(|| pcx(c)),
+        Client::Vpc { gateway, .. } => Some(tgw(gateway)),
+        Client::OnPremises { .. } => None,
+    }
+}
+
+/// The prefix whose route serves networks in the declared table of a client that has none of their own.
+pub fn covers(spec: &Spec, c: usize) -> &'static str {
+    if matches!(spec.clients[c], Client::Inside { .. }) { "0.0.0.0/0" } else { COVERING }
+}
+
+pub fn vpc_target(to: String) -> ec2::VpcTarget {
+    match to.split('-').next() {
+        Some("pcx") => ec2::VpcTarget::PeeringConnection(to),
+        Some("eni") => ec2::VpcTarget::NetworkInterface(to),
+        _ => ec2::VpcTarget::TransitGateway(to),
+    }
 }
 
 pub fn put(world: &mut World, table: &str, prefix: &str, attachment: Option<String>) {
@@ -191,7 +236,7 @@ pub fn vpc_put(world: &mut World, table: &str, prefix: &str, target: ec2::VpcTar
 pub fn asker(spec: &Spec, c: usize) -> String {
     match spec.clients[c] {
         Client::OnPremises { .. } => format!("c{c}-client"),
-        Client::Vpc { .. } => format!("c{c}"),
+        Client::Vpc { .. } | Client::Inside { .. } => format!("c{c}"),
     }
 }
 
