@@ -94,8 +94,7 @@ pub enum NutanixError {
     },
     /// The appliance speaks no version of the API that this client speaks.
     #[error(
-        "`{endpoint}` speaks {found} of `{namespace}`, with which no NIC can be repaired; update Prism Central to pc.2024.3 or later (v4.0), \
-         pc.2024.1 and pc.2024.2 (v4.0.b1) are the oldest that do"
+        "`{endpoint}` speaks {found} of `{namespace}`, with which no NIC can be repaired; update Prism Central to pc.2024.3 or later (v4.0)"
     )]
     Unsupported {
         /// The appliance.

@@ -287,6 +287,9 @@ fn innermost(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The reason of v3, in a reply or a task, for a change of what was changed meanwhile (nutanix-api H).
+const EDIT_CONFLICT: &str = "CONCURRENT_REQUESTS_NOT_ALLOWED";
+
 /// What an error body says, in whatever form it came (nutanix-api: v4 envelope, schema error, gateway message, v3 list or plain text).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said {
@@ -310,6 +313,7 @@ impl Said {
             Some(one @ Value::Object(_)) if one.get("validationErrorMessages").is_some() => Self::schema_error(one),
             Some(one @ Value::Object(_)) => Self::app_message(one),
             _ => Self {
+                group: text(&json, "/message_list/0/reason").unwrap_or_default().to_owned(),
                 message: text(&json, "/message")
                     .or_else(|| text(&json, "/message_list/0/message"))
                     .or_else(|| text(&json, "/Message"))
@@ -348,10 +352,10 @@ impl Said {
         Self { message, ..Self::default() }
     }
 
-    /// Codes that mean: read again, and decide anew (terraform-provider-nutanix pull request 1231 and issue 1089).
+    /// What means: read again, and decide anew (terraform-provider-nutanix pull request 1231 and issue 1089).
     pub(crate) fn is_stale(&self) -> bool {
         matches!(self.code.as_str(), "PLAT-10004" | "PLAT-10005" | "VMM-30303")
-            || matches!(self.group.as_str(), "VM_ETAG_MISMATCH" | "MISSING_ETAG_HEADER")
+            || matches!(self.group.as_str(), "VM_ETAG_MISMATCH" | "MISSING_ETAG_HEADER" | EDIT_CONFLICT)
     }
 
     /// The error that a failed task with this message is.
@@ -398,6 +402,8 @@ mod tests {
         assert_eq!(Said::parse("").message, "no reason given");
         let v3 = r#"{"api_version":"3.1","code":422,"message_list":[{"message":"no","reason":"INVALID_REQUEST"}],"state":"ERROR"}"#;
         assert_eq!(Said::parse(v3).message, "no");
+        assert!(!Said::parse(v3).is_stale());
+        assert!(Said::parse(&v3.replace("INVALID_REQUEST", "CONCURRENT_REQUESTS_NOT_ALLOWED")).is_stale());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Prism Central (v4, per namespace) and Nutanix Move over HTTPS.
+//! Prism Central (v4, per namespace, and v3) and Nutanix Move over HTTPS.
 //!
 //! Owns the wire forms, version negotiation, ETags, request ids, tasks and what an error means. Decides nothing about NICs: see
 //! `holdfast-restore-nic`. There is no way to accept any certificate, and no session: every request carries its credentials.

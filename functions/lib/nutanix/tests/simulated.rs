@@ -199,7 +199,7 @@ async fn each_level_is_asked_as_its_documentation_says() {
 
 #[tokio::test]
 async fn lists_are_read_whole_and_by_exact_name_at_every_level() {
-    for level in ["4.0.b1", "4.0", "4.3"] {
+    for level in ["4.0.a1", "4.0.b1", "4.0", "4.3"] {
         lists_are_read_whole(level).await;
     }
 }
@@ -237,11 +237,99 @@ async fn lists_are_read_whole(level: &str) {
 #[tokio::test]
 async fn a_level_with_which_nothing_can_be_done_is_refused_with_the_mend() {
     for (advertises, found) in [(true, "v4.0.a1"), (false, "no v4")] {
-        let head = format!("    username: admin\n    api_level: \"4.0.a1\"\n    advertises_level: {advertises}\n");
+        let head = format!(
+            "    username: admin\n    api_level: \"4.0.a1\"\n    serves_v3: false\n    advertises_level: {advertises}\n"
+        );
         let sim = start(|world| world.replacen("    username: admin\n", &head, 1)).await;
         let error = prism_of(&sim).vms_named("app-1").await.unwrap_err();
         let said = error.to_string();
-        assert!(said.contains(&format!("speaks {found} of `vmm`")) && said.contains("update Prism Central"), "{said}");
+        assert!(
+            said.contains(&format!("speaks {found} and no v3 of `vmm`")) && said.contains("update Prism Central"),
+            "{said}"
+        );
+    }
+}
+
+/// Takes the NIC of `app-1` down, deletes it, creates it on the subnet `app`, and reboots: all that v3 can do.
+async fn journey_by_v3(prism: &Prism) {
+    let vm = prism.vms_named("app-1").await.unwrap().remove(0);
+    let app = prism.subnets_named("app").await.unwrap().remove(0).id;
+    let (nic, address) = (vm.nics[0].id.clone(), "172.30.1.37".parse().unwrap());
+    let lacking = prism.migrate_nic(&vm.id, &nic, &app, address, &limit()).await.unwrap_err();
+    assert!(matches!(lacking, NutanixError::NoAction { .. }) && lacking.refused(), "{lacking}");
+    for connected in [false, true, true] {
+        prism.set_link(&vm.id, &nic, connected, &limit()).await.unwrap();
+        assert_eq!(prism.vm(&vm.id).await.unwrap().vm.nics[0].connected, connected);
+    }
+    let again = vm.nics[0].again(&app, Some(address)).unwrap();
+    prism.delete_nic(&vm.id, &nic, &limit()).await.unwrap();
+    assert!(prism.vm(&vm.id).await.unwrap().vm.nics.is_empty());
+    let gone = prism.delete_nic(&vm.id, &nic, &limit()).await.unwrap_err();
+    assert!(matches!(gone, NutanixError::NotFound { .. }), "{gone}");
+    let made = prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
+    assert_eq!((made.mac, made.subnet), (Some(again.mac.clone()), Some(app)));
+    prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
+    prism.reboot(&vm.id, &limit()).await.unwrap();
+    let mut seen = prism.vm(&vm.id).await.unwrap().vm;
+    for _ in 0..10 {
+        if !seen.nics[0].learned.is_empty() {
+            break;
+        }
+        seen = prism.vm(&vm.id).await.unwrap().vm;
+    }
+    assert_eq!((seen.nics.len(), &seen.nics[0].configured, &seen.nics[0].learned), (1, &vec![address], &vec![address]));
+}
+
+const V3_ONLY: &str = "    username: admin\n    api_level: \"4.0.a1\"\n";
+
+/// The journey by v3 under some switches; all its requests.
+async fn asked_by_v3(switches: serde_json::Value) -> String {
+    let sim = start(|world| world.replacen("    username: admin\n", V3_ONLY, 1)).await;
+    {
+        let mut world = sim.shared().world();
+        let mut all = serde_json::to_value(&world.switches.prism).unwrap();
+        all.as_object_mut().unwrap().extend(switches.as_object().unwrap().clone());
+        world.switches.prism = serde_json::from_value(all).unwrap();
+    }
+    let recorded = || sim.shared().world().prisms.get_mut("tokyo").unwrap().recorded.replace(Vec::new());
+    recorded();
+    journey_by_v3(&prism_of(&sim)).await;
+    shown(recorded().unwrap())
+}
+
+#[tokio::test]
+async fn where_v4_is_missing_v3_is_asked() {
+    let (golden, ..) = tokio::join!(
+        asked_by_v3(serde_json::json!({})),
+        asked_by_v3(serde_json::json!({"etag_drift_every": 3})),
+        asked_by_v3(serde_json::json!({"etag_races": 2})),
+        asked_by_v3(serde_json::json!({"task_queued_reads": 1, "task_running_reads": 0})),
+    );
+    insta::assert_snapshot!("requests_of_v3", golden);
+}
+
+#[tokio::test]
+async fn by_v3_a_lost_reply_makes_no_second_nic_and_loses_none() {
+    let sim = start(|world| world.replacen("    username: admin\n", V3_ONLY, 1)).await;
+    let prism = prism_of(&sim);
+    let vm = prism.vms_named("app-1").await.unwrap().remove(0);
+    let again = vm.nics[0].again(vm.nics[0].subnet.as_ref().unwrap(), None).unwrap();
+    for fault in [Effect::DropReply, Effect::DropRequest, Effect::Throttle] {
+        let nic = prism.vm(&vm.id).await.unwrap().vm.nics[0].id.clone();
+        for action in ["v3.vms.list", "v3.vms.get", "v3.tasks.get"] {
+            inject(&sim, action, 1, fault.clone());
+        }
+        prism.vms_named("app-1").await.unwrap();
+        prism.delete_nic(&vm.id, &nic, &limit()).await.unwrap();
+        inject(&sim, "v3.vms.update", 1, fault.clone());
+        // A reply that was lost leaves the outcome open: whoever asked looks, and asks for the same again.
+        if let Err(error) = prism.create_nic(&vm.id, &again, &limit()).await {
+            assert!(matches!(error, NutanixError::Unreachable { .. }), "{error}");
+            prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
+        }
+        assert_eq!(prism.vm(&vm.id).await.unwrap().vm.nics.len(), 1, "{fault:?}");
+        assert!(sim.shared().gate().faults().iter().all(|rule| rule.struck == 1), "{fault:?}");
+        sim.shared().gate().clear_faults();
     }
 }
 

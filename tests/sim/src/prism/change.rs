@@ -35,6 +35,8 @@ pub enum PowerAction {
 /// A change that a task makes.
 #[derive(Debug, Clone)]
 pub enum Change {
+    /// All of these or none: what one intent of v3 changes.
+    All(Vec<Change>),
     /// VM create.
     CreateVm(Box<Vm>, Vec<NicWish>),
     /// VM delete.
@@ -87,6 +89,21 @@ fn invalid_input() -> Failure {
 impl Prism {
     pub(super) fn apply(&mut self, change: Change, cx: &mut Context<'_>) -> Result<Vec<Affected>, Failure> {
         match change {
+            Change::All(changes) => {
+                let (before, signals) = (self.vms.clone(), cx.signals.len());
+                let mut affected = Vec::new();
+                for change in changes {
+                    match self.apply(change, cx) {
+                        Ok(more) => affected.extend(more),
+                        Err(failure) => {
+                            self.vms = before;
+                            cx.signals.truncate(signals);
+                            return Err(failure);
+                        }
+                    }
+                }
+                Ok(affected)
+            }
             Change::CreateVm(vm, nics) => self.create_vm(*vm, nics, cx),
             Change::DeleteVm(vm) => self.delete_vm(vm, cx),
             Change::Power(vm, action) => self.power(vm, action, cx),

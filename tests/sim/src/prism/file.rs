@@ -37,6 +37,9 @@ pub struct PrismCentralFile {
     /// Whether it tells its level at `OPTIONS /api/{namespace}/unversioned/info`; it does unless told otherwise.
     #[serde(default = "yes")]
     pub advertises_level: bool,
+    /// Whether it serves the v3 API, as it does unless told otherwise.
+    #[serde(default = "yes")]
+    pub serves_v3: bool,
     /// Product version.
     #[serde(default = "product")]
     pub product: String,

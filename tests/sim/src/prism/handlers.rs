@@ -156,6 +156,9 @@ impl Prism {
         if !self.authentic(request) {
             return Reply::unauthorized();
         }
+        if let Some(reply) = self.answer_v3(request, cx) {
+            return reply;
+        }
         let Some((namespace, version, operation)) = route(request) else { return Reply::gateway_not_found() };
         let Some(highest) = self.levels.of(namespace) else { return Reply::gateway_not_found() };
         if operation == Operation::Info {
@@ -192,7 +195,7 @@ impl Prism {
     }
 
     /// What any read moves on: tasks, addresses that are about to show, addresses that are about to be learned.
-    fn observe(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn observe(&mut self, cx: &mut Context<'_>) {
         for vm in self.vms.values_mut() {
             let mut learned_other = false;
             for nic in &mut vm.nics {

@@ -1,4 +1,4 @@
-//! Prism Central, v4 API, as far as Holdfast and its users touch it.
+//! Prism Central, v4 API and v3 ([`v3`]), as far as Holdfast and its users touch it.
 //!
 //! Built from `nutanix-api` sections A to D, I and K: what the official SDKs demand and what public issues report. A
 //! change is accepted as a task and happens some reads later; what public text leaves open is a switch
@@ -26,6 +26,7 @@ pub mod state;
 mod subnets;
 pub mod switches;
 pub mod task;
+mod v3;
 mod vms;
 mod vpcs;
 

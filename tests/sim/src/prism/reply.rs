@@ -60,7 +60,7 @@ impl Request {
 
     /// Whether the request is meant to change something.
     pub fn mutating(&self) -> bool {
-        !matches!(self.method.as_str(), "GET" | "OPTIONS" | "HEAD")
+        !matches!(self.method.as_str(), "GET" | "OPTIONS" | "HEAD") && !super::v3::is_list(self)
     }
 }
 

@@ -15,7 +15,7 @@ use axum::{
 
 use super::reply::{Refused, Reply, Request};
 use super::routes::route;
-use super::{Context, hooks, level::Level};
+use super::{Context, hooks, level::Level, v3};
 use crate::{
     connection::Connection,
     faults::{Answer, CallInfo, Injected, Source, intercept},
@@ -98,8 +98,9 @@ fn dispatch(shared: &Shared, name: &str, request: &Request) -> Reply {
 }
 
 fn call(request: &Request, name: &str) -> CallInfo {
-    let found = route(request);
-    let params = found.as_ref().map(|(_, _, operation)| operation.params()).unwrap_or_default();
+    let found = route(request).map(|(_, _, operation)| (operation.action(), operation.params()));
+    let found = found.or_else(|| v3::action(request));
+    let params = found.as_ref().map(|(_, ids)| ids.clone()).unwrap_or_default();
     let query = request.query.iter().map(|(name, value)| format!("{name}={value}"));
     let body = std::str::from_utf8(&request.body).unwrap_or_default();
     let short: String = body.chars().take(400).collect();
@@ -110,8 +111,7 @@ fn call(request: &Request, name: &str) -> CallInfo {
         account: String::new(),
         region: String::new(),
         service: request.path.get(1).cloned().unwrap_or_default(),
-        action: found
-            .map_or_else(|| format!("{} {}", request.method, request.path_text()), |f| f.2.action().to_owned()),
+        action: found.map_or_else(|| format!("{} {}", request.method, request.path_text()), |f| f.0.to_owned()),
         params: params.join(" "),
         mutating: request.mutating(),
     }

@@ -30,6 +30,8 @@ pub struct Prism {
     /// The API levels that it speaks.
     #[serde(skip)]
     pub levels: Levels,
+    /// Whether the v3 API is served.
+    pub serves_v3: bool,
     /// Whether `OPTIONS /api/{namespace}/unversioned/info` is answered.
     pub advertises_level: bool,
     /// The product version, such as `pc.7.3`.

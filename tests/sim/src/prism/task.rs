@@ -113,6 +113,28 @@ impl Task {
         }
     }
 
+    /// The task as v3 shows it (nutanix-api H).
+    pub(super) fn render_v3(&self, id: &str, cx: &Context<'_>) -> Value {
+        let status = self.status(cx);
+        let entities = self.affected.iter().filter(|a| a.rel == REL_VM);
+        let mut body = json!({
+            "uuid": id,
+            "status": status,
+            "operation_type": self.operation,
+            "percentage_complete": if matches!(status, "QUEUED" | "RUNNING") { 0 } else { 100 },
+            "entity_reference_list": entities.map(|a| json!({"kind": "vm", "uuid": a.ext_id})).collect::<Vec<_>>(),
+            "subtask_reference_list": [],
+        });
+        if let (State::Failed(failure), Some(map)) = (&self.state, body.as_object_mut()) {
+            let raced = failure.group == "VM_ETAG_MISMATCH";
+            let code = if raced { "CONCURRENT_REQUESTS_NOT_ALLOWED" } else { failure.group };
+            let detail = if raced { "Logical timestamp mismatch" } else { &failure.message };
+            map.insert("error_code".into(), code.into());
+            map.insert("error_detail".into(), detail.into());
+        }
+        body
+    }
+
     /// The task as the API shows it.
     pub(super) fn render(&self, level: Level, cx: &Context<'_>) -> Value {
         let status = self.status(cx);

@@ -1,43 +1,48 @@
-//! Prism Central: one client for VMs, NICs, subnets and tasks of the v4 API.
+//! Prism Central: one client for VMs, NICs, subnets and tasks, over the v4 API at its level or, where that is missing, over v3.
 
-mod level;
-mod nics;
-mod subnets;
-mod tasks;
-mod vms;
+mod api;
+mod calls;
+mod v3;
+mod v4;
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, OnceLock};
 
-use holdfast_model::{Credentials, Trust};
-use reqwest::Method;
-use serde_json::Value;
-use uuid::Uuid;
+use holdfast_model::{Credentials, ExtId, Trust};
 
-use crate::http::{Auth, Body, Http, Reply, Request};
-use crate::json::list;
-use crate::{NutanixError, Timeouts};
-use level::{Level, Namespace};
+use crate::http::Http;
+use crate::{NutanixError, TimeLimit, Timeouts};
+use api::{NetworkApi, NicApi, VmApi};
+use calls::Calls;
+use v3::V3;
+use v4::{Namespace, V4};
 
-pub use nics::{CreateNic, Nic};
-pub use subnets::{ExternalSubnet, ReservedIp, Subnet, Vnic, Vpc};
-pub use vms::{Vm, VmRead};
+pub use v4::{CreateNic, ExternalSubnet, Nic, ReservedIp, Subnet, Vm, VmRead, Vnic, Vpc};
 
-/// Entities a page: the most that the API allows.
-const PAGE: usize = 100;
-
-/// Pages of one list: a server that never ends is not believed.
-const PAGES: usize = 1000;
+/// Which family of the API a Prism Central is asked by.
+#[derive(Debug, Clone, Copy)]
+enum Family {
+    V4,
+    V3,
+}
 
 /// A Prism Central.
-///
-/// Knows the level of each namespace once it was asked, and asks again when a path that must exist is not found.
 #[derive(Debug)]
 pub struct Prism {
-    http: Http,
-    credentials: Credentials,
-    timeouts: Timeouts,
-    levels: Mutex<BTreeMap<Namespace, Level>>,
+    calls: Arc<Calls>,
+    family: OnceLock<Family>,
+    v4: V4,
+    v3: V3,
+}
+
+/// A call to the family that the Prism Central speaks.
+macro_rules! either {
+    ($self:ident, $call:ident($($argument:expr),*)) => {
+        match $self.family().await? {
+            Family::V4 => $self.v4.$call($($argument),*).await,
+            Family::V3 => $self.v3.$call($($argument),*).await,
+        }
+    };
 }
 
 impl Prism {
@@ -52,123 +57,180 @@ impl Prism {
         timeouts: Timeouts,
     ) -> Result<Self, NutanixError> {
         let http = Http::new(endpoint, trust, &timeouts)?;
-        Ok(Self { http, credentials, timeouts, levels: Mutex::new(BTreeMap::new()) })
+        let calls = Arc::new(Calls { http, credentials, timeouts });
+        let (v4, v3) = (V4::new(Arc::clone(&calls)), V3::new(Arc::clone(&calls)));
+        Ok(Self { calls, family: OnceLock::new(), v4, v3 })
     }
 
     /// Where this Prism Central is.
     #[must_use]
     pub fn endpoint(&self) -> &str {
-        self.http.endpoint()
+        self.calls.endpoint()
     }
 
-    fn level_known(&self, namespace: Namespace) -> Option<Level> {
-        self.levels.lock().unwrap_or_else(PoisonError::into_inner).get(&namespace).copied()
-    }
-
-    async fn level(&self, namespace: Namespace) -> Result<Level, NutanixError> {
-        if let Some(level) = self.level_known(namespace) {
-            return Ok(level);
+    /// v4 wherever it has VMs at a level that is known here; v3 where it has not.
+    async fn family(&self) -> Result<Family, NutanixError> {
+        if let Some(family) = self.family.get() {
+            return Ok(*family);
         }
-        let level = level::negotiate(self, namespace).await?;
-        self.levels.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace, level);
-        Ok(level)
-    }
-
-    fn forget_level(&self, namespace: Namespace) {
-        self.levels.lock().unwrap_or_else(PoisonError::into_inner).remove(&namespace);
-    }
-
-    fn request<'a>(&'a self, what: &'a str, method: Method, path: &'a str) -> Request<'a> {
-        Request {
-            what,
-            method,
-            path,
-            query: &[],
-            body: Body::None,
-            if_match: None,
-            id: Uuid::new_v4(),
-            auth: Auth::Own(&self.credentials),
-        }
-    }
-
-    /// Reads below `/api/{namespace}/{level}`; after a 404 of a path that `must_exist` the level is negotiated again, once.
-    async fn read(
-        &self,
-        what: &str,
-        namespace: Namespace,
-        path: &str,
-        query: &[(&str, String)],
-        must_exist: bool,
-    ) -> Result<Reply, NutanixError> {
-        let level = self.level(namespace).await?;
-        let full = format!("/api/{}/{level}{path}", namespace.name());
-        let request = Request { query, ..self.request(what, Method::GET, &full) };
-        match self.http.send(&request).await {
-            Err(NutanixError::NotFound { .. }) if must_exist => {
-                self.forget_level(namespace);
-                let level = self.level(namespace).await?;
-                let full = format!("/api/{}/{level}{path}", namespace.name());
-                self.http.send(&Request { query, ..self.request(what, Method::GET, &full) }).await
+        let family = match self.v4.level(Namespace::Vmm).await {
+            Ok(_) => Family::V4,
+            Err(NutanixError::Unsupported { endpoint, namespace, found }) => {
+                if !self.v3.answers().await? {
+                    let found = format!("{found} and no v3");
+                    return Err(NutanixError::Unsupported { endpoint, namespace, found });
+                }
+                tracing::warn!("`{endpoint}` speaks {found} of `{namespace}`; it is asked by the API v3");
+                Family::V3
             }
-            other => other,
-        }
+            Err(error) => return Err(error),
+        };
+        Ok(*self.family.get_or_init(|| family))
     }
 
-    /// Every entity of a list, filtered or whole.
-    async fn read_all(
-        &self,
-        what: &str,
-        namespace: Namespace,
-        path: &str,
-        filter: Option<String>,
-    ) -> Result<Vec<Value>, NutanixError> {
-        let mut all = Vec::new();
-        let query: Vec<_> = filter.into_iter().map(|filter| ("$filter", filter)).collect();
-        self.read_pages(what, namespace, path, &query, |entity| all.push(entity.clone())).await?;
-        Ok(all)
-    }
-
-    /// Shows every entity of a list, and keeps one page at a time.
+    /// Moves a NIC to another subnet with an address; the NIC keeps its id.
     ///
-    /// Stops at the first empty page, or at a short one that names no next page: totals are only eventually right.
-    async fn read_pages(
+    /// # Errors
+    /// As [`Prism::assign_ip`]. Whether it works for a VM that is on is not documented.
+    pub async fn migrate_nic(
         &self,
-        what: &str,
-        namespace: Namespace,
-        path: &str,
-        more: &[(&str, String)],
-        mut show: impl FnMut(&Value),
+        vm: &ExtId,
+        nic: &ExtId,
+        subnet: &ExtId,
+        address: Ipv4Addr,
+        limit: &TimeLimit,
     ) -> Result<(), NutanixError> {
-        for page in 0..PAGES {
-            let mut query = vec![("$page", page.to_string()), ("$limit", PAGE.to_string())];
-            query.extend_from_slice(more);
-            let reply = self.read(what, namespace, path, &query, true).await?;
-            let data = list(&reply.body, "/data");
-            data.iter().for_each(&mut show);
-            let next = list(&reply.body, "/metadata/links").iter().any(|l| l.get("rel").is_some_and(|r| r == "next"));
-            if data.is_empty() || (data.len() < PAGE && !next) {
-                return Ok(());
-            }
-        }
-        Err(NutanixError::Unreadable {
-            endpoint: self.endpoint().to_owned(),
-            what: what.to_owned(),
-            why: format!("more than {PAGES} pages"),
-        })
+        either!(self, migrate_nic(vm, nic, subnet, address, limit))
     }
-}
 
-/// `field eq 'value'` in OData: a quote inside is doubled.
-fn equals(field: &str, value: &str) -> String {
-    format!("{field} eq '{}'", value.replace('\'', "''"))
-}
+    /// Gives a NIC an address of its subnet.
+    ///
+    /// # Errors
+    /// [`NutanixError::TaskFailed`] or [`NutanixError::Api`] when Prism Central says no; [`NutanixError::Unreachable`] when the outcome is not
+    /// known; [`NutanixError::NoAction`] where NICs have no such action.
+    pub async fn assign_ip(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        address: Ipv4Addr,
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError> {
+        either!(self, assign_ip(vm, nic, address, limit))
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Takes a NIC's address away.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`].
+    pub async fn release_ip(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        either!(self, release_ip(vm, nic, limit))
+    }
 
-    #[test]
-    fn a_quote_in_a_name_is_doubled() {
-        assert_eq!(equals("name", "o'brien"), "name eq 'o''brien'");
+    /// Connects or disconnects a NIC; nothing is sent when it is so already, since a PUT without a change is refused.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`]; [`NutanixError::NotFound`] when the VM has no such NIC.
+    pub async fn set_link(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        connected: bool,
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError> {
+        either!(self, set_link(vm, nic, connected, limit))
+    }
+
+    /// Deletes a NIC.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`].
+    pub async fn delete_nic(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        either!(self, delete_nic(vm, nic, limit))
+    }
+
+    /// Creates a NIC and returns it as the VM shows it.
+    ///
+    /// # Guarantees
+    /// The NIC is found even when the task never names it: by its MAC address.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`].
+    pub async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError> {
+        either!(self, create_nic(vm, nic, limit))
+    }
+
+    /// All Flow VPCs with exactly this name.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn vpcs_named(&self, name: &str) -> Result<Vec<Vpc>, NutanixError> {
+        either!(self, vpcs_named(name))
+    }
+
+    /// All subnets with exactly this name, of whatever VPC.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn subnets_named(&self, name: &str) -> Result<Vec<Subnet>, NutanixError> {
+        either!(self, subnets_named(name))
+    }
+
+    /// Ids of all clusters with exactly this name.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn clusters_named(&self, name: &str) -> Result<Vec<ExtId>, NutanixError> {
+        either!(self, clusters_named(name))
+    }
+
+    /// The external subnets of a VPC.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn external_subnets(&self, vpc: &Vpc) -> Result<Vec<ExternalSubnet>, NutanixError> {
+        either!(self, external_subnets(vpc))
+    }
+
+    /// Who is on a subnet, with which addresses.
+    ///
+    /// The betas and v3 have no such list: there it is the NICs of all VMs, which takes a call for every hundred or five hundred VMs, and what is
+    /// on the subnet without being a NIC of a VM is not seen.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn vnics(&self, subnet: &ExtId) -> Result<Vec<Vnic>, NutanixError> {
+        either!(self, vnics(subnet))
+    }
+
+    /// Which addresses of a subnet are reserved. The betas and v3 tell them with the subnet, without their purpose.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn reserved_ips(&self, subnet: &ExtId) -> Result<Vec<ReservedIp>, NutanixError> {
+        either!(self, reserved_ips(subnet))
+    }
+
+    /// All VMs with exactly this name, on whatever cluster.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn vms_named(&self, name: &str) -> Result<Vec<Vm>, NutanixError> {
+        either!(self, vms_named(name))
+    }
+
+    /// A VM and its ETag.
+    ///
+    /// # Errors
+    /// [`NutanixError::NotFound`] for one that does not exist, and what any call can return.
+    pub async fn vm(&self, id: &ExtId) -> Result<VmRead, NutanixError> {
+        either!(self, vm(id))
+    }
+
+    /// Reboots a VM through ACPI.
+    ///
+    /// # Errors
+    /// As a change of a NIC.
+    pub async fn reboot(&self, vm: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        either!(self, reboot(vm, limit))
     }
 }

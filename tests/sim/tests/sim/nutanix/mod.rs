@@ -8,3 +8,4 @@ mod client;
 mod guests;
 mod migration;
 mod reads;
+mod v3;

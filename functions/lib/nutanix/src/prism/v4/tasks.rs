@@ -6,15 +6,13 @@ use serde_json::Value;
 
 use crate::http::Said;
 use crate::json::{ext_id, list, text};
-use crate::prism::Prism;
-use crate::prism::level::Namespace;
+use crate::prism::calls::LOOKS_AT_NOTHING;
+use crate::prism::v4::V4;
+use crate::prism::v4::level::Namespace;
 use crate::{Backoff, NutanixError, TimeLimit};
 
 /// What stands unescaped in a path segment: task ids carry `=` and `:`, which the SDK escapes.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// Looks at a task that does not exist: on a Prism Central of several nodes it may show a moment late.
-const LOOKS_AT_NOTHING: u32 = 5;
 
 /// How a task stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,7 +22,7 @@ enum Standing {
     Failed(Box<NutanixError>),
 }
 
-impl Prism {
+impl V4 {
     /// Waits for the end of a task and returns the ids of what it affected whose kind ends in `rel`.
     ///
     /// # Errors
@@ -37,7 +35,7 @@ impl Prism {
         rel: &str,
         limit: &TimeLimit,
     ) -> Result<Vec<ExtId>, NutanixError> {
-        let limit = limit.within(self.timeouts.task);
+        let limit = limit.within(self.calls.timeouts.task);
         let path = format!("/config/tasks/{}", utf8_percent_encode(task, SEGMENT));
         let mut backoff = Backoff::default();
         let mut missing = 0;

@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::http::Body;
 use crate::json::{ext_id, ipv4, ipv4_list, mac, text};
-use crate::prism::level::{Level, Namespace};
-use crate::prism::vms::Change;
-use crate::prism::{Prism, Vm};
+use crate::prism::api::{NicApi, VmApi};
+use crate::prism::v4::level::{Level, Namespace};
+use crate::prism::v4::vms::Change;
+use crate::prism::v4::{V4, Vm};
 use crate::{Backoff, NutanixError, TimeLimit};
 
 /// A NIC of a VM.
@@ -158,12 +159,8 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-impl Prism {
-    /// Moves a NIC to another subnet with an address; the NIC keeps its id.
-    ///
-    /// # Errors
-    /// As [`Prism::assign_ip`]. Whether it works for a VM that is on is not documented.
-    pub async fn migrate_nic(
+impl NicApi for V4 {
+    async fn migrate_nic(
         &self,
         vm: &ExtId,
         nic: &ExtId,
@@ -176,12 +173,7 @@ impl Prism {
         self.nic_action(what, vm, nic, "migrate", Body::Json(body), limit).await
     }
 
-    /// Gives a NIC an address of its subnet.
-    ///
-    /// # Errors
-    /// [`NutanixError::TaskFailed`] or [`NutanixError::Api`] when Prism Central says no; [`NutanixError::Unreachable`] when the outcome is not
-    /// known; [`NutanixError::NoAction`] where NICs have no such action.
-    pub async fn assign_ip(
+    async fn assign_ip(
         &self,
         vm: &ExtId,
         nic: &ExtId,
@@ -193,15 +185,52 @@ impl Prism {
         self.nic_action(what, vm, nic, "assign-ip", body, limit).await
     }
 
-    /// Takes a NIC's address away.
-    ///
-    /// # Errors
-    /// As [`Prism::assign_ip`].
-    pub async fn release_ip(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+    async fn release_ip(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
         self.nic_action(format!("release of the address of NIC `{nic}`"), vm, nic, "release-ip", Body::None, limit)
             .await
     }
 
+    async fn set_link(&self, vm: &ExtId, nic: &ExtId, connected: bool, limit: &TimeLimit) -> Result<(), NutanixError> {
+        let what = format!("{} of NIC `{nic}`", if connected { "connection" } else { "disconnection" });
+        let here = |vm: &Vm| {
+            let message = format!("VM `{}` has no such NIC", vm.id);
+            vm.nic(nic).cloned().ok_or(NutanixError::NotFound { what: format!("NIC `{nic}`"), message })
+        };
+        if here(&self.vm(vm).await?.vm)?.connected == connected {
+            return Ok(());
+        }
+        let change = Change { what, method: Method::PUT, path: format!("/nics/{nic}"), rel: ":nic" };
+        let body = |_, vm: &Vm| here(vm).map(|nic| Body::Json(nic.with_link(connected)));
+        self.change(&change, vm, limit, body).await.map(|_| ())
+    }
+
+    async fn delete_nic(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        let what = format!("deletion of NIC `{nic}`");
+        let change = Change { what, method: Method::DELETE, path: format!("/nics/{nic}"), rel: ":nic" };
+        self.change(&change, vm, limit, |_, _| Ok(Body::None)).await.map(|_| ())
+    }
+
+    async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError> {
+        let what = format!("creation of a NIC with MAC address {} on VM `{vm}`", nic.mac);
+        let change = Change { what, method: Method::POST, path: "/nics".to_owned(), rel: ":nic" };
+        let named = self.change(&change, vm, limit, |level, _| Ok(Body::Json(nic.body(level)))).await?;
+        let mut backoff = Backoff::default();
+        loop {
+            let seen = self.vm(vm).await?.vm;
+            let found = seen.nics.iter().find(|n| named.contains(&n.id) || n.mac.as_ref() == Some(&nic.mac));
+            if let Some(found) = found {
+                return Ok(found.clone());
+            }
+            if !backoff.pause(limit).await {
+                let what = format!("the NIC with MAC address {}", nic.mac);
+                let message = format!("its creation succeeded, but VM `{vm}` does not show it");
+                return Err(NutanixError::NotFound { what, message });
+            }
+        }
+    }
+}
+
+impl V4 {
     async fn nic_action(
         &self,
         what: String,
@@ -224,66 +253,6 @@ impl Prism {
             action: action.to_owned(),
             message: message.clone(),
         })
-    }
-
-    /// Connects or disconnects a NIC; nothing is sent when it is so already, since a PUT without a change is refused.
-    ///
-    /// # Errors
-    /// As [`Prism::assign_ip`]; [`NutanixError::NotFound`] when the VM has no such NIC.
-    pub async fn set_link(
-        &self,
-        vm: &ExtId,
-        nic: &ExtId,
-        connected: bool,
-        limit: &TimeLimit,
-    ) -> Result<(), NutanixError> {
-        let what = format!("{} of NIC `{nic}`", if connected { "connection" } else { "disconnection" });
-        let here = |vm: &Vm| {
-            let message = format!("VM `{}` has no such NIC", vm.id);
-            vm.nic(nic).cloned().ok_or(NutanixError::NotFound { what: format!("NIC `{nic}`"), message })
-        };
-        if here(&self.vm(vm).await?.vm)?.connected == connected {
-            return Ok(());
-        }
-        let change = Change { what, method: Method::PUT, path: format!("/nics/{nic}"), rel: ":nic" };
-        let body = |_, vm: &Vm| here(vm).map(|nic| Body::Json(nic.with_link(connected)));
-        self.change(&change, vm, limit, body).await.map(|_| ())
-    }
-
-    /// Deletes a NIC.
-    ///
-    /// # Errors
-    /// As [`Prism::assign_ip`].
-    pub async fn delete_nic(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
-        let what = format!("deletion of NIC `{nic}`");
-        let change = Change { what, method: Method::DELETE, path: format!("/nics/{nic}"), rel: ":nic" };
-        self.change(&change, vm, limit, |_, _| Ok(Body::None)).await.map(|_| ())
-    }
-
-    /// Creates a NIC and returns it as the VM shows it.
-    ///
-    /// # Guarantees
-    /// The NIC is found even when the task never names it: by its MAC address.
-    ///
-    /// # Errors
-    /// As [`Prism::assign_ip`].
-    pub async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError> {
-        let what = format!("creation of a NIC with MAC address {} on VM `{vm}`", nic.mac);
-        let change = Change { what, method: Method::POST, path: "/nics".to_owned(), rel: ":nic" };
-        let named = self.change(&change, vm, limit, |level, _| Ok(Body::Json(nic.body(level)))).await?;
-        let mut backoff = Backoff::default();
-        loop {
-            let seen = self.vm(vm).await?.vm;
-            let found = seen.nics.iter().find(|n| named.contains(&n.id) || n.mac.as_ref() == Some(&nic.mac));
-            if let Some(found) = found {
-                return Ok(found.clone());
-            }
-            if !backoff.pause(limit).await {
-                let what = format!("the NIC with MAC address {}", nic.mac);
-                let message = format!("its creation succeeded, but VM `{vm}` does not show it");
-                return Err(NutanixError::NotFound { what, message });
-            }
-        }
     }
 }
 

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::NutanixError;
 use crate::json::{ext_id, ipv4, ipv4_list, list, mac, text};
-use crate::prism::level::{Level, Namespace};
-use crate::prism::{Nic, Prism, equals};
+use crate::prism::api::NetworkApi;
+use crate::prism::v4::level::{Level, Namespace};
+use crate::prism::v4::{Nic, V4, equals};
 
 /// A subnet of Prism Central.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,7 @@ fn prefix(value: &Value) -> Option<Prefix> {
 }
 
 impl Subnet {
-    fn parse(value: &Value) -> Option<Self> {
+    pub(in crate::prism) fn parse(value: &Value) -> Option<Self> {
         let config = value.pointer("/ipConfig/0/ipv4").unwrap_or(&Value::Null);
         let given = text(value, "/ipPrefix").and_then(|t| Prefix::parse(t).ok());
         Some(Self {
@@ -99,7 +100,7 @@ impl Subnet {
 }
 
 impl Vpc {
-    fn parse(value: &Value) -> Option<Self> {
+    pub(in crate::prism) fn parse(value: &Value) -> Option<Self> {
         let routable = list(value, "/externallyRoutablePrefixes");
         let external = list(value, "/externalSubnets");
         Some(Self {
@@ -127,42 +128,26 @@ impl Vnic {
     }
 }
 
-impl Prism {
-    /// All Flow VPCs with exactly this name.
-    ///
-    /// # Errors
-    /// What any call can return.
-    pub async fn vpcs_named(&self, name: &str) -> Result<Vec<Vpc>, NutanixError> {
+impl NetworkApi for V4 {
+    async fn vpcs_named(&self, name: &str) -> Result<Vec<Vpc>, NutanixError> {
         let found =
             self.named(&format!("list of VPCs named `{name}`"), Namespace::Networking, "/config/vpcs", name).await?;
         Ok(found.iter().filter_map(Vpc::parse).collect())
     }
 
-    /// All subnets with exactly this name, of whatever VPC.
-    ///
-    /// # Errors
-    /// What any call can return.
-    pub async fn subnets_named(&self, name: &str) -> Result<Vec<Subnet>, NutanixError> {
+    async fn subnets_named(&self, name: &str) -> Result<Vec<Subnet>, NutanixError> {
         let what = format!("list of subnets named `{name}`");
         let found = self.named(&what, Namespace::Networking, "/config/subnets", name).await?;
         Ok(found.iter().filter_map(Subnet::parse).collect())
     }
 
-    /// Ids of all clusters with exactly this name.
-    ///
-    /// # Errors
-    /// What any call can return.
-    pub async fn clusters_named(&self, name: &str) -> Result<Vec<ExtId>, NutanixError> {
+    async fn clusters_named(&self, name: &str) -> Result<Vec<ExtId>, NutanixError> {
         let what = format!("list of clusters named `{name}`");
         let found = self.named(&what, Namespace::Clusters, "/config/clusters", name).await?;
         Ok(found.iter().filter_map(|cluster| ext_id(cluster.get("extId"))).collect())
     }
 
-    /// The external subnets of a VPC.
-    ///
-    /// # Errors
-    /// What any call can return.
-    pub async fn external_subnets(&self, vpc: &Vpc) -> Result<Vec<ExternalSubnet>, NutanixError> {
+    async fn external_subnets(&self, vpc: &Vpc) -> Result<Vec<ExternalSubnet>, NutanixError> {
         let mut all = Vec::with_capacity(vpc.external.len());
         for id in &vpc.external {
             let what = format!("external subnet `{id}` of VPC `{}`", vpc.name);
@@ -178,14 +163,7 @@ impl Prism {
         Ok(all)
     }
 
-    /// Who is on a subnet, with which addresses.
-    ///
-    /// The betas have no such list: there it is the NICs of all VMs, which takes a call for every hundred VMs, and what is on the subnet without
-    /// being a NIC of a VM is not seen.
-    ///
-    /// # Errors
-    /// What any call can return.
-    pub async fn vnics(&self, subnet: &ExtId) -> Result<Vec<Vnic>, NutanixError> {
+    async fn vnics(&self, subnet: &ExtId) -> Result<Vec<Vnic>, NutanixError> {
         let what = format!("list of NICs on subnet `{subnet}`");
         if self.level(Namespace::Networking).await? < Level::LISTS_OF_SUBNETS {
             return self.vnics_of_vms(&what, subnet).await;
@@ -195,6 +173,25 @@ impl Prism {
         Ok(found.iter().map(Vnic::parse).collect())
     }
 
+    async fn reserved_ips(&self, subnet: &ExtId) -> Result<Vec<ReservedIp>, NutanixError> {
+        let what = format!("list of reserved addresses of subnet `{subnet}`");
+        if self.level(Namespace::Networking).await? < Level::LISTS_OF_SUBNETS {
+            let path = format!("/config/subnets/{subnet}");
+            let reply = self.read(&what, Namespace::Networking, &path, &[], false).await?;
+            let addresses = ipv4_list(&reply.body, "/data/reservedIpAddresses");
+            return Ok(addresses.into_iter().map(|address| ReservedIp { address, context: None }).collect());
+        }
+        let path = format!("/config/subnets/{subnet}/reserved-ips");
+        let found = self.read_all(&what, Namespace::Networking, &path, None).await?;
+        let parse = |value: &Value| {
+            let address = value.get("ipv4Address").and_then(ipv4)?;
+            Some(ReservedIp { address, context: text(value, "/clientContext").map(str::to_owned) })
+        };
+        Ok(found.iter().filter_map(parse).collect())
+    }
+}
+
+impl V4 {
     async fn vnics_of_vms(&self, what: &str, subnet: &ExtId) -> Result<Vec<Vnic>, NutanixError> {
         let mut found = Vec::new();
         let select = [("$select", "extId,nics".to_owned())];
@@ -212,27 +209,6 @@ impl Prism {
         })
         .await?;
         Ok(found)
-    }
-
-    /// Which addresses of a subnet are reserved. The betas tell them with the subnet, without their purpose.
-    ///
-    /// # Errors
-    /// What any call can return.
-    pub async fn reserved_ips(&self, subnet: &ExtId) -> Result<Vec<ReservedIp>, NutanixError> {
-        let what = format!("list of reserved addresses of subnet `{subnet}`");
-        if self.level(Namespace::Networking).await? < Level::LISTS_OF_SUBNETS {
-            let path = format!("/config/subnets/{subnet}");
-            let reply = self.read(&what, Namespace::Networking, &path, &[], false).await?;
-            let addresses = ipv4_list(&reply.body, "/data/reservedIpAddresses");
-            return Ok(addresses.into_iter().map(|address| ReservedIp { address, context: None }).collect());
-        }
-        let path = format!("/config/subnets/{subnet}/reserved-ips");
-        let found = self.read_all(&what, Namespace::Networking, &path, None).await?;
-        let parse = |value: &Value| {
-            let address = value.get("ipv4Address").and_then(ipv4)?;
-            Some(ReservedIp { address, context: text(value, "/clientContext").map(str::to_owned) })
-        };
-        Ok(found.iter().filter_map(parse).collect())
     }
 
     /// Entities of a list with exactly this name. A server that does not filter this list by name is asked for all of it.

@@ -5,9 +5,9 @@ use std::fmt;
 use reqwest::Method;
 
 use crate::NutanixError;
-use crate::http::{Body, Request};
+use crate::http::Request;
 use crate::json::text;
-use crate::prism::Prism;
+use crate::prism::v4::V4;
 
 /// A namespace of the v4 API that is used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,11 +99,11 @@ fn parse(namespace: Namespace, text: &str) -> Option<Level> {
 ///
 /// # Errors
 /// [`NutanixError::Unsupported`] for one that speaks none that is known here; and what any call can return.
-pub(crate) async fn negotiate(prism: &Prism, namespace: Namespace) -> Result<Level, NutanixError> {
+pub(crate) async fn negotiate(prism: &V4, namespace: Namespace) -> Result<Level, NutanixError> {
     let what = format!("version of `{}`", namespace.name());
     let path = format!("/api/{}/unversioned/info", namespace.name());
     let mut found = None;
-    match prism.http.send(&prism.request(&what, Method::OPTIONS, &path)).await {
+    match prism.calls.http.send(&prism.calls.request(&what, Method::OPTIONS, &path)).await {
         Ok(reply) => {
             if let Some(version) = text(&reply.body, "/data") {
                 if let Some(level) = parse(namespace, version) {
@@ -122,31 +122,21 @@ pub(crate) async fn negotiate(prism: &Prism, namespace: Namespace) -> Result<Lev
     }
     let found = match found {
         Some(version) => version,
-        None if speaks_v3(prism, &what).await? => "only API v3, no v4".to_owned(),
         None => "no v4".to_owned(),
     };
     Err(NutanixError::Unsupported { endpoint: prism.endpoint().to_owned(), namespace: namespace.name(), found })
 }
 
-async fn answers(prism: &Prism, what: &str, path: &str) -> Result<bool, NutanixError> {
+async fn answers(prism: &V4, what: &str, path: &str) -> Result<bool, NutanixError> {
     let query = [("$page", "0".to_owned()), ("$limit", "1".to_owned())];
-    match prism.http.send(&Request { query: &query, ..prism.request(what, Method::GET, path) }).await {
-        Ok(_) => Ok(true),
-        Err(error) => not_there(error).map(|()| false),
-    }
-}
-
-async fn speaks_v3(prism: &Prism, what: &str) -> Result<bool, NutanixError> {
-    let body = Body::Json(serde_json::json!({"kind": "cluster", "length": 1}));
-    let request = Request { body, ..prism.request(what, Method::POST, "/api/nutanix/v3/clusters/list") };
-    match prism.http.send(&request).await {
+    match prism.calls.http.send(&Request { query: &query, ..prism.calls.request(what, Method::GET, path) }).await {
         Ok(_) => Ok(true),
         Err(error) => not_there(error).map(|()| false),
     }
 }
 
 /// A path that this version does not have is an answer; everything else is an error.
-fn not_there(error: NutanixError) -> Result<(), NutanixError> {
+pub(in crate::prism) fn not_there(error: NutanixError) -> Result<(), NutanixError> {
     match error {
         NutanixError::NotFound { .. } => Ok(()),
         NutanixError::Api { status: 400 | 405 | 501, .. } => Ok(()),

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use crate::http::{Body, Request};
 use crate::json::{ext_id, list, text};
-use crate::prism::level::{Level, Namespace};
-use crate::prism::{Nic, Prism, equals};
+use crate::prism::api::VmApi;
+use crate::prism::calls::TRIES_WHEN_STALE;
+use crate::prism::v4::level::{Level, Namespace};
+use crate::prism::v4::{Nic, V4, equals};
 use crate::{Backoff, NutanixError, TimeLimit};
 
 /// A VM.
@@ -34,11 +36,8 @@ pub struct VmRead {
     pub etag: Option<String>,
 }
 
-/// Tries of a change that finds the VM changed: Nutanix's own Terraform provider makes five to ten.
-const TRIES_WHEN_STALE: u32 = 8;
-
 impl Vm {
-    pub(super) fn parse(value: &Value) -> Option<Self> {
+    pub(in crate::prism) fn parse(value: &Value) -> Option<Self> {
         Some(Self {
             id: ext_id(value.get("extId"))?,
             name: text(value, "/name").unwrap_or_default().to_owned(),
@@ -59,38 +58,26 @@ impl Vm {
     }
 }
 
-impl Prism {
-    /// All VMs with exactly this name, on whatever cluster.
-    ///
-    /// # Errors
-    /// What any call can return.
-    pub async fn vms_named(&self, name: &str) -> Result<Vec<Vm>, NutanixError> {
+impl VmApi for V4 {
+    async fn vms_named(&self, name: &str) -> Result<Vec<Vm>, NutanixError> {
         let what = format!("list of VMs named `{name}`");
         let found = self.read_all(&what, Namespace::Vmm, "/ahv/config/vms", Some(equals("name", name))).await?;
         found
             .iter()
-            .map(|value| Vm::parse(value).ok_or_else(|| self.unreadable(&what, "a VM without `extId`")))
+            .map(|value| Vm::parse(value).ok_or_else(|| self.calls.unreadable(&what, "a VM without `extId`")))
             .filter(|vm| vm.as_ref().map_or(true, |vm| vm.name == name))
             .collect()
     }
 
-    /// A VM and its ETag.
-    ///
-    /// # Errors
-    /// [`NutanixError::NotFound`] for one that does not exist, and what any call can return.
-    pub async fn vm(&self, id: &ExtId) -> Result<VmRead, NutanixError> {
+    async fn vm(&self, id: &ExtId) -> Result<VmRead, NutanixError> {
         let what = format!("VM `{id}`");
         let reply = self.read(&what, Namespace::Vmm, &format!("/ahv/config/vms/{id}"), &[], false).await?;
         let vm = reply.body.get("data").and_then(Vm::parse);
-        let vm = vm.ok_or_else(|| self.unreadable(&what, "no `data.extId`"))?;
+        let vm = vm.ok_or_else(|| self.calls.unreadable(&what, "no `data.extId`"))?;
         Ok(VmRead { vm, etag: reply.etag })
     }
 
-    /// Reboots a VM through ACPI.
-    ///
-    /// # Errors
-    /// As a change of a NIC.
-    pub async fn reboot(&self, vm: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+    async fn reboot(&self, vm: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
         let change = Change {
             what: format!("reboot of VM `{vm}`"),
             method: Method::POST,
@@ -99,7 +86,9 @@ impl Prism {
         };
         self.change(&change, vm, limit, |_, _| Ok(Body::None)).await.map(|_| ())
     }
+}
 
+impl V4 {
     /// Makes one change below a VM and waits for its task.
     ///
     /// # Flow
@@ -146,18 +135,14 @@ impl Prism {
         let request = Request {
             body: body(level, &read.vm)?,
             if_match: read.etag.as_deref(),
-            ..self.request(&change.what, change.method.clone(), &path)
+            ..self.calls.request(&change.what, change.method.clone(), &path)
         };
-        let reply = self.http.send(&request).await?;
+        let reply = self.calls.http.send(&request).await?;
         match text(&reply.body, "/data/extId") {
             Some(task) => self.await_task(&change.what, task, change.rel, limit).await,
             // A change that was done at once has no task.
             None => Ok(Vec::new()),
         }
-    }
-
-    pub(super) fn unreadable(&self, what: &str, why: &str) -> NutanixError {
-        NutanixError::Unreadable { endpoint: self.endpoint().to_owned(), what: what.to_owned(), why: why.to_owned() }
     }
 }
 

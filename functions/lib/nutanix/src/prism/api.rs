@@ -1,0 +1,74 @@
+//! What a family of the API does, twice real: v4 and v3. What each promises is written at [`crate::Prism`].
+
+use std::net::Ipv4Addr;
+
+use holdfast_model::ExtId;
+
+use crate::{CreateNic, ExternalSubnet, Nic, NutanixError, ReservedIp, Subnet, TimeLimit, Vm, VmRead, Vnic, Vpc};
+
+/// VMs, found, read and rebooted.
+pub(crate) trait VmApi {
+    /// All VMs with exactly this name, on whatever cluster.
+    async fn vms_named(&self, name: &str) -> Result<Vec<Vm>, NutanixError>;
+
+    /// A VM and its ETag.
+    async fn vm(&self, id: &ExtId) -> Result<VmRead, NutanixError>;
+
+    /// Reboots a VM through ACPI.
+    async fn reboot(&self, vm: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError>;
+}
+
+/// Changes of the NICs of a VM, each waited for.
+pub(crate) trait NicApi {
+    /// Moves a NIC to another subnet with an address; the NIC keeps its id.
+    async fn migrate_nic(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        subnet: &ExtId,
+        address: Ipv4Addr,
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError>;
+
+    /// Gives a NIC an address of its subnet.
+    async fn assign_ip(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        address: Ipv4Addr,
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError>;
+
+    /// Takes a NIC's address away.
+    async fn release_ip(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError>;
+
+    /// Connects or disconnects a NIC; nothing is sent when it is so already, since a PUT without a change is refused.
+    async fn set_link(&self, vm: &ExtId, nic: &ExtId, connected: bool, limit: &TimeLimit) -> Result<(), NutanixError>;
+
+    /// Deletes a NIC.
+    async fn delete_nic(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError>;
+
+    /// Creates a NIC and returns it as the VM shows it.
+    async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError>;
+}
+
+/// Networks and who holds which address.
+pub(crate) trait NetworkApi {
+    /// All Flow VPCs with exactly this name.
+    async fn vpcs_named(&self, name: &str) -> Result<Vec<Vpc>, NutanixError>;
+
+    /// All subnets with exactly this name, of whatever VPC.
+    async fn subnets_named(&self, name: &str) -> Result<Vec<Subnet>, NutanixError>;
+
+    /// Ids of all clusters with exactly this name.
+    async fn clusters_named(&self, name: &str) -> Result<Vec<ExtId>, NutanixError>;
+
+    /// The external subnets of a VPC.
+    async fn external_subnets(&self, vpc: &Vpc) -> Result<Vec<ExternalSubnet>, NutanixError>;
+
+    /// Who is on a subnet, with which addresses.
+    async fn vnics(&self, subnet: &ExtId) -> Result<Vec<Vnic>, NutanixError>;
+
+    /// Which addresses of a subnet are reserved. The betas tell them with the subnet, without their purpose.
+    async fn reserved_ips(&self, subnet: &ExtId) -> Result<Vec<ReservedIp>, NutanixError>;
+}
