@@ -23,6 +23,14 @@ async fn web_1(change: impl Fn(String) -> String) -> Scene {
 }
 
 #[tokio::test]
+async fn a_prism_central_with_which_nothing_can_be_done_is_refused_with_its_level_and_the_mend() {
+    let head = "  tokyo:\n    api_level: \"4.0.a1\"\n    serves_v3: false\n";
+    let scene = web_1(|world| world.replacen("  tokyo:\n", head, 1)).await;
+    refused(&scene, FaultName::NotConfigured, "speaks v4.0.a1 and no v3 of `vmm`").await;
+    refused(&scene, FaultName::NotConfigured, "update Prism Central to pc.2024.3 or later").await;
+}
+
+#[tokio::test]
 async fn a_name_that_is_found_twice_or_not_at_all_is_refused() {
     let twin =
         "    vms:\n      - { name: web-1, id: 99999999-0000-4000-8000-000000000001, nics: [{ subnet: landing }] }\n";
