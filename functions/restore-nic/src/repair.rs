@@ -45,10 +45,17 @@ pub(crate) struct Shared<'a, J> {
     pub(crate) limits: Limits,
 }
 
+/// An address that another VM has.
+#[derive(Debug, Clone)]
+pub(crate) struct HeldBy {
+    pub(crate) holder: ExtId,
+    pub(crate) fault: Fault,
+}
+
 /// Why the repair of a host stopped.
 pub(crate) enum Stop {
     OutOfTime,
-    HeldBy(ExtId, Fault),
+    HeldBy(HeldBy),
     Failed(Fault),
 }
 
@@ -209,7 +216,8 @@ impl<J: Notes> Repair<'_, J> {
                     .vm(&vm)
                     .await
                     .map_or_else(|_| String::new(), |read| format!("`{}` ", read.vm.name));
-                Err(Stop::HeldBy(vm.clone(), held(format!("VM {name}(`{vm}`) holds it"))))
+                let fault = held(format!("VM {name}(`{vm}`) holds it"));
+                Err(Stop::HeldBy(HeldBy { holder: vm, fault }))
             }
         }
     }

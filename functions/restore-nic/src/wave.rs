@@ -11,7 +11,7 @@ use crate::fault_of;
 use crate::find::{find_cluster, find_vm, read_move};
 use crate::fit::Target;
 use crate::journal::{Note, Notes};
-use crate::repair::{Limits, Repair, Shared, Stop};
+use crate::repair::{HeldBy, Limits, Repair, Shared, Stop};
 use crate::report::Report;
 
 /// Hosts under repair at once. Most of them wait for a task, of which a Prism Central works on dozens at once; how many calls are under way is the
@@ -51,8 +51,8 @@ type Found<'a> = (&'a HostRecord, ExtId, BTreeMap<u32, Note>);
 enum Outcome {
     Right(Vec<String>),
     OutOfTime,
-    /// Another VM of the wave holds the address and may give it up.
-    HeldInWave(Fault, bool),
+    /// Another VM of the wave holds the address and may give it up; whether something was done before that showed.
+    HeldInWave(HeldBy, bool),
     Failed(Fault),
 }
 
@@ -117,9 +117,9 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
                     report.right(host, vm, done);
                 }
                 Outcome::OutOfTime => report.open(host, vm),
-                Outcome::HeldInWave(fault, progress) => {
+                Outcome::HeldInWave(by_whom, progress) => {
                     changed |= progress;
-                    held.push((found, fault));
+                    held.push((found, by_whom));
                 }
                 Outcome::Failed(fault) => report.failed(host, Some(vm), fault),
             }
@@ -128,8 +128,10 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
             break;
         }
         if !changed {
-            for ((host, vm, _), fault) in held {
-                report.failed(host, Some(&vm), fault);
+            let stuck: BTreeSet<ExtId> = held.iter().map(|((_, vm, _), _)| vm.clone()).collect();
+            for ((host, vm, _), HeldBy { holder, fault }) in held {
+                let circle = stuck.contains(&holder);
+                report.failed(host, Some(&vm), if circle { told_of_circle(&fault) } else { fault });
             }
             break;
         }
@@ -139,6 +141,12 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
         pending = held.into_iter().map(|(found, _)| found).collect();
     }
     Ok(report)
+}
+
+/// To take an address from a guest that uses it is for a person to decide.
+fn told_of_circle(fault: &Fault) -> Fault {
+    let mend = "VMs of this wave wait for each other's addresses: power one of them off, release its address in Prism Central, and start again";
+    Fault::new(fault.name, format!("{}; {mend}", fault.message))
 }
 
 /// Works on many hosts at once; one that takes long holds no other up. The results are in the hosts' order.
@@ -200,11 +208,11 @@ async fn repair<J: Notes>(shared: &Shared<'_, J>, found: &Found<'_>, vms: &BTree
     };
     match stop {
         Stop::OutOfTime => Outcome::OutOfTime,
-        Stop::HeldBy(holder, fault) if vms.contains(&holder) => {
+        Stop::HeldBy(held) if vms.contains(&held.holder) => {
             let progress = !repair.done.is_empty();
-            Outcome::HeldInWave(told(fault), progress)
+            Outcome::HeldInWave(HeldBy { fault: told(held.fault), ..held }, progress)
         }
-        Stop::HeldBy(_, fault) | Stop::Failed(fault) => Outcome::Failed(told(fault)),
+        Stop::HeldBy(HeldBy { fault, .. }) | Stop::Failed(fault) => Outcome::Failed(told(fault)),
     }
 }
 

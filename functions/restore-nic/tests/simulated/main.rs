@@ -9,6 +9,7 @@
 )]
 
 mod crash;
+mod random;
 mod refusals;
 mod success;
 mod world;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use holdfast_model::GuestRefresh;
 use holdfast_model::wire::Progress;
+use holdfast_nutanix::TimeLimit;
 use serde_json::json;
 
 use crate::world::Scene;
@@ -110,17 +111,31 @@ async fn an_address_that_another_host_of_the_wave_holds_is_given_after_that_one(
 }
 
 #[tokio::test]
+async fn two_hosts_that_hold_each_others_addresses_are_left_to_a_person_who_is_told_how() {
+    let mut scene = Scene::before_cutover(|world| {
+        let swapped = "    vms:\n      - { name: web-1, nics: [{ subnet: app, address: 172.30.1.35 }] }\n      - { name: app-1, nics: [{ subnet: app, address: 172.30.1.34 }] }\n";
+        world.replacen("    vms:\n", swapped, 1)
+    })
+    .await;
+    scene.with_move = false;
+    let fault = scene.start().await.unwrap_err();
+    assert!(fault.message.contains("power one of them off, release its address"), "{fault}");
+    assert_eq!(scene.changes(), Vec::<String>::new());
+    let web = scene.vm("web-1").await;
+    let (prism, limit) = (scene.prism(), TimeLimit::after(Duration::from_secs(60)));
+    scene.power_off(&web);
+    prism.release_ip(&web.id, &web.nics[0].id, &limit).await.unwrap();
+    scene.start().await.unwrap();
+    for (name, address) in [("web-1", "172.30.1.34"), ("app-1", "172.30.1.35")] {
+        assert_eq!(scene.vm(name).await.nics[0].primary(), Some(address.parse().unwrap()), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_vm_that_is_off_stays_off_with_its_nic_right() {
     let mut scene = Scene::after_cutover(|world| world).await;
     scene.hosts.truncate(1);
-    let vm = scene.vm("web-1").await;
-    {
-        let mut world = scene.sim.shared().world();
-        let prism = world.prisms.get_mut("tokyo").unwrap();
-        let id = vm.id.to_string();
-        let off = prism.vms.values_mut().find(|vm| vm.ext_id.to_string() == id).unwrap();
-        off.power = holdfast_sim::prism::state::Power::Off;
-    }
+    scene.power_off(&scene.vm("web-1").await);
     let restored = scene.start().await.unwrap();
     assert!(restored.done[0].contains("not powered on"), "{:?}", restored.done);
     assert!(!scene.changes().contains(&"vms.power-on".to_owned()));

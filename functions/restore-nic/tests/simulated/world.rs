@@ -139,8 +139,9 @@ impl Scene {
             Move::connect(&endpoint.url, credentials(endpoint), &trust(endpoint), Timeouts::default()).unwrap();
         let prism = self.prism();
         let networks: BTreeMap<NetworkName, Network> =
-            serde_json::from_value(json!({"app": {"prefix": "172.30.1.0/24", "subnets": {"nc2-tokyo": "app"}}}))
-                .unwrap();
+            serde_json::from_value(json!({"app": {"prefix": "172.30.1.0/24", "subnets": {"nc2-tokyo": "app"}},
+                "data": {"prefix": "172.30.2.0/24", "subnets": {"nc2-tokyo": "data"}}}))
+            .unwrap();
         let (wave, site) = (WaveName::parse("wave-1").unwrap(), SiteName::parse("nc2-tokyo").unwrap());
         let job = Job {
             prism: &prism,
@@ -175,6 +176,15 @@ impl Scene {
             assert!(nic.connected, "{what}: {name}");
         }
         assert!(self.notes.is_empty(), "{what}: notes are left");
+    }
+
+    /// Powers a VM off, as a person would.
+    pub fn power_off(&self, vm: &Vm) {
+        let mut world = self.sim.shared().world();
+        let prism = world.prisms.get_mut("tokyo").unwrap();
+        let id = vm.id.to_string();
+        let off = prism.vms.values_mut().find(|vm| vm.ext_id.to_string() == id).unwrap();
+        off.power = holdfast_sim::prism::state::Power::Off;
     }
 
     /// Every mutating call so far.
