@@ -44,6 +44,9 @@ pub(crate) async fn refresh<J: Notes>(repair: &mut Repair<'_, J>, mut due: Vec<D
     let after_grace = wait(repair, &untouched, GRACE).await?;
     if due.iter().any(|nic| nic.changed || !uses(&after_grace, nic)) {
         repair.in_time()?;
+        if due.iter().all(|nic| !nic.changed && !nic.noted) {
+            repair.refuse_running(&vm)?;
+        }
         match repair.shared.policy.guest_refresh {
             GuestRefresh::LinkBounce => {
                 for nic in due.iter_mut().filter(|nic| nic.changed || !uses(&after_grace, nic)) {

@@ -106,6 +106,13 @@ impl<J: Notes> Repair<'_, J> {
         for pair in &pairs {
             self.refuse_held(pair, &seen.nics).await?;
         }
+        let right = |pair: &Pair<'_>| {
+            let step = next(pair.nic.as_ref(), &pair.subnet, pair.record.primary, &Refused::default());
+            pair.note.is_some() || matches!(step, Step::Right)
+        };
+        if !pairs.iter().all(right) {
+            self.refuse_running(&seen)?;
+        }
         let mut refreshed = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let mut note = pair.note.clone();
@@ -154,6 +161,18 @@ impl<J: Notes> Repair<'_, J> {
         let target =
             |nic: &holdfast_model::NicRecord| Ok((nic.device_index, self.target(&nic.network)?.subnet.id.clone()));
         self.host.nics.iter().map(target).collect()
+    }
+
+    /// What was begun is finished whatever policy says: a VM is not left half-done.
+    pub(crate) fn refuse_running(&self, vm: &Vm) -> Result<(), Stop> {
+        if self.shared.policy.repair_running_vms || !runs(vm) {
+            return Ok(());
+        }
+        let message = format!(
+            "VM `{}` runs, and the network map says that running VMs are not touched (`policy.repair_running_vms: false`); power it off and start again",
+            vm.id
+        );
+        Err(Stop::Failed(Fault::new(FaultName::RestoreIncomplete, message)))
     }
 
     fn refuse_secondary(&self, pair: &Pair<'_>) -> Result<(), Stop> {

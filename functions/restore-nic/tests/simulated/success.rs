@@ -132,6 +132,20 @@ async fn two_hosts_that_hold_each_others_addresses_are_left_to_a_person_who_is_t
 }
 
 #[tokio::test]
+async fn a_running_vm_is_left_alone_where_policy_says_so() {
+    let mut scene = Scene::after_cutover(|world| world).await;
+    scene.policy.repair_running_vms = false;
+    let fault = scene.start().await.unwrap_err();
+    assert!(fault.message.contains("repair_running_vms: false") && fault.message.contains("power it off"), "{fault}");
+    assert!(!scene.changes().iter().any(|action| action.starts_with("vms.nics")), "{:?}", scene.changes());
+    for name in ["web-1", "app-1"] {
+        scene.power_off(&scene.vm(name).await);
+    }
+    scene.start().await.unwrap();
+    assert_eq!(scene.vm("web-1").await.nics[0].primary(), Some("172.30.1.34".parse().unwrap()));
+}
+
+#[tokio::test]
 async fn a_vm_that_is_off_stays_off_with_its_nic_right() {
     let mut scene = Scene::after_cutover(|world| world).await;
     scene.hosts.truncate(1);

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 pub struct Policy {
     /// Evidence older than this, in seconds, does not count.
     pub evidence_max_age_seconds: u32,
+    /// Whether NICs of a VM that runs may be changed, and its guest be interrupted.
+    pub repair_running_vms: bool,
     /// How a guest is made to take its address.
     pub guest_refresh: GuestRefresh,
     /// How long a guest may take to use its address, in seconds.
@@ -30,6 +32,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             evidence_max_age_seconds: 300,
+            repair_running_vms: true,
             guest_refresh: GuestRefresh::LinkBounce,
             guest_timeout_seconds: 180,
             probe_count: 3,
