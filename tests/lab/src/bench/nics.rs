@@ -249,7 +249,8 @@ fn world(count: usize, others: usize, subnet: &str) -> Result<String, BoxError> 
         writeln!(vms, "      - {{ name: host-{n:04}, nics: [{{ subnet: {subnet}{own} }}] }}")?;
     }
     for n in 0..others {
-        writeln!(vms, "      - {{ name: other-{n:04}, nics: [{{ subnet: elsewhere }}] }}")?;
+        let address = format!("10.64.{}.{}", 32 + n / 200, 10 + n % 200);
+        writeln!(vms, "      - {{ name: other-{n:04}, nics: [{{ subnet: elsewhere, address: {address} }}] }}")?;
     }
     let (milliseconds, at_once) = (TASK.0 * 1000.0, TASK.1);
     Ok(WORLD
