@@ -113,7 +113,7 @@ pub fn picture(size: Size) -> Result<Picture, Failed> {
             id: vpc.clone(),
             scope: scope.clone(),
             prefixes: vec![own],
-            subnets: BTreeMap::from([(subnet, VpcSubnet { prefix: own, table: main.clone() })]),
+            subnets: BTreeMap::from([(subnet, VpcSubnet { prefix: own, table: main.clone(), zone: None })]),
             main: Some(main.clone()),
             tables: BTreeMap::from([(main, table)]),
         };

@@ -6,12 +6,16 @@ use crate::network::AwsNetwork;
 use crate::pages::{FILTER_VALUES, filter, read_pages};
 use aws_sdk_ec2::types::{RouteTable, RouteTableAssociationStateCode};
 use holdfast_model::{
-    Prefix, PrefixList, PrefixListId, RouteTableId, SubnetId, Vpc, VpcId, VpcRoute, VpcRouteOrigin, VpcSubnet, VpcTable,
+    Prefix, PrefixList, PrefixListId, RouteTableId, SubnetId, Vpc, VpcId, VpcRoute, VpcRouteOrigin, VpcSubnet,
+    VpcTable, ZoneName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 const TABLES: &str = "DescribeRouteTables";
 const SUBNETS: &str = "DescribeSubnets";
+
+/// Prefix and Availability Zone of each subnet of some VPCs.
+type Subnets = BTreeMap<VpcId, BTreeMap<SubnetId, (Prefix, Option<ZoneName>)>>;
 
 impl AwsNetwork {
     /// IPv4 prefixes of the subnets of some VPCs.
@@ -22,10 +26,16 @@ impl AwsNetwork {
         &self,
         vpcs: &BTreeSet<VpcId>,
     ) -> Result<BTreeMap<VpcId, BTreeMap<SubnetId, Prefix>>, Ec2Error> {
+        let prefixes = |subnets: BTreeMap<SubnetId, (Prefix, _)>| subnets.into_iter().map(|(id, (own, _))| (id, own));
+        let found = self.read_zoned_subnets(vpcs).await?;
+        Ok(found.into_iter().map(|(vpc, subnets)| (vpc, prefixes(subnets).collect())).collect())
+    }
+
+    async fn read_zoned_subnets(&self, vpcs: &BTreeSet<VpcId>) -> Result<Subnets, Ec2Error> {
         let what = format!("subnets of {}", list(vpcs));
         let request = self.reads.describe_subnets().filters(filter("vpc-id", vpcs)).max_results(1000);
         let subnets = read_pages!(self, "DescribeSubnets", &what, request, subnets);
-        let mut found: BTreeMap<VpcId, BTreeMap<SubnetId, Prefix>> = BTreeMap::new();
+        let mut found = Subnets::new();
         for subnet in &subnets {
             let malformed = |error: String| self.malformed(SUBNETS, &what, error);
             // A subnet without IPv4 carries no network of ours.
@@ -33,7 +43,8 @@ impl AwsNetwork {
             let vpc = parse::<VpcId>("VPC of a subnet", subnet.vpc_id()).map_err(malformed)?;
             let id = parse::<SubnetId>("subnet", subnet.subnet_id()).map_err(malformed)?;
             let prefix = parse::<Prefix>("prefix of a subnet", Some(cidr)).map_err(malformed)?;
-            found.entry(vpc).or_default().insert(id, prefix);
+            let zone = subnet.availability_zone().and_then(|zone| ZoneName::parse(zone).ok());
+            found.entry(vpc).or_default().insert(id, (prefix, zone));
         }
         Ok(found)
     }
@@ -53,7 +64,7 @@ impl AwsNetwork {
             let request = self.reads.describe_route_tables().filters(filter("vpc-id", ids)).max_results(100);
             Ok::<_, Ec2Error>(read_pages!(self, "DescribeRouteTables", &what, request, route_tables))
         };
-        let (subnets, tables) = futures::future::try_join(self.read_subnets(ids), tables).await?;
+        let (subnets, tables) = futures::future::try_join(self.read_zoned_subnets(ids), tables).await?;
         let read = |id: &VpcId| {
             let own: Vec<&RouteTable> = tables.iter().filter(|table| table.vpc_id() == Some(id.as_str())).collect();
             if own.is_empty() {
@@ -74,7 +85,7 @@ impl AwsNetwork {
         &self,
         id: &VpcId,
         own: &[&RouteTable],
-        subnets: Option<&BTreeMap<SubnetId, Prefix>>,
+        subnets: Option<&BTreeMap<SubnetId, (Prefix, Option<ZoneName>)>>,
     ) -> Result<VpcRead, String> {
         let mut tables = BTreeMap::new();
         let mut explicit: BTreeMap<SubnetId, RouteTableId> = BTreeMap::new();
@@ -116,9 +127,9 @@ impl AwsNetwork {
             tables.insert(table_id, read);
         }
         let mut with_tables = BTreeMap::new();
-        for (subnet, prefix) in subnets.into_iter().flatten() {
+        for (subnet, (prefix, zone)) in subnets.into_iter().flatten() {
             let table = explicit.get(subnet).or(main.as_ref()).ok_or("no main table")?.clone();
-            with_tables.insert(subnet.clone(), VpcSubnet { prefix: *prefix, table });
+            with_tables.insert(subnet.clone(), VpcSubnet { prefix: *prefix, table, zone: zone.clone() });
         }
         let vpc = Vpc {
             id: id.clone(),

@@ -112,6 +112,9 @@ Region, "an AWS Region like `ap-northeast-1`", |t| {
         && parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
         && parts.last().is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()))
 });
+id!(/// An Availability Zone by its name, as `ap-northeast-1a`; which place that is differs by account.
+    ZoneName, "an Availability Zone like `ap-northeast-1a`",
+    |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
 id!(/// A VPC.
     VpcId, "a VPC id like `vpc-0a1b2c3d`", |t| aws_id(t, "vpc-"));
 id!(/// A subnet of a VPC in AWS. A subnet of Prism Central is an [`ExtId`].

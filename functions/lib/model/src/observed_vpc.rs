@@ -1,6 +1,6 @@
 //! What was read of VPCs: subnets, and the route tables that decide inside of them.
 
-use crate::{EniId, Prefix, RouteState, RouteTableId, Scope, SubnetId, TgwId, VpcId, VpcPeeringId};
+use crate::{EniId, Prefix, RouteState, RouteTableId, Scope, SubnetId, TgwId, VpcId, VpcPeeringId, ZoneName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,6 +28,9 @@ pub struct VpcSubnet {
     pub prefix: Prefix,
     /// The table that decides for it.
     pub table: RouteTableId,
+    /// Its Availability Zone; none where it was not read. From a Zone in which an attachment has no subnet nothing reaches the transit gateway (Amazon
+    /// VPC Transit Gateways guide, "VPC attachments").
+    pub zone: Option<ZoneName>,
 }
 
 /// A route table of a VPC.

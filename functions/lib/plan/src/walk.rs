@@ -3,13 +3,32 @@
 use crate::view::{Found, View, table_label};
 use holdfast_model::{
     Attachment, AttachmentId, AttachmentKind, AttachmentState, NetworkMap, PeeringReach, Prefix, Region, RouteState,
-    RouteTableId, Site, SubnetId, TgwId, VpcId, VpcPeeringId, VpcRoute, VpcTarget,
+    RouteTableId, Site, SubnetId, TgwId, Vpc, VpcId, VpcPeeringId, VpcRoute, VpcSubnet, VpcTarget, ZoneName,
 };
 use std::collections::BTreeMap;
 
 /// Whether a route of an NC2 VPC leads to a Flow network: a network interface, and not for everything.
 pub(crate) fn leads_to_flow(prefix: Prefix, target: &VpcTarget) -> bool {
     matches!(target, VpcTarget::Eni { .. }) && prefix.length() > 0
+}
+
+/// Whether what leaves a subnet reaches the transit gateway by an attachment of its VPC: only from an Availability Zone in which the attachment has a
+/// subnet (Amazon VPC Transit Gateways guide, "VPC attachments"). None where a Zone was not read.
+fn reaches(vpc: Option<&Vpc>, subnet: &SubnetId, attachment: &Attachment) -> Option<bool> {
+    let AttachmentKind::Vpc { subnets, .. } = &attachment.kind else { return None };
+    let zone = |id: &SubnetId| vpc?.subnets.get(id)?.zone.as_ref();
+    if subnets.contains(subnet) {
+        return Some(true);
+    }
+    let own = zone(subnet)?;
+    let zones: Vec<Option<&ZoneName>> = subnets.iter().map(zone).collect();
+    if zones.contains(&Some(own)) {
+        Some(true)
+    } else if zones.is_empty() || zones.contains(&None) {
+        None
+    } else {
+        Some(false)
+    }
 }
 
 /// Where a walk ends.
@@ -184,19 +203,20 @@ impl<'v, 'a> Walk<'v, 'a> {
             return;
         };
         match vpc.subnets.get(subnet).map(|s| &s.table).filter(|table| vpc.tables.contains_key(*table)) {
-            Some(table) => self.by_table(vpc_id, table, &format!("{table} of {subnet} in {vpc_id}")),
+            Some(table) => self.by_table(vpc_id, subnet, table),
             None => self.ends.push(End::Unknown(format!("{subnet} of {vpc_id} or its table was not read"))),
         }
     }
 
-    fn by_table(&mut self, vpc_id: &VpcId, table: &RouteTableId, at: &str) {
+    fn by_table(&mut self, vpc_id: &VpcId, subnet: &SubnetId, table: &RouteTableId) {
         let to = self.to;
+        let at = format!("{table} of {subnet} in {vpc_id}");
         let Some((prefix, route)) = self.view.vpc_route(table, to) else {
             self.ends.push(End::Blackhole(format!("no route for {to} in {at}")));
             return;
         };
         match route.state {
-            RouteState::Active => self.follow(vpc_id, prefix, &route, at),
+            RouteState::Active => self.follow((vpc_id, subnet), prefix, &route, &at),
             RouteState::Blackhole => {
                 self.ends.push(End::Blackhole(format!("route {prefix} in {at} is a blackhole")));
             }
@@ -206,7 +226,7 @@ impl<'v, 'a> Walk<'v, 'a> {
         }
     }
 
-    fn follow(&mut self, vpc_id: &VpcId, prefix: Prefix, route: &VpcRoute, at: &str) {
+    fn follow(&mut self, (vpc_id, subnet): (&VpcId, &SubnetId), prefix: Prefix, route: &VpcRoute, at: &str) {
         let picture = self.view.picture();
         match &route.target {
             VpcTarget::Local => self.ends.push(End::Local { vpc: vpc_id.clone(), at: at.to_owned() }),
@@ -224,7 +244,19 @@ impl<'v, 'a> Walk<'v, 'a> {
                         && attachment.state != AttachmentState::Gone
                 });
                 match own {
-                    Some((attachment, _)) => self.enter(region, attachment),
+                    Some((id, attachment)) => match reaches(picture.vpcs.get(vpc_id), subnet, attachment) {
+                        Some(true) => self.enter(region, id),
+                        Some(false) => {
+                            let zone = picture.vpcs.get(vpc_id).and_then(|vpc| vpc.subnets.get(subnet)?.zone.as_ref());
+                            let zone = zone.map_or("there", ZoneName::as_str);
+                            self.ends.push(End::Blackhole(format!(
+                                "{id} in {region} has no subnet in Availability Zone {zone}, where {subnet} is, by {at}"
+                            )));
+                        }
+                        None => self.ends.push(End::Unknown(format!(
+                            "the Availability Zone of {subnet} in {vpc_id} or of the subnets of {id} was not read"
+                        ))),
+                    },
                     None => self.ends.push(End::Unknown(format!("the attachment of {vpc_id} to {id} was not read"))),
                 }
             }
@@ -291,29 +323,35 @@ impl<'v, 'a> Walk<'v, 'a> {
         };
         self.from = Some(vpc.clone());
         let subnets = seen.subnets.iter().filter(|(_, s)| clients.iter().any(|client| client.overlaps(&s.prefix)));
-        self.start_at_tables(vpc, subnets.map(|(id, s)| (&s.table, id)).collect(), "the clients");
+        self.start_at_subnets(vpc, subnets.collect(), "the clients");
     }
 
     /// From machines of a part of a network at a site: on EC2, from the subnets that hold the part; on NC2, from the subnets whose table leads to
-    /// it, since its replies come out of the interfaces of NC2 hosts there.
+    /// it, since its replies come out of the interfaces of NC2 hosts there. In which Availability Zone those are is not read: in one that has a subnet
+    /// of an attachment, where there is any.
     pub(crate) fn start_at_machines(&mut self, site: &Site, part: Prefix) {
         let Some(vpc) = self.view.picture().vpcs.get(site.vpc()) else {
             self.ends.push(End::Unknown(format!("{} was not read", site.vpc())));
             return;
         };
-        let tables: BTreeMap<&RouteTableId, &SubnetId> = match site {
+        let subnets: Vec<(&SubnetId, &VpcSubnet)> = match site {
             Site::Ec2 { .. } => {
                 self.from = Some(site.vpc().clone());
-                let own = vpc.subnets.iter().filter(|(_, s)| s.prefix.overlaps(&part));
-                own.map(|(id, s)| (&s.table, id)).collect()
+                vpc.subnets.iter().filter(|(_, s)| s.prefix.overlaps(&part)).collect()
             }
             Site::Nc2 { .. } => {
-                let all: BTreeMap<&RouteTableId, &SubnetId> =
-                    vpc.subnets.iter().map(|(id, s)| (&s.table, id)).collect();
-                all.into_iter().filter(|(table, _)| self.leads_to_flow(table, part)).collect()
+                let leads: Vec<_> = vpc.subnets.iter().filter(|(_, s)| self.leads_to_flow(&s.table, part)).collect();
+                let picture = self.view.picture();
+                let all = picture.attachments.get(&vpc.scope.region).into_iter().flat_map(|all| all.values());
+                let own: Vec<&Attachment> = all
+                    .filter(|at| matches!(&at.kind, AttachmentKind::Vpc { vpc: of, .. } if of == site.vpc()))
+                    .collect();
+                let outside = |subnet| own.iter().all(|at| reaches(Some(vpc), subnet, at) == Some(false));
+                let near: Vec<_> = leads.iter().copied().filter(|(id, _)| !outside(id)).collect();
+                if near.is_empty() { leads } else { near }
             }
         };
-        self.start_at_tables(site.vpc(), tables, &format!("{part}"));
+        self.start_at_subnets(site.vpc(), subnets, &format!("{part}"));
     }
 
     /// Whether a table leads a part of a network to Flow.
@@ -321,14 +359,16 @@ impl<'v, 'a> Walk<'v, 'a> {
         self.view.vpc_route(table, part).is_some_and(|(prefix, route)| leads_to_flow(prefix, &route.target))
     }
 
-    /// From each of these tables, named with one of its subnets.
-    fn start_at_tables(&mut self, vpc: &VpcId, tables: BTreeMap<&RouteTableId, &SubnetId>, what: &str) {
-        if tables.is_empty() {
+    /// From each of these subnets; those of one table and Availability Zone are alike.
+    fn start_at_subnets(&mut self, vpc: &VpcId, subnets: Vec<(&SubnetId, &VpcSubnet)>, what: &str) {
+        if subnets.is_empty() {
             self.ends.push(End::Blackhole(format!("no subnet of {vpc} holds {what} or leads to it")));
         }
-        for (table, subnet) in tables {
+        let alike: BTreeMap<(&RouteTableId, Option<&ZoneName>), &SubnetId> =
+            subnets.into_iter().map(|(id, s)| ((&s.table, s.zone.as_ref()), id)).collect();
+        for ((table, _), subnet) in alike {
             if self.view.vpc_table(table).is_some() {
-                self.by_table(vpc, table, &format!("{table} of {subnet} in {vpc}"));
+                self.by_table(vpc, subnet, table);
             } else {
                 self.ends.push(End::Unknown(format!("{table} of {vpc} was not read")));
             }

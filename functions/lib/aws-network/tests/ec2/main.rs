@@ -115,6 +115,7 @@ async fn a_picture_holds_what_decides_in_both_regions() {
     assert_eq!(old.prefixes, [id("10.1.0.0/16"), id("10.9.0.0/16")]);
     assert_eq!(old.subnets[&id("subnet-00000000000000001")].table, id("rtb-00000000000000001"));
     assert_eq!(old.subnets[&id("subnet-00000000000000002")].table, id("rtb-00000000000000002"));
+    assert_eq!(old.subnets[&id("subnet-00000000000000002")].zone, Some(id("eu-west-1a")));
     let new = &picture.vpcs[&id("vpc-00000000000000002")].tables[&id("rtb-00000000000000003")];
     assert_eq!(new.routes[&id("10.1.5.0/24")].target, VpcTarget::Eni { id: id("eni-00000000000000009") });
     let all = sim.shared().gate().log().since(0).len();

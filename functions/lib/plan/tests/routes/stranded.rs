@@ -245,7 +245,9 @@ vantages:
     world.route("tokyo", "172.30.1.0/24", "nctokyo", RouteOrigin::Static);
     world.route("osaka", "172.30.1.0/24", "peer", RouteOrigin::Static);
     let nctokyo = world.picture.vpcs.get_mut(&vpc("nctokyo")).unwrap();
-    nctokyo.subnets.insert(subnet("tools"), VpcSubnet { prefix: prefix("10.10.9.0/24"), table: table("tools") });
+    nctokyo
+        .subnets
+        .insert(subnet("tools"), VpcSubnet { prefix: prefix("10.10.9.0/24"), table: table("tools"), zone: zone("a") });
     let to_tgw = VpcRoute::created(VpcTarget::Tgw { id: tgw("tokyo") });
     let routes = [(prefix("10.10.0.0/16"), VpcRoute::created(VpcTarget::Local)), (prefix("0.0.0.0/0"), to_tgw)];
     nctokyo.tables.insert(

@@ -133,3 +133,45 @@ fn a_vpc_route_to_a_foreign_transit_gateway_is_refused() {
     assert!(refusal.to_string().contains("tgw-000osaka, which"), "{refusal}");
     assert!(refusal.to_string().contains("is not attached to vpc-0clients"), "{refusal}");
 }
+
+/// Amazon VPC Transit Gateways guide, "VPC attachments": resources reach a transit gateway only from Availability Zones in which the attachment has a
+/// subnet; traffic to them takes the subnet of another Zone.
+#[test]
+fn from_a_zone_without_a_subnet_of_the_attachment_nothing_reaches_the_transit_gateway() {
+    let (mut world, map) = (clients(), vpc_table_map());
+    for (name, inside) in [("clients", "10.99.9.0/24"), ("ec2", "172.30.250.0/28")] {
+        let AttachmentKind::Vpc { subnets, .. } = &mut world.attachment(TOKYO, name).kind else { unreachable!() };
+        *subnets = vec![subnet("door")];
+        let seen = world.picture.vpcs.get_mut(&vpc(name)).unwrap();
+        let table = seen.subnets.values().next().unwrap().table.clone();
+        seen.subnets.insert(subnet("door"), VpcSubnet { prefix: prefix(inside), table, zone: zone("a") });
+    }
+    let in_zone = |world: &mut World, of: &str, name: &str, at: Option<ZoneName>| {
+        world.picture.vpcs.get_mut(&vpc(of)).unwrap().subnets.get_mut(&subnet(name)).unwrap().zone = at;
+    };
+    let vantage = |name: &str| &map.vantages[&VantageName::parse(name).unwrap()];
+    let forward = |world: &World| trace(&View::of(&world.picture), &map, vantage("clients"), prefix(APP));
+    assert_eq!(forward(&world), Outcome::Delivered(site("nc2-tokyo")));
+    in_zone(&mut world, "clients", "cl", zone("c"));
+    insta::assert_snapshot!(forward(&world), @"dropped: tgw-attach-0clients in ap-northeast-1 has no subnet in Availability Zone zone-c, where subnet-000000cl is, by rtb-000000cl of subnet-000000cl in vpc-0clients");
+    in_zone(&mut world, "clients", "cl", None);
+    insta::assert_snapshot!(forward(&world), @"unknown: the Availability Zone of subnet-000000cl in vpc-0clients or of the subnets of tgw-attach-0clients was not read");
+
+    // Replies of machines on EC2; those of the other subnet return as before.
+    let (networks, to) = ([network("app")].into(), site("ec2-tokyo"));
+    let back = |world: &World| plan_move(&Move::whole(&networks, &to), &clients_stay(&map), &world.picture);
+    assert!(back(&world).is_ok());
+    in_zone(&mut world, "ec2", "other", zone("c"));
+    assert!(back(&world).is_ok());
+    in_zone(&mut world, "ec2", "app", zone("c"));
+    let refusal = back(&world).unwrap_err().to_string();
+    assert!(refusal.contains("has no subnet in Availability Zone zone-c, where subnet-00000app is"), "{refusal}");
+}
+
+/// A map without the vantage in a VPC and its table.
+fn clients_stay(map: &NetworkMap) -> NetworkMap {
+    let mut map = map.clone();
+    map.vantages.remove(&VantageName::parse("clients").unwrap());
+    map.route_tables.remove(&TableName::parse("clients").unwrap());
+    map
+}

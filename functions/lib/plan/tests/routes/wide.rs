@@ -32,7 +32,8 @@ fn two_networks() -> World {
         world.flow(of_vpc, of_subnet, "172.30.2.0/24");
     }
     let ec2 = world.picture.vpcs.get_mut(&vpc("ec2")).unwrap();
-    ec2.subnets.insert(subnet("db"), VpcSubnet { prefix: prefix("172.30.2.0/24"), table: table("app") });
+    ec2.subnets
+        .insert(subnet("db"), VpcSubnet { prefix: prefix("172.30.2.0/24"), table: table("app"), zone: zone("a") });
     world.list("nets", OSAKA, &["172.30.1.0/24", "172.30.2.0/24"]);
     world
 }

@@ -39,6 +39,10 @@ pub fn subnet(name: &str) -> SubnetId {
     SubnetId::parse(format!("subnet-{name:0>8}")).unwrap()
 }
 
+pub fn zone(letter: &str) -> Option<ZoneName> {
+    Some(ZoneName::parse(format!("zone-{letter}")).unwrap())
+}
+
 pub fn table(name: &str) -> RouteTableId {
     RouteTableId::parse(format!("rtb-{name:0>8}")).unwrap()
 }
@@ -114,7 +118,7 @@ impl World {
                 main: None,
                 subnets: subnets
                     .iter()
-                    .map(|(id, p)| (subnet(id), VpcSubnet { prefix: prefix(p), table: table(id) }))
+                    .map(|(id, p)| (subnet(id), VpcSubnet { prefix: prefix(p), table: table(id), zone: zone("a") }))
                     .collect(),
                 tables: subnets
                     .iter()

@@ -59,6 +59,9 @@ pub fn compare(
                 Outcome::Loop(_) => "loops",
                 Outcome::Unknown(_) => "unknown",
             });
+            if outcome.to_string().contains("Availability Zone") {
+                counts.add("another Availability Zone");
+            }
             if seen.came_by(" forwards") {
                 counts.add("inspected");
             }
@@ -88,6 +91,9 @@ fn replies(
     let reply = trace_reply(view, map, vantage, source, own_part(clients, client_address(spec, c)));
     let same = seen.agrees_back(&reply);
     assert!(same, "seed {} {site} {part} -> c{c}: traced {reply}, seen {seen:#?}", spec.seed);
+    if reply.to_string().contains("Availability Zone") {
+        counts.add("another Availability Zone");
+    }
     counts.add(match &reply {
         Reply::Returns => "reply returns",
         Reply::Leaves(_) => "reply leaves",
@@ -128,7 +134,7 @@ fn a_trace_ends_where_the_data_plane_ends() {
         assert!(count * 100 >= all * at_least, "{counts:?}");
     }
     assert!(counts.of("worlds without a Region") * 10 >= usize::try_from(WORLDS).unwrap(), "{counts:?}");
-    for (what, at_least) in [("inspected", 100), ("overlays over VPC peering", 15)] {
+    for (what, at_least) in [("inspected", 100), ("overlays over VPC peering", 15), ("another Availability Zone", 20)] {
         assert!(counts.of(what) >= at_least, "{what}: {counts:?}");
     }
     let back = ["reply returns", "reply leaves", "reply dropped", "reply loops"].map(|kind| counts.of(kind));

@@ -27,7 +27,7 @@ pub fn file(spec: &Spec) -> String {
                 } else {
                     String::new()
                 };
-                writeln!(text, "      - name: c{c}\n        id: vpc-000c000{c}\n        cidrs: [10.{0}.0.0/16]\n        subnets: [{{name: c{c}-a, cidr: 10.{0}.1.0/24}}]\n        route_tables:\n        - name: c{c}\n          id: {1}\n          main: true\n          routes:\n          - {{prefix: 0.0.0.0/0, transit_gateway: {2}}}{over}", 50 + c, client_table(c), tgw(*gateway)).unwrap();
+                writeln!(text, "      - name: c{c}\n        id: vpc-000c000{c}\n        cidrs: [10.{0}.0.0/16]\n        subnets: [{{name: c{c}-a, cidr: 10.{0}.1.0/24}}, {{name: c{c}-tgw, cidr: 10.{0}.255.0/28}}]\n        route_tables:\n        - name: c{c}\n          id: {1}\n          main: true\n          routes:\n          - {{prefix: 0.0.0.0/0, transit_gateway: {2}}}{over}", 50 + c, client_table(c), tgw(*gateway)).unwrap();
             }
         }
         let walls = || (0..spec.gateways.len()).filter(|g| here(*g) && spec.walls[*g].is_some());
@@ -180,7 +180,7 @@ fn gateway(text: &mut String, spec: &Spec, g: usize) {
             Client::Vpc { gateway, .. } if *gateway == g => {
                 writeln!(
                     text,
-                    "          - {{name: c{c}, id: {}, kind: vpc, vpc: c{c}, subnets: [c{c}-a]}}",
+                    "          - {{name: c{c}, id: {}, kind: vpc, vpc: c{c}, subnets: [c{c}-tgw]}}",
                     of_client(c, g)
                 )
                 .unwrap();

@@ -35,7 +35,7 @@ fn some_target(dice: &mut Dice, world: &World, gateway: usize) -> Option<String>
 
 pub fn spoil(dice: &mut Dice, spec: &Spec, world: &mut World) {
     let tables = spec.all_tables();
-    match dice.below(14) {
+    match dice.below(15) {
         0..=4 => {
             let (g, t) = *dice.pick(&tables);
             let (prefix, target) = (some_prefix(dice, spec), some_target(dice, world, g));
@@ -71,6 +71,7 @@ pub fn spoil(dice: &mut Dice, spec: &Spec, world: &mut World) {
         10 => flow_missing(dice, spec, world),
         11 => client_routes(dice, spec, world),
         12 => replies_leave(dice, spec, world),
+        13 => another_zone(dice, spec, world),
         _ => moved_alone(dice, spec, world),
     }
 }
@@ -145,6 +146,22 @@ fn replies_leave(dice: &mut Dice, spec: &Spec, world: &mut World) {
         } else {
             vpc_put(world, &table, &prefix, target.clone());
         }
+    }
+}
+
+/// A subnet of clients or of machines on EC2 is in an Availability Zone in which the attachment of its VPC has none.
+fn another_zone(dice: &mut Dice, spec: &Spec, world: &mut World) {
+    let clients = (0..spec.clients.len()).map(|c| match spec.clients[c] {
+        Client::Inside { site } => format!("s{site}-tools"),
+        Client::Vpc { .. } | Client::OnPremises { .. } => format!("c{c}-a"),
+    });
+    let ec2 = (0..spec.sites.len()).filter(|s| spec.sites[*s].kind == Kind::Ec2);
+    let names = ec2.flat_map(|s| (0..spec.at.len()).map(move |n| format!("s{s}-net{n}"))).chain(clients);
+    let names: Vec<String> = names.collect();
+    let name = dice.pick(&names);
+    let subnets = world.ec2.subnets.values_mut();
+    for subnet in subnets.filter(|subnet| subnet.tags.get("Name") == Some(name)) {
+        subnet.zone = format!("{}d", subnet.home.region);
     }
 }
 

@@ -304,8 +304,8 @@ fn every_order_does_what_the_planner_says() {
         ("blackholes", 20),
         ("interfaces", 12),
         ("VPC peering", 10),
-        ("planned with blackholes", 8),
-        ("planned with interfaces", 8),
+        ("planned with blackholes", 6),
+        ("planned with interfaces", 6),
         ("planned with VPC peering", 3),
     ] {
         assert!(counts.of(what) * 100 >= worlds * percent, "{what}: {counts:?}");

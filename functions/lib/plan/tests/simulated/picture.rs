@@ -154,7 +154,10 @@ fn vpc_of(world: &World, id: &str, vpc: &ec2::Vpc) -> Vpc {
     let ec2 = &world.ec2;
     let subnets = ec2.subnets.iter().filter(|(_, subnet)| subnet.vpc == id).map(|(subnet_id, subnet)| {
         let table = table_id(ec2.subnet_table(subnet_id).unwrap());
-        (SubnetId::parse(&**subnet_id).unwrap(), VpcSubnet { prefix: prefix(subnet.cidr), table })
+        (
+            SubnetId::parse(&**subnet_id).unwrap(),
+            VpcSubnet { prefix: prefix(subnet.cidr), table, zone: ZoneName::parse(&*subnet.zone).ok() },
+        )
     });
     let tables = ec2.route_tables.iter().filter(|(_, table)| table.vpc == id).map(|(table_id_, table)| {
         let routes = table.routes.iter().map(|(to, route)| {

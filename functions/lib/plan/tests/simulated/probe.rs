@@ -153,6 +153,9 @@ fn end(lost: Lost, path: &[String]) -> At {
         Lost::NoRoute { at } => match (at.strip_prefix("the network behind "), at.split_once(", beyond")) {
             (Some(attachment), _) => (End::Left, attachment.to_owned()),
             (None, Some((id, _))) => (End::Left, id.to_owned()),
+            (None, None) if at.contains(", which has no subnet in ") => {
+                (End::Dropped, at.split(',').next().unwrap_or_default().to_owned())
+            }
             (None, None) => {
                 assert!(at.starts_with("tgw-rtb-") || at.starts_with("rtb-"), "no route at {at}: {path:?}");
                 (End::Dropped, at)
