@@ -2,7 +2,8 @@
 
 use crate::step::{Place, Step};
 use holdfast_model::{
-    AttachmentId, AttachmentKind, NetworkMap, Picture, Prefix, Region, RouteTableId, Site, TgwRoute, VpcRoute,
+    AttachmentId, AttachmentKind, NetworkMap, Picture, Prefix, Region, RouteTableId, Site, SubnetId, TgwRoute,
+    VpcRoute, ZoneName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,8 +74,11 @@ pub(crate) struct Profile<'a> {
     listed: Vec<(usize, u8)>,
     own: Vec<(usize, u8)>,
     allowed: Vec<(usize, u8)>,
-    starts: Vec<BTreeSet<&'a RouteTableId>>,
+    starts: Vec<BTreeSet<Start<'a>>>,
 }
+
+/// Where machines send from: the table of a subnet and its Availability Zone, or the subnet where that was not read.
+type Start<'a> = (&'a RouteTableId, Result<&'a ZoneName, &'a SubnetId>);
 
 /// The profile of a part.
 pub(crate) fn profile<'a>(picture: &'a Picture, map: &NetworkMap, part: Prefix) -> Profile<'a> {
@@ -101,8 +105,9 @@ pub(crate) fn profile<'a>(picture: &'a Picture, map: &NetworkMap, part: Prefix) 
         allowed.extend(wider.iter().filter(|p| prefixes.contains(*p)).map(|p| (at, p.length())));
     }
     let starts = map.sites.values().filter(|site| matches!(site, Site::Ec2 { .. })).map(|site| {
-        let subnets = picture.vpcs.get(site.vpc()).into_iter().flat_map(|vpc| vpc.subnets.values());
-        subnets.filter(|subnet| subnet.prefix.overlaps(&part)).map(|subnet| &subnet.table).collect()
+        let subnets = picture.vpcs.get(site.vpc()).into_iter().flat_map(|vpc| &vpc.subnets);
+        let own = subnets.filter(|(_, subnet)| subnet.prefix.overlaps(&part));
+        own.map(|(id, subnet)| (&subnet.table, subnet.zone.as_ref().ok_or(id))).collect()
     });
     Profile {
         length: part.length(),

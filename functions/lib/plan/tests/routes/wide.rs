@@ -38,6 +38,18 @@ fn two_networks() -> World {
     world
 }
 
+/// Two networks of one table do not look alike where their machines are in different Availability Zones, and the attachment has a subnet in one only.
+#[test]
+fn networks_in_different_zones_are_each_looked_at() {
+    let (mut world, map) = (two_networks(), map_with("", ""));
+    moved(&mut world, &map, &["app", "db"], "nc2-tokyo");
+    assert!(plan_to(&world, &map, &["app", "db"], "ec2-tokyo").is_ok());
+    let ec2 = world.picture.vpcs.get_mut(&vpc("ec2")).unwrap();
+    ec2.subnets.get_mut(&subnet("db")).unwrap().zone = zone("c");
+    let refusal = plan_to(&world, &map, &["app", "db"], "ec2-tokyo").unwrap_err().to_string();
+    assert!(refusal.contains("in Availability Zone zone-c, where subnet-000000db is"), "{refusal}");
+}
+
 fn plan_to(world: &World, map: &NetworkMap, networks: &[&str], to: &str) -> Result<Plan, Refusal> {
     plan_move(&Move::whole(&nets(networks), &site(to)), map, &world.picture)
 }
