@@ -99,33 +99,10 @@ impl Target {
     }
 }
 
-/// Why a subnet cannot carry a prefix without translation, if it cannot: its own prefix, the routable prefixes of its VPC, and a way out
-/// without NAT (the NC2 no-NAT shape of Nutanix's Terraform examples).
+/// Why a subnet cannot carry a prefix without translation, if it cannot.
 fn misfit(prefix: Prefix, subnet: &Subnet, vpc: &Vpc, external: &[ExternalSubnet]) -> Option<String> {
-    match subnet.prefix {
-        None => return Some(format!("subnet `{}` has no IP management", subnet.name)),
-        Some(other) if other != prefix => {
-            return Some(format!("subnet `{}` is {other}, not {prefix}", subnet.name));
-        }
-        Some(_) => {}
-    }
-    if !vpc.routable.iter().any(|routable| routable.covers(&prefix)) {
-        let have: Vec<String> = vpc.routable.iter().map(ToString::to_string).collect();
-        let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
-        return Some(format!(
-            "the externally routable prefixes of VPC `{}` ({have}) do not cover {prefix}; add it there",
-            vpc.name
-        ));
-    }
-    if external.iter().any(|subnet| subnet.external && !subnet.nat) {
-        return None;
-    }
-    let have: Vec<String> = external.iter().map(|s| format!("`{}`", s.name)).collect();
-    Some(format!(
-        "VPC `{}` has no external subnet without NAT (it has {})",
-        vpc.name,
-        if have.is_empty() { "none".to_owned() } else { have.join(", ") }
-    ))
+    let misfits = subnet.landing(vpc, external).misfits(prefix);
+    (!misfits.is_empty()).then(|| misfits.join("; "))
 }
 
 #[cfg(test)]
@@ -144,6 +121,7 @@ mod tests {
             prefix: Some(Prefix::parse("172.30.1.0/24").unwrap()),
             gateway: Some("172.30.1.1".parse().unwrap()),
             dhcp_server: None,
+            pools: Vec::new(),
         }
     }
 

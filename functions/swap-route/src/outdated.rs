@@ -56,6 +56,7 @@ mod tests {
             networks: both,
             sites_read: BTreeSet::new(),
             sites_unread: BTreeMap::new(),
+            landings: BTreeMap::new(),
             hosts: BTreeMap::new(),
         };
         let locks = |erp, web| {

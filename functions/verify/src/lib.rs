@@ -19,6 +19,9 @@ mod report;
 mod routes;
 #[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod simulated_wave;
+mod wave;
 
 pub use context::Context;
 
@@ -30,6 +33,7 @@ use postflight::Moved;
 /// IAM actions of this function in the accounts of the network map.
 pub const ACTIONS: &[&[&str]] = &[
     holdfast_aws_network::ACTIONS,
+    holdfast_aws_network::GROUP_ACTIONS,
     holdfast_aws_network::QUOTA_ACTIONS,
     holdfast_aws_network::TARGET_ACTIONS,
     holdfast_guest::ACTIONS,
@@ -59,8 +63,8 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
     let (map, map_ref) = context.maps.load(input.map.as_ref()).await?;
     let now = context.clock.now();
     let found = match &input.check {
-        VerifyKind::Captured { wave } => {
-            preflight::check(context, &map, wave, preflight::Moment::Captured, now).await?
+        VerifyKind::Captured { wave, evidence } => {
+            preflight::check(context, &map, wave, preflight::Moment::Captured(evidence.as_ref()), now).await?
         }
         VerifyKind::Preflight { request } => {
             preflight::check(context, &map, &request.wave, preflight::Moment::Cutover, now).await?

@@ -5,18 +5,20 @@ use crate::context::Context;
 use crate::facts::{Live, Subject, site};
 use crate::machines::Taking;
 use crate::report::Found;
+use crate::wave::{self, Wave};
 use crate::{flow, machines, routes};
 use holdfast_model::wire::{Check, CheckStatus};
-use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, SiteName, WaveName};
+use holdfast_model::{Evidence, EvidenceId, Fault, FaultName, NetworkMap, NetworkName, SiteName, WaveName};
 use holdfast_plan::sites_judged;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// When the question is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// After a capture: instances may still run.
-    Captured,
+pub(crate) enum Moment<'a> {
+    /// After a capture: instances may still run, and what stands in the way can still be mended at leisure. With evidence of what the destination
+    /// has ready.
+    Captured(Option<&'a EvidenceId>),
     /// Right before the cutover.
     Cutover,
 }
@@ -25,7 +27,7 @@ pub(crate) async fn check(
     context: &Context,
     map: &NetworkMap,
     wave_name: &WaveName,
-    moment: Moment,
+    moment: Moment<'_>,
     now: Timestamp,
 ) -> Result<Found, Fault> {
     let Some(wave) = map.waves.get(wave_name) else {
@@ -46,9 +48,25 @@ pub(crate) async fn check(
     let subject = Subject::read(context, map, &names, None, now).await?.moving(addresses);
     let hosts = list(captured.hosts.iter().map(|host| &host.name));
     let mut all = vec![pass(format!("capture of {wave_name}"), format!("version {}: {hosts}", captured.version.0))];
-    all.extend(checks(context, &subject, &wave.to, moment).await?);
-    let title = format!("preflight of wave {wave_name} to {} ({})", wave.to, list(&names));
-    Ok(Found { title, checks: all, evidence: None, drill: None })
+    let evidence = evidence_of(context, moment).await?;
+    let looked = match moment {
+        Moment::Captured(_) => Some(Wave { wave, hosts: &captured.hosts, evidence: evidence.as_ref() }),
+        Moment::Cutover => None,
+    };
+    all.extend(checks(context, &subject, &wave.to, moment, looked).await?);
+    let what = match moment {
+        Moment::Captured(_) => "report on",
+        Moment::Cutover => "preflight of",
+    };
+    let title = format!("{what} wave {wave_name} to {} ({})", wave.to, list(&names));
+    Ok(Found { title, checks: all, evidence, drill: None })
+}
+
+async fn evidence_of(context: &Context, moment: Moment<'_>) -> Result<Option<Evidence>, Fault> {
+    let Moment::Captured(Some(id)) = moment else { return Ok(None) };
+    let found = context.evidence.get(id).await?;
+    let missing = || Fault::new(FaultName::InvalidInput, format!("there is no evidence `{}`; take it again", id.0));
+    found.map(Some).ok_or_else(missing)
 }
 
 /// The checks, once it is known which hosts they are about.
@@ -56,7 +74,8 @@ pub(crate) async fn checks(
     context: &Context,
     subject: &Subject<'_>,
     to: &SiteName,
-    moment: Moment,
+    moment: Moment<'_>,
+    wave: Option<Wave<'_>>,
 ) -> Result<Vec<Check>, Fault> {
     let destination = site(subject.map, to)?;
     let networks = context.networks(subject.map).await?;
@@ -66,12 +85,12 @@ pub(crate) async fn checks(
     let targets = live.read_targets(&networks, subject, to).await;
     live.read_quotas(&networks, subject, to).await;
     let host = match moment {
-        Moment::Captured => CheckStatus::Warn,
+        Moment::Captured(_) => CheckStatus::Warn,
         Moment::Cutover => CheckStatus::Fail,
     };
     let mut checks = machines::at_site(subject, &live, to, Taking { host, stranded: host, no_evidence: None });
     checks.extend(targets.map(|why| match moment {
-        Moment::Captured => warn("load-balancer targets", why),
+        Moment::Captured(_) => warn("load-balancer targets", why),
         Moment::Cutover => unknown("load-balancer targets", why),
     }));
     checks.push(routes::attachments(subject, &live, to));
@@ -81,5 +100,8 @@ pub(crate) async fn checks(
     checks.push(routes::plan_to(subject, &live, to));
     checks.extend(routes::reached_now(subject, &live));
     checks.extend(routes::unread(&live));
+    if let Some(wave) = wave {
+        checks.extend(wave::findings(&networks, subject.map, &live, &wave).await);
+    }
     Ok(checks)
 }

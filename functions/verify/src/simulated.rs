@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-const WORLD: &str = r#"
+pub(crate) const WORLD: &str = r#"
 default_account: "111122223333"
 regions:
   ap-northeast-1:
@@ -81,14 +81,14 @@ vantages:
     probe: { instance: mi-00000000000000010, account: main, region: ap-northeast-1 }
 "#;
 
-fn id<T: TryFrom<String>>(text: &str) -> T
+pub(crate) fn id<T: TryFrom<String>>(text: &str) -> T
 where
     T::Error: std::fmt::Debug,
 {
     T::try_from(text.to_owned()).unwrap()
 }
 
-fn host() -> HostRecord {
+pub(crate) fn host() -> HostRecord {
     HostRecord {
         name: id("web-1"),
         wave: id("wave-1"),
@@ -110,18 +110,19 @@ fn host() -> HostRecord {
 }
 
 /// Prism Central answered: there is no VM yet.
-fn no_vm() -> Evidence {
+pub(crate) fn no_vm() -> Evidence {
     Evidence {
         id: EvidenceId("e-1".into()),
         taken_at: Timestamp::UNIX_EPOCH,
         networks: BTreeSet::from([id("app")]),
         sites_read: BTreeSet::from([id("nc2")]),
         sites_unread: BTreeMap::new(),
+        landings: BTreeMap::new(),
         hosts: BTreeMap::new(),
     }
 }
 
-async fn start(world: &str) -> (Sim, Context) {
+pub(crate) async fn start(world: &str) -> (Sim, Context) {
     let sim = Sim::start(World::from_yaml(world).unwrap(), Options::default()).await.unwrap();
     let credentials = Credentials::new("111122223333", "secret", None, None, "test");
     let base = SdkConfig::builder()
@@ -145,7 +146,7 @@ fn subject(map: &NetworkMap, evidence: Option<Evidence>) -> Subject<'_> {
     Subject { map, networks, addresses: None, hosts: vec![host()], evidence, now: Timestamp::UNIX_EPOCH }
 }
 
-fn map() -> NetworkMap {
+pub(crate) fn map() -> NetworkMap {
     NetworkMap::parse(MAP).unwrap()
 }
 
@@ -154,9 +155,9 @@ fn not_passed(checks: &[Check]) -> Vec<(&str, CheckStatus)> {
     checks.iter().filter(|c| c.status != CheckStatus::Pass).map(|c| (c.name.as_str(), c.status)).collect()
 }
 
-async fn before(world: &str, moment: Moment) -> Vec<Check> {
+async fn before(world: &str, moment: Moment<'_>) -> Vec<Check> {
     let (_sim, context) = start(world).await;
-    preflight::checks(&context, &subject(&map(), None), &id("nc2"), moment).await.unwrap()
+    preflight::checks(&context, &subject(&map(), None), &id("nc2"), moment, None).await.unwrap()
 }
 
 async fn after(world: &str, to: &str) -> Vec<Check> {
@@ -173,7 +174,7 @@ async fn a_stopped_wave_with_everything_in_place_passes() {
 
 #[tokio::test]
 async fn a_running_instance_warns_after_the_capture_and_fails_before_the_cutover() {
-    assert_eq!(not_passed(&before(WORLD, Moment::Captured).await), [("host web-1 for nc2", CheckStatus::Warn)]);
+    assert_eq!(not_passed(&before(WORLD, Moment::Captured(None)).await), [("host web-1 for nc2", CheckStatus::Warn)]);
     assert_eq!(not_passed(&before(WORLD, Moment::Cutover).await), [("host web-1 for nc2", CheckStatus::Fail)]);
 }
 
@@ -183,7 +184,7 @@ async fn a_stranger_in_the_prefix_fails_by_id_and_address() {
         "      - { name: host-1",
         "      - { name: stray, id: i-00000000000000099, interfaces: [{ subnet: app, address: 172.30.1.99 }] }\n      - { name: host-1",
     );
-    let checks = before(&world, Moment::Captured).await;
+    let checks = before(&world, Moment::Captured(None)).await;
     assert_eq!(worst(&checks), CheckStatus::Fail);
     let stray = checks.iter().find(|check| check.status == CheckStatus::Fail).unwrap();
     assert!(stray.saw.contains("i-00000000000000099") && stray.saw.contains("172.30.1.99"), "{}", stray.saw);
@@ -192,14 +193,15 @@ async fn a_stranger_in_the_prefix_fails_by_id_and_address() {
 #[tokio::test]
 async fn a_vpc_that_does_not_lead_the_network_into_flow_fails() {
     let world: String = WORLD.lines().filter(|line| !line.contains("# flow")).map(|line| format!("{line}\n")).collect();
-    let checks = before(&world, Moment::Captured).await;
+    let checks = before(&world, Moment::Captured(None)).await;
     let failed: Vec<&str> = checks.iter().filter(|c| c.status == CheckStatus::Fail).map(|c| c.name.as_str()).collect();
     assert_eq!(failed, ["app in the VPC of nc2", "plan to nc2"], "{checks:#?}");
 }
 
 #[tokio::test]
 async fn an_interface_that_checks_source_and_destination_fails() {
-    let checks = before(&WORLD.replace("source_dest_check: false", "source_dest_check: true"), Moment::Captured).await;
+    let checks =
+        before(&WORLD.replace("source_dest_check: false", "source_dest_check: true"), Moment::Captured(None)).await;
     assert!(not_passed(&checks).contains(&("source/destination check at nc2", CheckStatus::Fail)), "{checks:#?}");
 }
 

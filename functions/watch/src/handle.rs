@@ -7,14 +7,15 @@ use futures::StreamExt;
 use holdfast_journal::{JournalStore, owed_by};
 use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
-    Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Network, NetworkMap, NetworkName, Power,
-    SightedNic, Sighting, Site, SiteName,
+    Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Landing, Network, NetworkMap, NetworkName,
+    Power, SightedNic, Sighting, Site, SiteName,
 };
 use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config, surviving};
 use holdfast_store::{EvidenceStore, Inventory, Operations, Put};
 use jiff::Timestamp;
 
+use crate::landing::read_landings;
 use crate::site::{SiteError, SiteQuery, read_site};
 use crate::subject::{self, Scope};
 use crate::words;
@@ -60,7 +61,7 @@ impl Context {
     async fn scope(&self, map: &NetworkMap, subject: &Subject) -> Result<Scope, Fault> {
         let invalid = |why: String| Fault::new(FaultName::InvalidInput, why);
         match subject {
-            Subject::Wave { wave } => {
+            Subject::Wave { wave } | Subject::Landing { wave } => {
                 let declared = subject::wave(map, wave)?;
                 let captured = self.inventory.newest(wave).await?;
                 let hosts = captured.map(|captured| captured.hosts).unwrap_or_default();
@@ -123,9 +124,10 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
     }
     let taken_at = context.clock.now();
     let sites = scope.nc2_sites(&map);
-    let answers: Vec<(SiteName, Result<Sightings, Unread>)> = futures::stream::iter(sites)
+    let answers: Vec<(SiteName, Result<Answer, Unread>)> = futures::stream::iter(sites)
         .map(async |site| {
-            let answer = ask(context, &map, &scope, &site, &hosts).await;
+            let landing = matches!(input.subject, Subject::Landing { .. }) && site == scope.to;
+            let answer = ask(context, &map, &scope, &site, &hosts, landing).await;
             (site, answer)
         })
         .buffered(SITES_AT_ONCE)
@@ -137,13 +139,15 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         networks: scope.networks.clone(),
         sites_read: BTreeSet::new(),
         sites_unread: BTreeMap::new(),
+        landings: BTreeMap::new(),
         hosts: BTreeMap::new(),
     };
     for (site, answer) in answers {
         match answer {
-            Ok(found) => {
+            Ok(answer) => {
                 evidence.sites_read.insert(site);
-                for (host, mut sightings) in found {
+                evidence.landings.extend(answer.landings);
+                for (host, mut sightings) in answer.seen {
                     evidence.hosts.entry(host).or_default().append(&mut sightings);
                 }
             }
@@ -171,7 +175,11 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
     })
 }
 
-type Sightings = BTreeMap<HostName, Vec<Sighting>>;
+/// What a site said.
+struct Answer {
+    seen: BTreeMap<HostName, Vec<Sighting>>,
+    landings: BTreeMap<NetworkName, Landing>,
+}
 
 /// Why a site is not in the evidence.
 enum Unread {
@@ -211,7 +219,8 @@ async fn ask(
     scope: &Scope,
     site: &SiteName,
     hosts: &[HostRecord],
-) -> Result<Sightings, Unread> {
+    landing: bool,
+) -> Result<Answer, Unread> {
     let Some(Site::Nc2 { prism_central, fvn_vpc, cluster, .. }) = map.sites.get(site) else {
         return Err(Fault::new(FaultName::Internal, format!("site `{site}` is no NC2 site")).into());
     };
@@ -233,7 +242,8 @@ async fn ask(
     loop {
         let seen = read_site(&prism, &query).await?;
         if !seen.values().flatten().any(is_settling) || !backoff.pause(&limit).await {
-            return Ok(seen);
+            let landings = if landing { read_landings(&prism, &query).await? } else { BTreeMap::new() };
+            return Ok(Answer { seen, landings });
         }
     }
 }

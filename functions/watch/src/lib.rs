@@ -4,11 +4,13 @@
 //! unread, with the reason. EC2 sites are read by `swap-route` and `verify` themselves.
 
 mod handle;
+mod landing;
 mod site;
 mod subject;
 mod words;
 
 pub use handle::{Context, REPLY, SETTLES, handle};
+pub use landing::read_landings;
 pub use site::{SiteError, SiteQuery, read_site};
 pub use subject::{Scope, of_operation, of_request};
 pub use words::summary;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use futures::{StreamExt, TryStreamExt};
 use holdfast_model::{ExtId, HostName, HostRecord, Network, NetworkName, SightedNic, Sighting, SiteName};
-use holdfast_nutanix::{Nic, NutanixError, Prism, Vm};
+use holdfast_nutanix::{Nic, NutanixError, Prism, Subnet, Vm, Vpc};
 
 /// Names asked for at once.
 const NAMES_AT_ONCE: usize = 8;
@@ -91,6 +91,28 @@ fn one(kind: &str, name: &str, prism: &Prism, count: usize) -> SiteError {
     SiteError::Differs(format!("`{}` has {count} {kind} named `{name}`, there must be one", prism.endpoint()))
 }
 
+/// The Flow VPC of the site.
+pub(crate) async fn flow_vpc(prism: &Prism, query: &SiteQuery<'_>) -> Result<Vpc, SiteError> {
+    let vpcs = prism.vpcs_named(query.fvn_vpc).await?;
+    let [vpc] = vpcs.as_slice() else { return Err(one("Flow VPCs", query.fvn_vpc, prism, vpcs.len())) };
+    Ok(vpc.clone())
+}
+
+/// The subnet of a Flow VPC that has this name.
+pub(crate) async fn subnet_of(
+    prism: &Prism,
+    query: &SiteQuery<'_>,
+    vpc: &Vpc,
+    name: &str,
+) -> Result<Subnet, SiteError> {
+    let named = prism.subnets_named(name).await?;
+    let inside: Vec<Subnet> = named.into_iter().filter(|subnet| subnet.vpc.as_ref() == Some(&vpc.id)).collect();
+    let [subnet] = inside.as_slice() else {
+        return Err(one(&format!("subnets in VPC `{}`", query.fvn_vpc), name, prism, inside.len()));
+    };
+    Ok(subnet.clone())
+}
+
 /// VMs that hold an address of the hosts on a subnet of the networks, given or in use.
 async fn holders(prism: &Prism, query: &SiteQuery<'_>) -> Result<BTreeSet<ExtId>, SiteError> {
     let addresses: BTreeSet<Ipv4Addr> = query.hosts.iter().flat_map(HostRecord::addresses).collect();
@@ -99,15 +121,9 @@ async fn holders(prism: &Prism, query: &SiteQuery<'_>) -> Result<BTreeSet<ExtId>
     if names.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let vpcs = prism.vpcs_named(query.fvn_vpc).await?;
-    let [vpc] = vpcs.as_slice() else { return Err(one("Flow VPCs", query.fvn_vpc, prism, vpcs.len())) };
-    let mut holders = BTreeSet::new();
+    let (vpc, mut holders) = (flow_vpc(prism, query).await?, BTreeSet::new());
     for name in names {
-        let subnets = prism.subnets_named(name).await?;
-        let inside: Vec<_> = subnets.iter().filter(|subnet| subnet.vpc.as_ref() == Some(&vpc.id)).collect();
-        let [subnet] = inside.as_slice() else {
-            return Err(one(&format!("subnets in VPC `{}`", query.fvn_vpc), name, prism, inside.len()));
-        };
+        let subnet = subnet_of(prism, query, &vpc, name).await?;
         for vnic in prism.vnics(&subnet.id).await? {
             let held = vnic.assigned.iter().chain(&vnic.learned).any(|address| addresses.contains(address));
             holders.extend(vnic.vm.filter(|_| held));

@@ -21,6 +21,7 @@ mod quotas;
 mod scope;
 mod targets;
 mod tgw;
+mod ties;
 mod vpcs;
 
 pub use codes::{Ec2Error, ErrorKind};
@@ -31,6 +32,7 @@ pub use picture::{read_picture, read_picture_towards};
 pub use quotas::read_quotas;
 pub use scope::scopes_of;
 pub use targets::read_targets;
+pub use ties::Ties;
 
 /// Actions that only read.
 pub const ACTIONS: &[&str] = &[
@@ -55,6 +57,9 @@ pub const ACTIONS: &[&str] = &[
 /// Actions that read the targets of load balancers.
 pub const TARGET_ACTIONS: &[&str] =
     &["elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"];
+
+/// Actions that read security groups.
+pub const GROUP_ACTIONS: &[&str] = &["ec2:DescribeSecurityGroups"];
 
 /// Actions that read quotas.
 pub const QUOTA_ACTIONS: &[&str] = &["servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"];

@@ -1,6 +1,6 @@
 //! Evidence: a dated document of where each host of a network runs.
 
-use crate::{ExtId, HostName, MacAddress, NetworkName, SiteName};
+use crate::{ExtId, HostName, Landing, MacAddress, NetworkName, SiteName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Evidence {
     pub sites_read: BTreeSet<SiteName>,
     /// NC2 sites that did not, and why.
     pub sites_unread: BTreeMap<SiteName, String>,
+    /// What the destination has ready for each network; only where a wave was looked at before it moves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub landings: BTreeMap<NetworkName, Landing>,
     /// VMs found, by host: the expected hosts of the inventory, and whoever else holds one of their addresses.
     pub hosts: BTreeMap<HostName, Vec<Sighting>>,
 }

@@ -10,6 +10,7 @@ mod evidence;
 mod fault;
 mod ids;
 mod inventory;
+mod landing;
 mod lines;
 mod machines;
 mod map;
@@ -29,6 +30,7 @@ pub use ids::*;
 pub use inventory::{
     Addressing, GuestNic, GuestReport, GuestRoute, HostRecord, InventoryVersion, NicAddress, NicRecord, Platform,
 };
+pub use landing::{Landing, WayOut};
 pub use machines::{Eni, EniStatus, Instance, InstanceState, LoadBalancerTarget, Machines, TargetKind};
 pub use map::*;
 pub use map_check::MapError;

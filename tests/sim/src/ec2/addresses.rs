@@ -63,6 +63,8 @@ impl Ec2 {
                 attached: None,
                 service: Some(Service::TransitGateway),
                 delete_on_termination: false,
+                groups: Vec::new(),
+                elastic_ip: None,
                 source_dest_check: true,
                 description: description.clone(),
                 tags: Tags::new(),

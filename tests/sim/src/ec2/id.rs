@@ -7,6 +7,11 @@ pub fn id(prefix: &str, seed: &str) -> String {
     format!("{prefix}-0{}", digits(seed, 16))
 }
 
+/// Id of a security group; `default` is the VPC's own.
+pub fn security_group(vpc: &str, name: &str) -> String {
+    id("sg", &format!("{vpc}/{name}"))
+}
+
 /// A locally administered MAC address made from `seed`.
 pub fn mac(seed: &str) -> String {
     let digits = digits(seed, 10);

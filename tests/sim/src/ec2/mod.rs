@@ -21,7 +21,7 @@ pub use load::load;
 pub use lookup::{VpcHop, WithinVpc};
 pub use state::{
     Attachment, AttachmentKind, Ec2, Eni, Home, Instance, InstanceState, Kind, Platform, PrefixList, PrefixListChange,
-    PrefixListReference, PrefixListState, Progress, RouteTable, Service, StaticRoute, Subnet, Switches, TargetGroup,
-    TgwRouteTable, TransitGateway, Vpc, VpcPeer, VpcPeering, VpcPeeringState, VpcRoute, VpcTarget,
+    PrefixListReference, PrefixListState, Progress, RouteTable, SecurityGroup, Service, StaticRoute, Subnet, Switches,
+    TargetGroup, TgwRouteTable, TransitGateway, Vpc, VpcPeer, VpcPeering, VpcPeeringState, VpcRoute, VpcTarget,
 };
 pub use tgw_lookup::{RouteOrigin, RouteState, TgwRoute};

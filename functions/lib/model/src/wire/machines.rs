@@ -96,6 +96,11 @@ pub enum Subject {
         /// The wave.
         wave: WaveName,
     },
+    /// A captured wave before it moves: also what its destination has ready for its networks.
+    Landing {
+        /// The wave.
+        wave: WaveName,
+    },
     /// The networks of a failover or of the operation that it undoes.
     Failover {
         /// The input of the execution.
@@ -114,7 +119,7 @@ impl Subject {
     pub fn lost(&self) -> Option<&Region> {
         match self {
             Subject::Failover { request } => request.lost.as_ref(),
-            Subject::Wave { .. } | Subject::Drill { .. } => None,
+            Subject::Wave { .. } | Subject::Landing { .. } | Subject::Drill { .. } => None,
         }
     }
 }

@@ -31,6 +31,9 @@ pub enum VerifyKind {
     Captured {
         /// The wave.
         wave: WaveName,
+        /// Evidence of what the destination has ready; none where nobody asked.
+        #[serde(default)]
+        evidence: Option<EvidenceId>,
     },
     /// Before a cutover: everything that would refuse it later.
     Preflight {

@@ -121,6 +121,7 @@ impl Case {
             networks: BTreeSet::from([network("app")]),
             sites_read: BTreeSet::from([site("nc2-tokyo"), site("nc2-osaka")]),
             sites_unread: BTreeMap::new(),
+            landings: BTreeMap::new(),
             hosts: BTreeMap::from([
                 (hosts[0].name.clone(), vec![sighting("nc2-tokyo", Power::On, "172.30.1.34")]),
                 (hosts[1].name.clone(), vec![sighting("nc2-tokyo", Power::On, "172.30.1.35")]),

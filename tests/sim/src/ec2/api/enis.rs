@@ -9,7 +9,7 @@ use super::{
     },
     Cx, Ec2Error, Result,
     eni_changes::can_attach,
-    filters::{group_id, write_groups},
+    filters::{groups_of, write_groups},
     instances::dns_name,
     launch::new_interface,
     params::{PAGES, Params, one},
@@ -105,7 +105,7 @@ pub(super) fn describe(cx: &mut Cx<'_>) -> Result<Xml> {
                     "owner-id" => one(&eni.home.account),
                     "description" => one(&eni.description),
                     "source-dest-check" => one(eni.source_dest_check),
-                    "group-id" => one(group_id(&eni.vpc)),
+                    "group-id" => groups_of(eni),
                     "interface-type" => one(interface_type(eni)),
                     "requester-id" => eni.service.map(|it| it.requester().to_owned()).into_iter().collect(),
                     "requester-managed" => one(eni.service.is_some()),
@@ -139,7 +139,7 @@ fn write_eni(xml: &mut Xml, ec2: &Ec2, id: &str, eni: &Eni) {
         .text("privateDnsName", dns_name(eni.address, &eni.home.region))
         .text("sourceDestCheck", eni.source_dest_check)
         .text("interfaceType", interface_type(eni));
-    write_groups(xml, &eni.vpc);
+    write_groups(xml, ec2, eni);
     if let Some((instance, index)) = &eni.attached {
         let found = ec2.instances.get(instance);
         xml.node("attachment", |xml| {
@@ -162,7 +162,21 @@ fn write_eni(xml: &mut Xml, ec2: &Ec2, id: &str, eni: &Eni) {
         });
     }
     tags::write(xml, &eni.tags);
+    write_association(xml, eni);
     write_addresses(xml, eni);
+}
+
+/// Writes the Elastic IP address of an interface's primary address, where it has one.
+pub(super) fn write_association(xml: &mut Xml, eni: &Eni) {
+    if let Some(elastic) = eni.elastic_ip {
+        xml.node("association", |xml| {
+            xml.text("publicIp", elastic)
+                .text("publicDnsName", "")
+                .text("ipOwnerId", &eni.home.account)
+                .text("allocationId", made_id("eipalloc", &elastic.to_string()))
+                .text("associationId", made_id("eipassoc", &elastic.to_string()));
+        });
+    }
 }
 
 /// Writes an interface's addresses, the primary one first.

@@ -1,22 +1,31 @@
-//! What filters packets: each VPC has its default security group and its default network ACL, which let all pass that
-//! their defaults let pass.
+//! What filters packets: security groups, and each VPC's default network ACL. Nothing is filtered here: they are only told of.
+
+use std::collections::BTreeMap;
 
 use super::{
-    super::{Vpc, id},
+    super::{Ec2, Eni, SecurityGroup, Service, Vpc, id},
     Cx, Ec2Error, Result,
     params::{PAGES, one},
     xml::Xml,
 };
 
-/// Id of a VPC's default security group.
-pub(super) fn group_id(vpc: &str) -> String {
-    id::id("sg", &format!("{vpc}/default"))
+/// Name of a VPC's own group.
+const DEFAULT: &str = "default";
+
+/// Security groups of an interface; those of gateways have none. Source: VPC user guide, "NAT gateway basics" and "Transit gateway VPC attachments".
+pub(super) fn groups_of(eni: &Eni) -> Vec<String> {
+    if matches!(eni.service, Some(Service::NatGateway | Service::TransitGateway | Service::GatewayLoadBalancerEndpoint))
+    {
+        return Vec::new();
+    }
+    if eni.groups.is_empty() { vec![id::security_group(&eni.vpc, DEFAULT)] } else { eni.groups.clone() }
 }
 
 /// Writes an interface's or an instance's groups.
-pub(super) fn write_groups(xml: &mut Xml, vpc: &str) {
-    xml.set("groupSet", [group_id(vpc)], |xml, group| {
-        xml.text("groupId", group).text("groupName", "default");
+pub(super) fn write_groups(xml: &mut Xml, ec2: &Ec2, eni: &Eni) {
+    xml.set("groupSet", groups_of(eni), |xml, group| {
+        let name = ec2.security_groups.get(&group).map_or(DEFAULT, |group| &group.name);
+        xml.text("groupId", &group).text("groupName", name);
     });
 }
 
@@ -24,37 +33,63 @@ fn own_vpcs<'a>(cx: &'a Cx<'_>) -> impl Iterator<Item = (&'a String, &'a Vpc)> {
     cx.world.ec2.vpcs.iter().filter(|(_, vpc)| cx.owns(&vpc.home))
 }
 
+/// The caller's groups: each VPC's default one, which admits its own members, and those that the world declares.
+fn own_groups(cx: &Cx<'_>) -> BTreeMap<String, SecurityGroup> {
+    let defaults = own_vpcs(cx).map(|(vpc, found)| {
+        let id = id::security_group(vpc, DEFAULT);
+        let (home, vpc, name) = (found.home.clone(), vpc.clone(), DEFAULT.to_owned());
+        (id.clone(), SecurityGroup { home, vpc, name, admits: vec![id] })
+    });
+    let declared = cx.world.ec2.security_groups.iter().filter(|(_, group)| cx.owns(&group.home));
+    defaults.chain(declared.map(|(id, group)| (id.clone(), group.clone()))).collect()
+}
+
+fn description(group: &SecurityGroup) -> &str {
+    if group.name == DEFAULT { "default VPC security group" } else { &group.name }
+}
+
 pub(super) fn describe_security_groups(cx: &mut Cx<'_>) -> Result<Xml> {
-    let filters = cx.params.filters(&["group-id", "group-name", "vpc-id", "owner-id", "description", "tag-key"])?;
+    let filters = cx.params.filters(&[
+        "group-id",
+        "group-name",
+        "vpc-id",
+        "owner-id",
+        "description",
+        "ip-permission.group-id",
+        "egress.ip-permission.group-id",
+        "tag-key",
+    ])?;
+    let groups = own_groups(cx);
     let ids = cx.params.list("GroupId");
-    if let Some(unknown) = ids.iter().find(|id| !own_vpcs(cx).any(|(vpc, _)| group_id(vpc) == **id)) {
+    if let Some(unknown) = ids.iter().find(|id| !groups.contains_key(**id)) {
         return Err(Ec2Error::new("InvalidGroup.NotFound", format!("The security group '{unknown}' does not exist")));
     }
-    let found = own_vpcs(cx)
-        .filter(|(vpc, found)| {
-            let group = group_id(vpc);
-            (ids.is_empty() || ids.contains(&group.as_str()))
+    let found = groups
+        .into_iter()
+        .filter(|(id, group)| {
+            (ids.is_empty() || ids.contains(&id.as_str()))
                 && filters.pass(&Default::default(), |filter| match filter {
-                    "group-id" => one(&group),
-                    "group-name" => one("default"),
-                    "vpc-id" => one(vpc),
-                    "owner-id" => one(&found.home.account),
-                    _ => one("default VPC security group"),
+                    "group-id" => one(id),
+                    "group-name" => one(&group.name),
+                    "vpc-id" => one(&group.vpc),
+                    "owner-id" => one(&group.home.account),
+                    "ip-permission.group-id" => group.admits.clone(),
+                    "egress.ip-permission.group-id" => Vec::new(),
+                    _ => one(description(group)),
                 })
         })
         .collect();
     let (page, next) = cx.params.page(found, PAGES)?;
     let mut xml = Xml::default();
-    xml.set("securityGroupInfo", page, |xml, (vpc, found)| {
-        let group = group_id(vpc);
-        xml.text("ownerId", &found.home.account)
-            .text("groupId", &group)
-            .text("groupName", "default")
-            .text("groupDescription", "default VPC security group")
-            .text("vpcId", vpc)
-            .set("ipPermissions", [()], |xml, ()| {
+    xml.set("securityGroupInfo", page, |xml, (id, group)| {
+        xml.text("ownerId", &group.home.account)
+            .text("groupId", id)
+            .text("groupName", &group.name)
+            .text("groupDescription", description(&group))
+            .text("vpcId", &group.vpc)
+            .set("ipPermissions", &group.admits, |xml, admitted| {
                 xml.text("ipProtocol", "-1").set("groups", [()], |xml, ()| {
-                    xml.text("userId", &found.home.account).text("groupId", &group);
+                    xml.text("userId", &group.home.account).text("groupId", admitted);
                 });
             })
             .set("ipPermissionsEgress", [()], |xml, ()| {

@@ -3,8 +3,8 @@
 use super::{
     super::{Ec2, Eni, Instance, InstanceState, Kind, Platform, id::id as made_id},
     Cx, Ec2Error, Result,
-    enis::{attachment_id, write_addresses},
-    filters::{group_id, write_groups},
+    enis::{attachment_id, write_addresses, write_association},
+    filters::{groups_of, write_groups},
     params::{Filters, PAGES, one},
     tags,
     xml::Xml,
@@ -74,7 +74,7 @@ fn passes(ec2: &Ec2, id: &str, instance: &Instance, filters: &Filters) -> bool {
             .flat_map(|(_, _, eni)| std::iter::once(&eni.address).chain(&eni.secondary))
             .map(ToString::to_string)
             .collect(),
-        "instance.group-id" => of_primary(|eni| group_id(&eni.vpc)),
+        "instance.group-id" => primary.iter().flat_map(|eni| groups_of(eni)).collect(),
         "source-dest-check" => of_primary(|eni| eni.source_dest_check.to_string()),
         _ => Vec::new(),
     })
@@ -173,7 +173,7 @@ fn write_instance(xml: &mut Xml, ec2: &Ec2, id: &str, instance: &Instance) {
             .text("vpcId", &eni.vpc)
             .text("privateIpAddress", eni.address)
             .text("sourceDestCheck", eni.source_dest_check);
-        write_groups(xml, &eni.vpc);
+        write_groups(xml, ec2, eni);
     }
     xml.text("architecture", "x86_64")
         .text("rootDeviceType", "ebs")
@@ -196,7 +196,7 @@ fn write_instance(xml: &mut Xml, ec2: &Ec2, id: &str, instance: &Instance) {
             .text("privateDnsName", dns_name(eni.address, region))
             .text("sourceDestCheck", eni.source_dest_check)
             .text("interfaceType", "interface");
-        write_groups(xml, &eni.vpc);
+        write_groups(xml, ec2, eni);
         xml.node("attachment", |xml| {
             xml.text("attachmentId", attachment_id(id))
                 .text("deviceIndex", index)
@@ -205,6 +205,7 @@ fn write_instance(xml: &mut Xml, ec2: &Ec2, id: &str, instance: &Instance) {
                 .text("deleteOnTermination", eni.delete_on_termination)
                 .text("networkCardIndex", 0);
         });
+        write_association(xml, eni);
         write_addresses(xml, eni);
     });
 }

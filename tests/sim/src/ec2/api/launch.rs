@@ -176,6 +176,8 @@ pub(super) fn new_interface(
         attached: None,
         service: None,
         delete_on_termination: false,
+        groups: Vec::new(),
+        elastic_ip: None,
         source_dest_check: true,
         description: String::new(),
         tags: Default::default(),

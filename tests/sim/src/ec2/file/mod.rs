@@ -13,7 +13,9 @@ use crate::guests;
 pub use gateways::{
     AttachmentFile, AttachmentKindFile, PeerFile, PeeringFile, TgwRouteFile, TgwRouteTableFile, TransitGatewayFile,
 };
-pub use vpcs::{PrefixListFile, RouteFile, RouteTableFile, SubnetFile, VpcFile, VpcPeerFile, VpcPeeringFile};
+pub use vpcs::{
+    PrefixListFile, RouteFile, RouteTableFile, SecurityGroupFile, SubnetFile, VpcFile, VpcPeerFile, VpcPeeringFile,
+};
 
 /// One Region.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -108,6 +110,12 @@ pub struct InterfaceFile {
     /// MAC address; made from the id unless given.
     #[serde(default)]
     pub mac: Option<String>,
+    /// Security groups of its VPC, by name; the default one unless given.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
+    /// Elastic IP address of its primary address.
+    #[serde(default)]
+    pub elastic_ip: Option<Ipv4Addr>,
     /// Source/destination check; on unless told otherwise.
     #[serde(default = "yes")]
     pub source_dest_check: bool,

@@ -27,9 +27,26 @@ pub struct VpcFile {
     /// Route tables. A VPC without one marked `main` gets one with the local routes only.
     #[serde(default)]
     pub route_tables: Vec<RouteTableFile>,
+    /// Security groups besides the default one.
+    #[serde(default)]
+    pub security_groups: Vec<SecurityGroupFile>,
     /// Further tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+}
+
+/// A security group. Nothing is filtered by it: the simulation only tells of it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityGroupFile {
+    /// Name; unique in its VPC.
+    pub name: String,
+    /// Id; made from the name unless given.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Groups of the VPC, by name, that it admits; `default` is the VPC's own.
+    #[serde(default)]
+    pub admits: Vec<String>,
 }
 
 /// A subnet.

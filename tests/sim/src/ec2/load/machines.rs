@@ -86,6 +86,18 @@ impl Loader<'_> {
         if file.service.is_some() && attached.is_some() {
             return Err(WorldError::at(place, "an interface of a service belongs to no instance"));
         }
+        let mut groups = Vec::new();
+        for name in file.security_groups.iter().filter(|name| *name != "default") {
+            let group = self.ec2.security_groups.iter().find(|(_, it)| it.vpc == subnet.vpc && it.name == *name);
+            let Some((id, _)) = group else {
+                let problem = format!("the VPC has no security group `{name}`");
+                return Err(WorldError::at(format!("{place}.security_groups"), problem));
+            };
+            groups.push(id.clone());
+        }
+        if file.security_groups.iter().any(|name| name == "default") {
+            groups.push(id::security_group(&subnet.vpc, "default"));
+        }
         let described = || file.service.map(|it| it.description(name, &id::digits(&id, 16))).unwrap_or_default();
         let description = Some(file.description.clone()).filter(|text| !text.is_empty()).unwrap_or_else(described);
         // Services name their interfaces by the description, not by a tag.
@@ -100,6 +112,8 @@ impl Loader<'_> {
             delete_on_termination: attached.is_some(),
             attached,
             service: file.service,
+            groups,
+            elastic_ip: file.elastic_ip,
             source_dest_check: file.source_dest_check,
             description,
             tags,

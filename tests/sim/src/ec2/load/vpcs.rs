@@ -7,7 +7,7 @@ use crate::{
     ec2::{
         file::{RouteFile, RouteTableFile, SubnetFile, VpcFile},
         id,
-        state::{Home, Kind, RouteTable, Subnet, Vpc, VpcRoute, VpcTarget},
+        state::{Home, Kind, RouteTable, SecurityGroup, Subnet, Vpc, VpcRoute, VpcTarget},
     },
     world_file::WorldError,
 };
@@ -47,8 +47,30 @@ impl Loader<'_> {
                     id
                 }
             };
+            self.security_groups(&home, &place, &vpc, file)?;
             let tags = tags(&file.name, &file.tags);
             self.ec2.vpcs.insert(vpc, Vpc { home, cidrs: file.cidrs.clone(), main_route_table: main, tags });
+        }
+        Ok(())
+    }
+
+    fn security_groups(&mut self, home: &Home, place: &str, vpc: &str, file: &VpcFile) -> Result<(), WorldError> {
+        for group in &file.security_groups {
+            let id = group.id.clone().unwrap_or_else(|| id::security_group(vpc, &group.name));
+            let known = |name: &&String| *name == "default" || file.security_groups.iter().any(|it| it.name == **name);
+            if let Some(unknown) = group.admits.iter().find(|name| !known(name)) {
+                let place = format!("{place}.security_groups[{}].admits", group.name);
+                return Err(WorldError::at(place, format!("the VPC has no security group `{unknown}`")));
+            }
+            let given = |name: &String| file.security_groups.iter().find(|it| it.name == *name)?.id.clone();
+            let admits = group.admits.iter().map(|name| given(name).unwrap_or_else(|| id::security_group(vpc, name)));
+            let group = SecurityGroup {
+                home: home.clone(),
+                vpc: vpc.to_owned(),
+                name: group.name.clone(),
+                admits: admits.collect(),
+            };
+            self.ec2.security_groups.insert(id, group);
         }
         Ok(())
     }

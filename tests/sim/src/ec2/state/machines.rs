@@ -108,6 +108,10 @@ pub struct Eni {
     pub service: Option<Service>,
     /// Goes away with its instance.
     pub delete_on_termination: bool,
+    /// Security groups; none: the default one of its VPC.
+    pub groups: Vec<String>,
+    /// Elastic IP address of its primary address.
+    pub elastic_ip: Option<Ipv4Addr>,
     /// Source/destination check.
     pub source_dest_check: bool,
     /// Description.

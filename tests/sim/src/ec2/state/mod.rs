@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::throttle::Buckets;
 pub use gateways::{Attachment, AttachmentKind, Progress, StaticRoute, TgwRouteTable, TransitGateway};
 pub use machines::{Eni, Instance, InstanceState, Platform};
-pub use networks::{RouteTable, Subnet, Vpc, VpcRoute, VpcTarget};
+pub use networks::{RouteTable, SecurityGroup, Subnet, Vpc, VpcRoute, VpcTarget};
 pub use peerings::{VpcPeer, VpcPeering, VpcPeeringState, overlap};
 pub use prefix_lists::{Entries, PrefixList, PrefixListChange, PrefixListReference, PrefixListState};
 pub use services::{Service, TargetGroup};
@@ -152,6 +152,8 @@ pub struct Ec2 {
     pub vpcs: BTreeMap<String, Vpc>,
     /// Subnets.
     pub subnets: BTreeMap<String, Subnet>,
+    /// Security groups besides the default ones.
+    pub security_groups: BTreeMap<String, SecurityGroup>,
     /// VPC route tables.
     pub route_tables: BTreeMap<String, RouteTable>,
     /// Instances.

@@ -20,6 +20,19 @@ pub struct Vpc {
     pub tags: Tags,
 }
 
+/// A security group that is not a VPC's default one.
+#[derive(Debug, Clone, Serialize)]
+pub struct SecurityGroup {
+    /// Where and whose.
+    pub home: Home,
+    /// Its VPC.
+    pub vpc: String,
+    /// Name.
+    pub name: String,
+    /// Groups that it admits.
+    pub admits: Vec<String>,
+}
+
 /// A subnet.
 #[derive(Debug, Clone, Serialize)]
 pub struct Subnet {

@@ -1,8 +1,9 @@
 //! Subnets, VPCs, clusters, and who holds which address.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use holdfast_model::{ExtId, MacAddress, Prefix};
+use holdfast_model::{ExtId, Landing, MacAddress, Prefix, WayOut};
 use serde_json::Value;
 
 use crate::NutanixError;
@@ -26,6 +27,28 @@ pub struct Subnet {
     pub gateway: Option<Ipv4Addr>,
     /// DHCP server, where it is not the gateway.
     pub dhcp_server: Option<Ipv4Addr>,
+    /// First and last address of each range that IP management hands out by itself.
+    pub pools: Vec<(Ipv4Addr, Ipv4Addr)>,
+}
+
+impl Subnet {
+    /// What decides whether machines can keep their addresses on the subnet, but for who is on it.
+    #[must_use]
+    pub fn landing(&self, vpc: &Vpc, external: &[ExternalSubnet]) -> Landing {
+        let way =
+            |subnet: &ExternalSubnet| WayOut { name: subnet.name.clone(), external: subnet.external, nat: subnet.nat };
+        Landing {
+            subnet: self.name.clone(),
+            vpc: vpc.name.clone(),
+            prefix: self.prefix,
+            gateway: self.gateway,
+            dhcp_server: self.dhcp_server,
+            pools: self.pools.clone(),
+            kept: BTreeMap::new(),
+            routable: vpc.routable.clone(),
+            external: external.iter().map(way).collect(),
+        }
+    }
 }
 
 /// An external subnet that a Flow VPC leads to.
@@ -84,6 +107,10 @@ fn prefix(value: &Value) -> Option<Prefix> {
     Some(Prefix::around(address, length))
 }
 
+fn range(value: &Value) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    Some((value.get("startIp").and_then(ipv4)?, value.get("endIp").and_then(ipv4)?))
+}
+
 impl Subnet {
     pub(in crate::prism) fn parse(value: &Value) -> Option<Self> {
         let config = value.pointer("/ipConfig/0/ipv4").unwrap_or(&Value::Null);
@@ -95,6 +122,7 @@ impl Subnet {
             prefix: config.get("ipSubnet").and_then(prefix).or(given),
             gateway: config.get("defaultGatewayIp").and_then(ipv4),
             dhcp_server: config.get("dhcpServerAddress").and_then(ipv4),
+            pools: list(config, "/poolList").iter().filter_map(range).collect(),
         })
     }
 }
@@ -237,11 +265,13 @@ mod tests {
         let id = "22222222-2222-4222-8222-222222222222";
         let full = json!({"extId": id, "name": "app", "vpcReference": id, "ipPrefix": "10.9.9.0/24",
             "ipConfig": [{"ipv4": {"ipSubnet": {"ip": {"value": "172.30.1.0"}, "prefixLength": 24},
-                "defaultGatewayIp": {"value": "172.30.1.1"}}}]});
+                "defaultGatewayIp": {"value": "172.30.1.1"},
+                "poolList": [{"startIp": {"value": "172.30.1.100"}, "endIp": {"value": "172.30.1.199"}}]}}]});
         let subnet = Subnet::parse(&full).unwrap();
         assert_eq!(subnet.prefix.unwrap().to_string(), "172.30.1.0/24");
         assert_eq!(subnet.gateway, Some("172.30.1.1".parse().unwrap()));
         assert_eq!(subnet.vpc, Some(ExtId::parse(id).unwrap()));
+        assert_eq!(subnet.pools, [("172.30.1.100".parse().unwrap(), "172.30.1.199".parse().unwrap())]);
         let bare = Subnet::parse(&json!({"extId": id, "ipPrefix": "10.9.9.0/24"})).unwrap();
         assert_eq!(bare.prefix.unwrap().to_string(), "10.9.9.0/24");
     }

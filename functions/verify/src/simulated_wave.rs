@@ -1,0 +1,213 @@
+//! The wave report against a simulated EC2: each finding is there with its cause, and not without it.
+
+use crate::facts::Live;
+use crate::simulated::{WORLD, host, id, map, no_vm, start};
+use crate::wave::{Wave, findings};
+use holdfast_model::wire::{Check, CheckStatus};
+use holdfast_model::*;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What Prism Central has ready for the network, as it should be.
+fn landing() -> Landing {
+    Landing {
+        subnet: "app".into(),
+        vpc: "apps".into(),
+        prefix: Some(id("172.30.1.0/24")),
+        gateway: Some("172.30.1.1".parse().unwrap()),
+        dhcp_server: None,
+        pools: vec![("172.30.1.100".parse().unwrap(), "172.30.1.199".parse().unwrap())],
+        kept: BTreeMap::new(),
+        routable: vec![id("172.30.0.0/16")],
+        external: vec![WayOut { name: "out".into(), external: true, nat: false }],
+    }
+}
+
+fn seen(name: &str, address: &str) -> (HostName, Vec<Sighting>) {
+    let nic = SightedNic {
+        nic: ExtId::parse("22222222-2222-4222-8222-222222222222").unwrap(),
+        mac: None,
+        connected: true,
+        subnet: None,
+        configured: vec![address.parse().unwrap()],
+        learned: Vec::new(),
+    };
+    let vm = ExtId::parse("11111111-1111-4111-8111-111111111111").unwrap();
+    (id(name), vec![Sighting { site: id("nc2"), vm, power: Power::On, nics: vec![nic] }])
+}
+
+/// Everything that a report is about.
+struct Case {
+    world: String,
+    map: NetworkMap,
+    host: HostRecord,
+    evidence: Option<Evidence>,
+}
+
+impl Case {
+    /// A wave of one machine that nothing stands in the way of, but for its new MAC address.
+    fn sound() -> Self {
+        let mut host = host();
+        host.guest = Some(GuestReport {
+            schema_version: 1,
+            host_name: "web-1".into(),
+            os: "Linux".into(),
+            nics: Vec::new(),
+            end: true,
+        });
+        // The simulator names the interfaces of the world itself.
+        host.nics[0].eni = id("eni-00000000000000034");
+        let evidence = Evidence { landings: BTreeMap::from([(id("app"), landing())]), ..no_vm() };
+        let world = WORLD.replace(
+            "interfaces: [{ subnet: app, address: 172.30.1.34 }]",
+            "interfaces: [{ id: eni-00000000000000034, subnet: app, address: 172.30.1.34 }]",
+        );
+        Self { world, map: map(), host, evidence: Some(evidence) }
+    }
+
+    fn landing(&mut self) -> &mut Landing {
+        self.evidence.as_mut().unwrap().landings.get_mut(&id::<NetworkName>("app")).unwrap()
+    }
+
+    fn at(&mut self, address: &str) {
+        self.host.nics[0].primary = address.parse().unwrap();
+    }
+
+    async fn report(&self) -> Vec<Check> {
+        let (_sim, context) = start(&self.world).await;
+        let networks = context.networks(&self.map).await.unwrap();
+        let sites = BTreeSet::from([id("ec2")]);
+        let live = Live::read(&networks, &self.map, None, &sites, Timestamp::UNIX_EPOCH).await;
+        let declared = holdfast_model::Wave {
+            from: id("ec2"),
+            to: id("nc2"),
+            select: Select::Vpc,
+            move_appliance: None,
+            routes: Led::Networks,
+        };
+        let wave = Wave { wave: &declared, hosts: std::slice::from_ref(&self.host), evidence: self.evidence.as_ref() };
+        findings(&networks, &self.map, &live, &wave).await
+    }
+}
+
+fn told(checks: &[Check]) -> Vec<(&str, CheckStatus)> {
+    checks.iter().filter(|c| c.status != CheckStatus::Pass).map(|c| (c.name.as_str(), c.status)).collect()
+}
+
+#[tokio::test]
+async fn a_sound_wave_is_told_of_its_new_mac_addresses_only() {
+    let checks = Case::sound().report().await;
+    assert_eq!(told(&checks), [("MAC addresses", CheckStatus::Warn)], "{checks:#?}");
+    assert!(checks[1].saw.ends_with("Today: web-1 0a:00:00:00:00:34"), "{}", checks[1].saw);
+    assert!(checks.iter().any(|c| c.name == "subnet for app at nc2" && c.status == CheckStatus::Pass));
+}
+
+/// Each cause by itself, with the finding that it makes, and what the finding names.
+#[tokio::test]
+async fn every_finding_comes_with_its_cause_and_says_what_to_do() {
+    use CheckStatus::{Fail, Unknown, Warn};
+    type Cause = fn(&mut Case);
+    let cases: &[(Cause, &str, CheckStatus, &str)] = &[
+        (|case| case.evidence = None, "subnets at nc2", Unknown, "was not asked"),
+        (
+            |case| drop(case.evidence.as_mut().unwrap().sites_unread.insert(id("nc2"), "no answer".into())),
+            "subnets at nc2",
+            Unknown,
+            "no answer",
+        ),
+        (
+            |case| case.evidence.as_mut().unwrap().landings.clear(),
+            "subnet for app at nc2",
+            Fail,
+            "web-1 need it; write one under `networks.app.subnets.nc2`",
+        ),
+        (
+            |case| case.landing().prefix = Some(id("172.30.0.0/16")),
+            "subnet for app at nc2",
+            Fail,
+            "subnet `app` is 172.30.0.0/16, not 172.30.1.0/24",
+        ),
+        (|case| case.landing().routable.clear(), "subnet for app at nc2", Fail, "(none) do not cover 172.30.1.0/24"),
+        (|case| case.landing().external[0].nat = true, "subnet for app at nc2", Fail, "without NAT (it has `out`)"),
+        (|case| case.at("172.30.1.120"), "web-1: address in a DHCP pool", Warn, "shrink the pool"),
+        (|case| case.at("172.30.1.1"), "web-1: address of the subnet itself", Fail, "as its gateway"),
+        (|case| case.at("172.30.1.255"), "web-1: address of the subnet itself", Fail, "first or last"),
+        (
+            |case| drop(case.landing().kept.insert("172.30.1.34".parse().unwrap(), "the reservation `printer`".into())),
+            "web-1: address reserved",
+            Fail,
+            "the reservation `printer` holds it",
+        ),
+        (
+            |case| case.evidence.as_mut().unwrap().hosts.extend([seen("other", "172.30.1.34")]),
+            "web-1: address in use",
+            Fail,
+            "VM `other` (11111111-",
+        ),
+        (
+            |case| case.evidence.as_mut().unwrap().hosts.extend([seen("web-1", "172.30.1.9")]),
+            "web-1: a VM of this name",
+            Warn,
+            "is at nc2 already",
+        ),
+        (|case| case.host.guest = None, "web-1: guest not read", Warn, "EC2 API alone"),
+        (
+            |case| case.world = case.world.replace("172.30.1.34 }]", "172.30.1.34, elastic_ip: 198.51.100.7 }]"),
+            "web-1: Elastic IP address",
+            Warn,
+            "198.51.100.7 of `eni-00000000000000034`",
+        ),
+    ];
+    for (cause, name, status, words) in cases {
+        let mut case = Case::sound();
+        cause(&mut case);
+        let checks = case.report().await;
+        let told: Vec<_> = told(&checks).into_iter().filter(|(name, _)| *name != "MAC addresses").collect();
+        assert_eq!(told, [(*name, *status)], "{checks:#?}");
+        let check = checks.iter().find(|check| check.name == *name).unwrap();
+        assert!(check.saw.contains(words), "{}", check.saw);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_another_instance_has_and_one_that_ahv_may_alter_are_told() {
+    let mut case = Case::sound();
+    case.world = case.world.replace(
+        "      - { name: host-1",
+        "      - { name: twin, id: i-00000000000000099, tags: { Name: WEB-1 }, interfaces: [{ subnet: other }] }\n      - { name: host-1",
+    );
+    let checks = case.report().await;
+    let twin = checks.iter().find(|check| check.name == "web-1: duplicate Name tag").unwrap();
+    assert!(twin.saw.starts_with("i-00000000000000099 has it too"), "{}", twin.saw);
+
+    let mut case = Case::sound();
+    case.host.name = id("web 1 (blue)");
+    let checks = case.report().await;
+    let name = checks.iter().find(|check| check.name == "web 1 (blue): name").unwrap();
+    assert!(name.saw.contains("it has ` `, `(`, `)`"), "{}", name.saw);
+}
+
+#[tokio::test]
+async fn rules_of_those_who_stay_that_name_a_group_of_the_wave_are_told() {
+    let mut case = Case::sound();
+    case.world = case
+        .world
+        .replace(
+            "cidrs: [172.30.0.0/16]",
+            "cidrs: [172.30.0.0/16]\n        security_groups: [{ name: web, id: sg-00000000000000001 }, { name: db, id: sg-00000000000000002, admits: [web] }]",
+        )
+        .replace("172.30.1.34 }]", "172.30.1.34, security_groups: [web] }]");
+    let alone = case.report().await;
+    assert!(told(&alone).iter().all(|(name, _)| *name != "web-1: security groups"), "nobody is in `db`: {alone:#?}");
+    case.world = case.world.replace(
+        "      - { name: host-1",
+        "      - { name: db-1, interfaces: [{ subnet: other, security_groups: [db] }] }\n      - { name: host-1",
+    );
+    let checks = case.report().await;
+    let groups = checks.iter().find(|check| check.name == "web-1: security groups").unwrap();
+    assert_eq!(
+        groups.saw,
+        "rules of `sg-00000000000000002` (db) name `sg-00000000000000001` of `eni-00000000000000034`, and match nothing that comes from NC2; \
+         add rules for 172.30.1.34/32"
+    );
+}

@@ -1,0 +1,243 @@
+//! The wave report: what a person should know of each captured host, and of the networks that it lands on, before anything moves.
+
+use crate::checks::{fail, list, pass, unknown, warn};
+use crate::facts::Live;
+use holdfast_aws_network::{AwsNetwork, Ties};
+use holdfast_model::wire::Check;
+use holdfast_model::{
+    EniId, Evidence, HostName, HostRecord, InstanceState, Landing, Machines, NetworkMap, NetworkName, Scope, Sighting,
+    Wave as Declared,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+/// Longest name of a VM that is taken for safe: no document of Nutanix was found that promises more.
+const NAME_LENGTH: usize = 80;
+
+/// A wave that has not moved yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wave<'a> {
+    pub wave: &'a Declared,
+    pub hosts: &'a [HostRecord],
+    /// What the destination has ready; none where nobody asked.
+    pub evidence: Option<&'a Evidence>,
+}
+
+/// All findings: of the networks first, then host by host.
+pub(crate) async fn findings(
+    networks: &BTreeMap<Scope, AwsNetwork>,
+    map: &NetworkMap,
+    live: &Live,
+    wave: &Wave<'_>,
+) -> Vec<Check> {
+    let mut found = wave.landings(map);
+    found.push(wave.mac_addresses());
+    let machines = live.machines.get(&wave.wave.from);
+    let ties = wave.ties(networks, map).await;
+    for host in wave.hosts {
+        let mut of_host = Vec::new();
+        name(host, &mut of_host);
+        if let Some(machines) = machines {
+            wave.namesakes(host, machines, &mut of_host);
+        }
+        wave.landing_of(host, &mut of_host);
+        guest(host, &mut of_host);
+        if let Ok(ties) = &ties {
+            wave.tied(host, ties, &mut of_host);
+        }
+        found
+            .extend(of_host.into_iter().map(|check| Check { name: format!("{}: {}", host.name, check.name), ..check }));
+    }
+    if let Err(why) = ties {
+        found.push(warn("Elastic IP addresses and security groups", format!("they were not read: {why}")));
+    }
+    found
+}
+
+impl Wave<'_> {
+    /// Whether every network of the wave has a subnet at the destination that can carry it.
+    fn landings(&self, map: &NetworkMap) -> Vec<Check> {
+        let to = &self.wave.to;
+        let Some(evidence) = self.evidence else {
+            return vec![unknown(format!("subnets at {to}"), "Prism Central was not asked what it has ready")];
+        };
+        if let Some(why) = evidence.sites_unread.get(to) {
+            return vec![unknown(format!("subnets at {to}"), why.clone())];
+        }
+        let names: BTreeSet<&NetworkName> = self.hosts.iter().flat_map(|host| &host.nics).map(|n| &n.network).collect();
+        let declared = names.into_iter().filter_map(|name| Some((name, map.networks.get(name)?)));
+        declared
+            .map(|(name, network)| {
+                let title = format!("subnet for {name} at {to}");
+                let Some(landing) = evidence.landings.get(name) else {
+                    let hosts = self.hosts.iter().filter(|host| host.nics.iter().any(|nic| nic.network == *name));
+                    let hosts = list(hosts.map(|host| &host.name));
+                    let mend = format!("write one under `networks.{name}.subnets.{to}` of the network map");
+                    return fail(title, format!("the network map has none, but {hosts} need it; {mend}"));
+                };
+                let misfits = landing.misfits(network.prefix);
+                match misfits.is_empty() {
+                    true => pass(
+                        title,
+                        format!("`{}` of VPC `{}` can carry {}", landing.subnet, landing.vpc, network.prefix),
+                    ),
+                    false => fail(title, misfits.join("; ")),
+                }
+            })
+            .collect()
+    }
+
+    /// Move makes new NICs: whoever knows a machine by its MAC address will not know it.
+    fn mac_addresses(&self) -> Check {
+        let of = |host: &HostRecord| format!("{} {}", host.name, list(host.nics.iter().map(|nic| nic.mac.as_str())));
+        let text = "Move gives every NIC another MAC address; licences, DHCP reservations and rules by MAC address must follow";
+        warn("MAC addresses", format!("{text}. Today: {}", list(self.hosts.iter().map(of))))
+    }
+
+    /// Elastic IP addresses and security groups of the VPC that the wave leaves.
+    async fn ties(&self, networks: &BTreeMap<Scope, AwsNetwork>, map: &NetworkMap) -> Result<Ties, String> {
+        let site = map.sites.get(&self.wave.from).ok_or("its site is not in the network map")?;
+        let scope = Scope { account: site.account().clone(), region: site.region().clone() };
+        let network = networks.get(&scope).ok_or("its account and Region were not read")?;
+        network.read_ties(site.vpc(), &self.enis()).await.map_err(|error| error.to_string())
+    }
+
+    fn enis(&self) -> BTreeSet<EniId> {
+        self.hosts.iter().flat_map(|host| &host.nics).map(|nic| nic.eni.clone()).collect()
+    }
+
+    /// Others with the name of a host, on EC2 or at the destination.
+    fn namesakes(&self, host: &HostRecord, machines: &Machines, found: &mut Vec<Check>) {
+        let same = |name: &Option<String>| name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(host.name.as_str()));
+        let others = machines
+            .instances
+            .values()
+            .filter(|other| other.state != InstanceState::Terminated && other.id != host.instance && same(&other.name));
+        let others: Vec<_> = others.map(|other| other.id.clone()).collect();
+        if !others.is_empty() {
+            let mend = "once both are VMs, only Move's own record tells them apart; give one of them another Name tag";
+            found.push(warn("duplicate Name tag", format!("{} has it too; {mend}", list(others))));
+        }
+    }
+
+    /// What the destination has for the addresses and the name of a host.
+    fn landing_of(&self, host: &HostRecord, found: &mut Vec<Check>) {
+        let Some(evidence) = self.evidence else { return };
+        let here = |sighting: &&Sighting| sighting.site == self.wave.to;
+        let twins = evidence.hosts.get(&host.name).into_iter().flatten().filter(here);
+        let twins: Vec<_> = twins.map(|sighting| sighting.vm.clone()).collect();
+        if !twins.is_empty() {
+            let mend = "unless it is the migrated machine itself, rename it: `cutover` would refuse to choose";
+            found.push(warn("a VM of this name", format!("VM {} is at {} already; {mend}", list(twins), self.wave.to)));
+        }
+        for nic in &host.nics {
+            let landing = evidence.landings.get(&nic.network);
+            for address in std::iter::once(nic.primary).chain(nic.secondary.iter().copied()) {
+                if let Some(landing) = landing {
+                    on_subnet(landing, address, found);
+                }
+                for (other, vm) in users(evidence, &self.wave.to, address) {
+                    // A VM of the host's own name is told of above.
+                    if *other != host.name {
+                        let text = format!("{address}: VM `{other}` ({vm}) has it at {}; free it there", self.wave.to);
+                        found.push(fail("address in use", text));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What AWS does for a host by its interface and not by its address.
+    fn tied(&self, host: &HostRecord, ties: &Ties, found: &mut Vec<Check>) {
+        let ours = self.enis();
+        for nic in &host.nics {
+            if let Some(elastic) = ties.elastic.get(&nic.eni) {
+                let mend = "it leads nowhere once the machine has moved; publish the machine another way";
+                found.push(warn("Elastic IP address", format!("{} of `{}`: {mend}", list(elastic), nic.eni)));
+            }
+            for group in ties.groups.get(&nic.eni).into_iter().flatten() {
+                let named_by = ties.named_by.get(group).into_iter().flatten();
+                // A group that only machines of the wave carry guards nobody who stays.
+                let stays = |id: &String| ties.groups.iter().any(|(eni, of)| !ours.contains(eni) && of.contains(id));
+                let named_by: Vec<String> =
+                    named_by.filter(|(id, _)| stays(id)).map(|(id, name)| format!("`{id}` ({name})")).collect();
+                if !named_by.is_empty() {
+                    let text = format!(
+                        "rules of {} name `{group}` of `{}`, and match nothing that comes from NC2; add rules for {}",
+                        list(named_by),
+                        nic.eni,
+                        list(
+                            std::iter::once(nic.primary)
+                                .chain(nic.secondary.iter().copied())
+                                .map(|a| format!("{a}/32"))
+                        )
+                    );
+                    found.push(warn("security groups", text));
+                }
+            }
+        }
+    }
+}
+
+/// Names that Move or AHV may write otherwise, so that the VM would not be found by name.
+fn name(host: &HostRecord, found: &mut Vec<Check>) {
+    let name = host.name.as_str();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let odd: BTreeSet<char> = name.chars().filter(|c| !plain(*c)).collect();
+    let mut why = Vec::new();
+    if !odd.is_empty() {
+        why.push(format!("it has {}", list(odd.iter().map(|c| format!("`{c}`")))));
+    }
+    if name.chars().count() > NAME_LENGTH {
+        why.push(format!("it has {} characters, more than {NAME_LENGTH}", name.chars().count()));
+    }
+    if !why.is_empty() {
+        let mend =
+            "name a Move appliance for the wave, whose record finds the VM whatever its name, or change the Name tag";
+        found.push(warn("name", format!("Move or AHV may alter it: {}; {mend}", why.join(", "))));
+    }
+}
+
+/// What a subnet has already for an address.
+fn on_subnet(landing: &Landing, address: Ipv4Addr, found: &mut Vec<Check>) {
+    let subnet = &landing.subnet;
+    if let Some(what) = landing.own(address) {
+        let mend = "give the subnet another one, or the machine";
+        found.push(fail(
+            "address of the subnet itself",
+            format!("{address}: subnet `{subnet}` has it as {what}; {mend}"),
+        ));
+    }
+    if let Some(what) = landing.kept.get(&address) {
+        found.push(fail("address reserved", format!("{address}: {what} holds it on subnet `{subnet}`; free it there")));
+    }
+    if let Some((first, last)) = landing.pool(address) {
+        let mend = "Prism Central may hand it to another VM before the cutover; shrink the pool around it";
+        found.push(warn(
+            "address in a DHCP pool",
+            format!("{address} is in {first} to {last} of subnet `{subnet}`: {mend}"),
+        ));
+    }
+}
+
+/// VMs of a site that an address was given to, or that use it.
+fn users<'a>(
+    evidence: &'a Evidence,
+    site: &holdfast_model::SiteName,
+    address: Ipv4Addr,
+) -> Vec<(&'a HostName, &'a holdfast_model::ExtId)> {
+    let has = |sighting: &&Sighting| {
+        let mut nics = sighting.nics.iter();
+        sighting.site == *site && nics.any(|nic| nic.configured.contains(&address) || nic.learned.contains(&address))
+    };
+    let all = evidence.hosts.iter();
+    all.flat_map(|(name, seen)| seen.iter().filter(has).map(move |sighting| (name, &sighting.vm))).collect()
+}
+
+/// A guest that nobody could ask.
+fn guest(host: &HostRecord, found: &mut Vec<Check>) {
+    if host.guest.is_none() {
+        let mend = "its gateway, DNS servers, routes and further addresses are not known, and it cannot be asked after the move; start it with Systems Manager's agent and capture again";
+        found.push(warn("guest not read", format!("it was captured from the EC2 API alone: {mend}")));
+    }
+}
