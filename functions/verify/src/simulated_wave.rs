@@ -52,7 +52,18 @@ impl Case {
             schema_version: 1,
             host_name: "web-1".into(),
             os: "Linux".into(),
-            nics: Vec::new(),
+            nics: vec![GuestNic {
+                name: "eth0".into(),
+                mac: host.nics[0].mac.clone(),
+                addresses: Vec::new(),
+                addressing: Addressing::Dhcp,
+                gateway: None,
+                dns: vec!["192.168.10.53".parse().unwrap()],
+                dns_suffixes: Vec::new(),
+                routes: Vec::new(),
+                mtu: None,
+            }],
+            ec2_only: Vec::new(),
             end: true,
         });
         // The simulator names the interfaces of the world itself.
@@ -71,6 +82,10 @@ impl Case {
 
     fn at(&mut self, address: &str) {
         self.host.nics[0].primary = address.parse().unwrap();
+    }
+
+    fn guest(&mut self) -> &mut GuestReport {
+        self.host.guest.as_mut().unwrap()
     }
 
     async fn report(&self) -> Vec<Check> {
@@ -149,6 +164,18 @@ async fn every_finding_comes_with_its_cause_and_says_what_to_do() {
             "web-1: a VM of this name",
             Warn,
             "is at nc2 already",
+        ),
+        (
+            |case| case.guest().ec2_only.push("time server 169.254.169.123 in /etc/chrony.conf".into()),
+            "web-1: settings of EC2",
+            Warn,
+            "time server 169.254.169.123 in /etc/chrony.conf",
+        ),
+        (
+            |case| case.guest().nics[0].dns.push("172.30.0.2".parse().unwrap()),
+            "web-1: settings of EC2",
+            Warn,
+            "DNS server 172.30.0.2 of the VPC",
         ),
         (|case| case.host.guest = None, "web-1: guest not read", Warn, "EC2 API alone"),
         (

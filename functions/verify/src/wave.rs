@@ -5,8 +5,8 @@ use crate::facts::Live;
 use holdfast_aws_network::{AwsNetwork, Ties};
 use holdfast_model::wire::Check;
 use holdfast_model::{
-    EniId, Evidence, HostName, HostRecord, InstanceState, Landing, Machines, NetworkMap, NetworkName, Scope, Sighting,
-    Wave as Declared,
+    EniId, Evidence, HostName, HostRecord, InstanceState, Landing, Machines, NetworkMap, NetworkName, Prefix, Scope,
+    Sighting, Wave as Declared,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -34,6 +34,7 @@ pub(crate) async fn findings(
     found.push(wave.mac_addresses());
     let machines = live.machines.get(&wave.wave.from);
     let ties = wave.ties(networks, map).await;
+    let resolvers = resolvers(map, live);
     for host in wave.hosts {
         let mut of_host = Vec::new();
         name(host, &mut of_host);
@@ -41,7 +42,7 @@ pub(crate) async fn findings(
             wave.namesakes(host, machines, &mut of_host);
         }
         wave.landing_of(host, &mut of_host);
-        guest(host, &mut of_host);
+        guest(host, &resolvers, &mut of_host);
         if let Ok(ties) = &ties {
             wave.tied(host, ties, &mut of_host);
         }
@@ -234,8 +235,24 @@ fn users<'a>(
     all.flat_map(|(name, seen)| seen.iter().filter(has).map(move |sighting| (name, &sighting.vm))).collect()
 }
 
-/// A guest that nobody could ask.
-fn guest(host: &HostRecord, found: &mut Vec<Check>) {
+/// Addresses of the resolvers of all VPCs that were read: the base of each prefix and two. Source: VPC user guide, "Amazon DNS server".
+fn resolvers(map: &NetworkMap, live: &Live) -> BTreeSet<Ipv4Addr> {
+    let vpcs = map.sites.values().filter_map(|site| live.picture.vpcs.get(site.vpc()));
+    let second = |prefix: &Prefix| Ipv4Addr::from_bits(prefix.network().to_bits().saturating_add(2));
+    vpcs.flat_map(|vpc| &vpc.prefixes).map(second).collect()
+}
+
+/// A guest that nobody could ask, and what it has set that works on EC2 only.
+fn guest(host: &HostRecord, resolvers: &BTreeSet<Ipv4Addr>, found: &mut Vec<Check>) {
+    if let Some(guest) = &host.guest {
+        let dns = guest.nics.iter().flat_map(|nic| &nic.dns).filter(|server| resolvers.contains(server));
+        let dns: BTreeSet<String> = dns.map(|server| format!("DNS server {server} of the VPC")).collect();
+        let settings: Vec<&String> = guest.ec2_only.iter().chain(&dns).collect();
+        if !settings.is_empty() {
+            let mend = "these do not answer on NC2 and are not restored; give it others before it moves";
+            found.push(warn("settings of EC2", format!("{}: {mend}", list(settings))));
+        }
+    }
     if host.guest.is_none() {
         let mend = "its gateway, DNS servers, routes and further addresses are not known, and it cannot be asked after the move; start it with Systems Manager's agent and capture again";
         found.push(warn("guest not read", format!("it was captured from the EC2 API alone: {mend}")));

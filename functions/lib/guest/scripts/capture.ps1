@@ -6,6 +6,8 @@ Set-StrictMode -Version 2.0
 
 $searchList = @((Get-DnsClientGlobalSetting).SuffixSearchList | Where-Object { $_ })
 $nics = New-Object System.Collections.ArrayList
+# What works on EC2 only, link-local all of it: told of, and given back to nobody.
+$ec2Only = New-Object System.Collections.ArrayList
 foreach ($adapter in @(Get-NetAdapter | Sort-Object -Property ifIndex)) {
     $index = $adapter.ifIndex
     $mac = ([string]$adapter.MacAddress -replace '-', ':').ToLowerInvariant()
@@ -34,6 +36,9 @@ foreach ($adapter in @(Get-NetAdapter | Sort-Object -Property ifIndex)) {
         if ($route.DestinationPrefix -eq '0.0.0.0/0') {
             if ($null -eq $gateway) { $gateway = [string]$route.NextHop }
         }
+        elseif ($route.DestinationPrefix -like '169.254.*') {
+            [void]$ec2Only.Add(('route {0} via {1}' -f $route.DestinationPrefix, $route.NextHop))
+        }
         elseif ([string]$route.Protocol -eq 'NetMgmt') {
             [void]$routes.Add([ordered]@{ prefix = [string]$route.DestinationPrefix; gateway = [string]$route.NextHop })
         }
@@ -41,7 +46,11 @@ foreach ($adapter in @(Get-NetAdapter | Sort-Object -Property ifIndex)) {
 
     $dns = New-Object System.Collections.ArrayList
     foreach ($entry in @(Get-DnsClientServerAddress -InterfaceIndex $index -AddressFamily IPv4 -ErrorAction SilentlyContinue)) {
-        foreach ($server in @($entry.ServerAddresses)) { if ($server) { [void]$dns.Add([string]$server) } }
+        foreach ($server in @($entry.ServerAddresses)) {
+            if (-not $server) { continue }
+            [void]$dns.Add([string]$server)
+            if ($server -like '169.254.*') { [void]$ec2Only.Add("DNS server $server") }
+        }
     }
     $suffixes = New-Object System.Collections.ArrayList
     foreach ($client in @(Get-DnsClient -InterfaceIndex $index -ErrorAction SilentlyContinue)) {
@@ -56,10 +65,22 @@ foreach ($adapter in @(Get-NetAdapter | Sort-Object -Property ifIndex)) {
     })
 }
 
+# The registry, as `w32tm` and `slmgr` print for people, in the language of Windows.
+$settings = @(
+    @{ path = 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\Parameters'; name = 'NtpServer'; what = 'time server' }
+    @{ path = 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion\SoftwareProtectionPlatform'; name = 'KeyManagementServiceName'; what = 'KMS server' }
+)
+foreach ($setting in $settings) {
+    $item = Get-ItemProperty -Path $setting.path -Name $setting.name -ErrorAction SilentlyContinue
+    if ($null -eq $item) { continue }
+    $value = [string]$item.($setting.name)
+    if ($value -like '*169.254.*') { [void]$ec2Only.Add(('{0} {1}' -f $setting.what, $value)) }
+}
+
 $report = [ordered]@{
     schema_version = 1; host_name = [string][System.Net.Dns]::GetHostName()
     os = [string](Get-CimInstance -ClassName Win32_OperatingSystem).Caption
-    nics = $nics.ToArray(); end = $true
+    nics = $nics.ToArray(); ec2_only = $ec2Only.ToArray(); end = $true
 }
 $json = ConvertTo-Json -InputObject $report -Compress -Depth 6
 # ASCII only: adapter names may be in any language, and the console's code page is not ours to choose.

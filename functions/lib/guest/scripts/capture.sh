@@ -4,6 +4,8 @@
 set -uf
 LC_ALL=C
 export LC_ALL
+# Where the files of the machine are; set by tests only.
+root=${HOLDFAST_ROOT-}
 
 # Prints $1 as a JSON string: quotes and backslashes escaped, control characters dropped.
 string() {
@@ -156,6 +158,7 @@ routes_of() {
                 default) ;;
                 *)
                     case $proto in dhcp | kernel) continue ;; esac
+                    case $destination in 169.254.*) continue ;; esac
                     case $destination in */*) ;; *) destination=$destination/32 ;; esac
                     ;;
             esac
@@ -169,7 +172,9 @@ routes_of() {
         if [ "$mask" = 00000000 ]; then
             printf 'default %s\n' "$(dotted "$gateway")"
         else
-            printf '%s/%s %s\n' "$(dotted "$destination")" "$(mask_length "$mask")" "$(dotted "$gateway")"
+            destination=$(dotted "$destination")/$(mask_length "$mask")
+            case $destination in 169.254.*) continue ;; esac
+            printf '%s %s\n' "$destination" "$(dotted "$gateway")"
         fi
     done </proc/net/route
 }
@@ -180,17 +185,99 @@ has_lease() {
     found=no
     index=
     [ -r "/sys/class/net/$1/ifindex" ] && read -r index <"/sys/class/net/$1/ifindex"
-    for file in "/run/systemd/netif/leases/$index" /var/lib/NetworkManager/*-"$1".lease \
-        /var/lib/dhclient/*"$1"*.lease* /var/lib/dhcp/*"$1"*.lease* /run/dhclient*"$1"*.lease* /var/lib/dhcpcd/"$1"*.lease; do
+    for file in "$root/run/systemd/netif/leases/$index" "$root"/var/lib/NetworkManager/*-"$1".lease \
+        "$root"/var/lib/dhclient/*"$1"*.lease* "$root"/var/lib/dhcp/*"$1"*.lease* "$root"/run/dhclient*"$1"*.lease* \
+        "$root"/var/lib/dhcpcd/"$1"*.lease "$root"/var/lib/wicked/lease-"$1"-dhcp-ipv4.xml; do
         [ -s "$file" ] && found=yes
     done
     set -f
     [ "$found" = yes ]
 }
 
-resolv=/etc/resolv.conf
+# The last value of key $2 in section [$3] of file $1, quotes taken off; any section where $3 is empty.
+value_in() {
+    section=
+    result=
+    while IFS= read -r line || [ -n "$line" ]; do
+        line=${line%"${line##*[! 	]}"}
+        case $line in
+            \[*\]) section=${line#\[} section=${section%\]} ;;
+            "$2"=*) [ -n "$3" ] && [ "$section" != "$3" ] || result=${line#*=} ;;
+        esac
+    done <"$1"
+    result=${result#[\"\']}
+    result=${result%[\"\']}
+    printf '%s' "$result"
+}
+
+# What the configuration says of NIC $1 with MAC $2: `dhcp`, `static`, or nothing where it says nothing. NetworkManager's profiles, the files that
+# netplan and people write for systemd-networkd, and the ifcfg files of Red Hat and SUSE.
+configured() {
+    set +f
+    for file in "$root"/run/NetworkManager/system-connections/*.nmconnection "$root"/etc/NetworkManager/system-connections/*.nmconnection; do
+        [ -r "$file" ] && [ "$(value_in "$file" interface-name connection)" = "$1" ] || continue
+        case $(value_in "$file" method ipv4) in
+            auto) printf dhcp && return ;;
+            manual) printf static && return ;;
+        esac
+    done
+    for file in "$root"/etc/systemd/network/*.network "$root"/run/systemd/network/*.network; do
+        [ -r "$file" ] || continue
+        [ "$(value_in "$file" Name Match)" = "$1" ] || [ "$(value_in "$file" MACAddress Match)" = "$2" ] || continue
+        case $(value_in "$file" DHCP Network) in
+            yes | ipv4 | true) printf dhcp ;;
+            *) printf static ;;
+        esac
+        return
+    done
+    for file in "$root/etc/sysconfig/network-scripts/ifcfg-$1" "$root/etc/sysconfig/network/ifcfg-$1"; do
+        [ -r "$file" ] || continue
+        case $(value_in "$file" BOOTPROTO '') in
+            [Dd][Hh][Cc][Pp]*) printf dhcp ;;
+            *) printf static ;;
+        esac
+        return
+    done
+}
+
+# What works on EC2 only: routes to link-local addresses, and time servers and resolvers there. Told of, and given back to nobody. One a line.
+ec2_only() {
+    if [ "$have_ip" = yes ]; then
+        ip -4 route show 2>/dev/null | while read -r destination rest; do
+            case $destination in
+                169.254.*) printf 'route %s %s\n' "$destination" "${rest% }" ;;
+            esac
+        done
+    elif [ -r /proc/net/route ]; then
+        while read -r iface destination _ _ _ _ _ mask _; do
+            [ "$iface" != Iface ] || continue
+            destination=$(dotted "$destination")
+            case $destination in
+                169.254.*) printf 'route %s/%s dev %s\n' "$destination" "$(mask_length "$mask")" "$iface" ;;
+            esac
+        done </proc/net/route
+    fi
+    set +f
+    for file in "$root"/etc/chrony.conf "$root"/etc/chrony/chrony.conf "$root"/etc/chrony.d/* "$root"/etc/chrony/conf.d/* \
+        "$root"/etc/chrony/sources.d/* "$root"/run/chrony.d/* "$root"/etc/ntp.conf "$root"/etc/systemd/timesyncd.conf \
+        "$root"/etc/systemd/timesyncd.conf.d/*; do
+        [ -f "$file" ] && [ -r "$file" ] || continue
+        while IFS= read -r line || [ -n "$line" ]; do
+            case $line in
+                [\#\;!%]*) ;;
+                *169.254.169.123*) printf 'time server 169.254.169.123 in %s\n' "${file#"$root"}" && break ;;
+            esac
+        done <"$file"
+    done
+    set -f
+    for server in $servers; do
+        case $server in 169.254.*) printf 'DNS server %s\n' "$server" ;; esac
+    done
+}
+
+resolv=$root/etc/resolv.conf
 # systemd-resolved puts its own stub into /etc/resolv.conf and the servers that it asks here.
-[ -r /run/systemd/resolve/resolv.conf ] && resolv=/run/systemd/resolve/resolv.conf
+[ -r "$root/run/systemd/resolve/resolv.conf" ] && resolv=$root/run/systemd/resolve/resolv.conf
 servers=
 suffixes=
 if [ -r "$resolv" ]; then
@@ -215,10 +302,16 @@ nic() {
     printf ',"mtu":'
     number_in "/sys/class/net/$1/mtu"
     printf ',"addresses":['
-    addressing=static
-    [ "$have_ip" = yes ] || addressing=unknown
     list=$(addresses_of "$1")
-    [ -n "$list" ] || addressing=unknown
+    # What the kernel says counts most: it keeps the lifetime of a leased address. Without `ip` it is not asked.
+    addressing=$(configured "$1" "$mac")
+    if [ -z "$addressing" ] && has_lease "$1"; then
+        addressing=dhcp
+    fi
+    if [ -z "$addressing" ]; then
+        addressing=unknown
+        [ "$have_ip" = yes ] && [ -n "$list" ] && addressing=static
+    fi
     sep=
     while read -r address length flag; do
         [ -n "$address" ] || continue
@@ -228,7 +321,6 @@ nic() {
     done <<LIST
 $list
 LIST
-    has_lease "$1" && addressing=dhcp
     printf '],"addressing":"%s"' "$addressing"
     routes=$(routes_of "$1")
     gateway=
@@ -267,6 +359,7 @@ LIST
 host_name=
 [ -r /proc/sys/kernel/hostname ] && read -r host_name </proc/sys/kernel/hostname
 [ -n "$host_name" ] || host_name=$(uname -n)
+# shellcheck disable=SC1091
 os=$( ( . /etc/os-release && printf '%s' "${PRETTY_NAME-}" ) 2>/dev/null)
 [ -n "$os" ] || os=$(uname -sr)
 
@@ -299,5 +392,15 @@ alone=yes
         nic "$name" "$alone"
         comma=,
     done
+    printf '],"ec2_only":['
+    comma=
+    while IFS= read -r line; do
+        [ -n "$line" ] || continue
+        printf '%s' "$comma"
+        string "$line"
+        comma=,
+    done <<LIST
+$(ec2_only)
+LIST
     printf '],"end":true}\n'
 }

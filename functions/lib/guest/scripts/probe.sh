@@ -11,6 +11,7 @@ port=${HOLDFAST_PORT-}
 
 # Prints $1 as a JSON string; only printable ASCII is kept, quotes and backslashes become spaces.
 string() {
+    # shellcheck disable=SC1003
     printf '"%s"' "$(printf '%s' "$1" | tr '\n\t"\\' '    ' | tr -cd '\040-\176')"
 }
 

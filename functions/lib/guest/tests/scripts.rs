@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use holdfast_guest::{CAPTURE_PS1, CAPTURE_SH, PROBE_PS1, PROBE_SH, ProbeAnswer, ProbeResult, read_capture};
-use holdfast_model::GuestReport;
+use holdfast_model::{Addressing, GuestReport};
 
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -23,6 +23,40 @@ fn sh(script: &str, path: &str) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Brings up four NICs of a network namespace of its own, then runs the capture script once for each shell that this machine has, a line each: with
+/// `ip`, and, but for busybox, which has one built in, without.
+const NAMESPACE: &str = r#"
+set -e
+mount -t sysfs sysfs /sys
+for n in 1 2 3 4; do
+    ip link add eth$n address 02:00:00:00:00:0$n type veth peer name peer$n
+    ip link set peer$n up
+done
+ip link set eth3 mtu 9001
+ip addr add 172.30.1.34/24 dev eth1
+ip addr add 172.30.1.36/24 dev eth1
+ip addr add 172.30.2.10/25 dev eth2 valid_lft 3600 preferred_lft 3600
+ip addr add 10.9.9.1/30 dev eth3
+ip addr add 10.9.8.1/30 dev eth4
+for n in 1 2 3 4; do ip link set eth$n up; done
+ip route add default via 172.30.1.1 dev eth1
+ip route add 10.0.0.0/8 via 172.30.2.1 dev eth2
+ip route add 169.254.169.254/32 dev eth1
+ip route add 169.254.169.123/32 via 172.30.1.1 dev eth1
+for shell in dash 'bash --posix' 'busybox sh' sh; do
+    command -v ${shell%% *} >/dev/null || continue
+    echo "$shell" >&2
+    env -i HOLDFAST_ROOT="$ROOT" PATH="$PATH" $shell "$SCRIPT"
+    [ "$shell" = 'busybox sh' ] || env -i HOLDFAST_ROOT="$ROOT" PATH="$BARE:$SHELLS" $shell "$SCRIPT"
+done
+"#;
+
+fn write(root: &Path, file: &str, text: &str) {
+    let file = root.join(file);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
 }
 
 /// A directory for PATH with only these programs in it.
@@ -75,6 +109,79 @@ fn capture_without_ip_reads_the_same_addresses_from_proc() {
     assert_eq!(addresses(&with), addresses(&without));
     let gateways = |r: &GuestReport| r.nics.iter().map(|n| (n.name.clone(), n.gateway)).collect::<Vec<_>>();
     assert_eq!(gateways(&with), gateways(&without));
+}
+
+#[test]
+fn every_shell_reads_several_nics_of_a_namespace_alike() {
+    let may = Command::new("unshare").args(["-rnm", "true"]).output();
+    if !may.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this machine gives no network namespaces");
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "script.sh", CAPTURE_SH);
+    write(
+        root.path(),
+        "etc/resolv.conf",
+        "nameserver 172.30.0.2\nnameserver 169.254.169.253\nsearch a.example b.example\n",
+    );
+    write(root.path(), "etc/chrony.conf", "# server 169.254.169.123\nserver 169.254.169.123 prefer\n");
+    write(root.path(), "etc/sysconfig/network-scripts/ifcfg-eth1", "DEVICE=eth1\nBOOTPROTO=\"none\"\n");
+    write(root.path(), "run/systemd/network/10-netplan-eth3.network", "[Match]\nName=eth3\n\n[Network]\nDHCP=ipv4\n");
+    let profile = "[connection]\nid=four\ninterface-name=eth4\n\n[ipv4]\nmethod=manual\n\n[ipv6]\nmethod=auto\n";
+    write(root.path(), "etc/NetworkManager/system-connections/four.nmconnection", profile);
+    write(root.path(), "var/lib/NetworkManager/internal-1-eth2.lease", "ADDRESS=172.30.2.10\n");
+    let bare = only(&["tr", "uname"]);
+    let shells: Vec<&str> = ["dash", "bash", "sh"]
+        .into_iter()
+        .filter(|shell| SYSTEM_PATH.split(':').any(|directory| Path::new(directory).join(shell).exists()))
+        .collect();
+    let shells = only(&shells);
+    let output = Command::new("unshare")
+        .args(["-rnm", "/bin/sh", "-c", NAMESPACE])
+        .env_clear()
+        .env("PATH", SYSTEM_PATH)
+        .env("ROOT", root.path())
+        .env("SCRIPT", root.path().join("script.sh"))
+        .env("BARE", bare.path())
+        .env("SHELLS", shells.path())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let reports: Vec<GuestReport> = stdout.lines().map(|line| read_capture(line).unwrap()).collect();
+    assert!(reports.len() >= 4, "at least two shells, with and without `ip`: {stderr}");
+    for report in &reports {
+        let nics: Vec<_> =
+            report.nics.iter().map(|nic| (nic.name.as_str(), nic.addressing, nic.mtu.unwrap())).collect();
+        let expected = [
+            ("eth1", Addressing::Static, 1500),
+            ("eth2", Addressing::Dhcp, 1500),
+            ("eth3", Addressing::Dhcp, 9001),
+            ("eth4", Addressing::Static, 1500),
+        ];
+        assert_eq!(nics, expected, "{stderr}");
+        let held: Vec<_> =
+            addresses(report).into_iter().map(|(_, address, length)| format!("{address}/{length}")).collect();
+        assert_eq!(held, ["172.30.1.34/24", "172.30.1.36/24", "172.30.2.10/25", "10.9.9.1/30", "10.9.8.1/30"]);
+        let gateways: Vec<_> = report.nics.iter().map(|nic| nic.gateway).collect();
+        assert_eq!(gateways, [Some(Ipv4Addr::new(172, 30, 1, 1)), None, None, None]);
+        let routes: Vec<_> =
+            report.nics.iter().flat_map(|nic| &nic.routes).map(|route| route.prefix.to_string()).collect();
+        assert_eq!(routes, ["10.0.0.0/8"], "routes to link-local addresses are EC2's own");
+        assert_eq!(report.nics[0].dns.len(), 2);
+        assert_eq!(report.nics[0].dns_suffixes, ["a.example", "b.example"]);
+        let told = report.ec2_only.join(", ");
+        for setting in [
+            "route 169.254.169.254",
+            "route 169.254.169.123",
+            "time server 169.254.169.123 in /etc/chrony.conf",
+            "DNS server 169.254.169.253",
+        ] {
+            assert!(told.contains(setting), "{setting}: {told}");
+        }
+    }
 }
 
 #[test]

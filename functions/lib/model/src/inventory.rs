@@ -81,6 +81,9 @@ pub struct GuestReport {
     pub os: String,
     /// Network adapters.
     pub nics: Vec<GuestNic>,
+    /// What works on EC2 only, in words: routes to link-local addresses, and DNS, time and KMS servers there. Told of, and given back to nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ec2_only: Vec<String>,
     /// Always true, and last: a document without it was cut off.
     pub end: bool,
 }
