@@ -1,7 +1,7 @@
 //! The handler: read, compare, store.
 
 use crate::judge::{Judgement, judge};
-use crate::read::read_hosts;
+use crate::read::{left_out, read_hosts};
 use holdfast_aws_network::AwsNetwork;
 use holdfast_guest::Guest;
 use holdfast_model::wire::{CaptureInput, CaptureOutput, Progress, SCHEMA_VERSION, host_line};
@@ -49,7 +49,8 @@ impl Context {
 /// machines are the same.
 ///
 /// # Errors
-/// A [`Fault`]; the inventory is then as before.
+/// A [`Fault`]. `GuestUnread` and `GuestContradicts` name the hosts that are left out, and say what was stored of the others; after every other one the
+/// inventory is as before.
 pub async fn handle(context: &Context, input: CaptureInput, invocation: Invocation) -> Result<CaptureOutput, Fault> {
     let (map, map_ref) = context.maps.load(input.map.as_ref()).await?;
     let name = &input.request.wave;
@@ -64,7 +65,11 @@ pub async fn handle(context: &Context, input: CaptureInput, invocation: Invocati
     let read = read_hosts(&network, &guest, &map, name, &input.request.accept_contradiction, now);
     let newest = async { Ok(context.inventory.newest(name).await?) };
     let (read, newest) = futures::future::try_join(read, newest).await?;
-    let (version, hosts, done) = match judge(name, newest.as_ref(), read.hosts)? {
+    let failed = read.failed.iter().map(|host| host.name.clone()).collect();
+    let (version, hosts, done) = match judge(name, newest.as_ref(), read.hosts, &failed)? {
+        Judgement::Nothing => {
+            return Err(left_out(&read.failed, "nothing was stored").unwrap_or_else(bad_map));
+        }
         Judgement::Same => {
             let newest = newest.ok_or_else(bad_map)?;
             (newest.version, newest.hosts, Done::Nothing)
@@ -85,6 +90,10 @@ pub async fn handle(context: &Context, input: CaptureInput, invocation: Invocati
             }
         }
     };
+    let summary = summary(name, version, &hosts, done, &read.notes);
+    if let Some(fault) = left_out(&read.failed, &format!("of the others: {summary}")) {
+        return Err(fault);
+    }
     Ok(CaptureOutput {
         schema_version: SCHEMA_VERSION,
         result: Progress::Done,
@@ -92,7 +101,7 @@ pub async fn handle(context: &Context, input: CaptureInput, invocation: Invocati
         wave: name.clone(),
         inventory: version,
         hosts: hosts.iter().map(|host| host.name.clone()).collect(),
-        summary: summary(name, version, &hosts, done, &read.notes),
+        summary,
     })
 }
 

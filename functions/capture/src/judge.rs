@@ -1,25 +1,35 @@
 //! Whether what was read is stored: pure.
 
-use holdfast_model::{Fault, FaultName, HostRecord, WaveName};
+use holdfast_model::{Fault, FaultName, HostName, HostRecord, WaveName};
 use holdfast_store::Captured;
+use std::collections::BTreeSet;
 
 /// What to do with what was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
     /// The newest version says the same.
     Same,
+    /// No host was read, and there is no version.
+    Nothing,
     /// These hosts are the next version.
     Store(Vec<HostRecord>),
 }
 
 /// Compares what was read with the newest version.
 ///
-/// A host whose guest was read before and does not run now keeps its record where the EC2 API still says the same.
+/// A host that could not be read this time (`failed`) keeps the record that it has. A host whose guest was read before and does not run now keeps its record where the EC2 API still says the same.
 ///
 /// # Errors
 /// `CaptureWorse` when a host is missing that the newest version has, or a guest is unread that was read and EC2 says otherwise than then.
-pub fn judge(wave: &WaveName, newest: Option<&Captured>, read: Vec<HostRecord>) -> Result<Judgement, Fault> {
-    let Some(newest) = newest else { return Ok(Judgement::Store(read)) };
+pub fn judge(
+    wave: &WaveName,
+    newest: Option<&Captured>,
+    read: Vec<HostRecord>,
+    failed: &BTreeSet<HostName>,
+) -> Result<Judgement, Fault> {
+    let Some(newest) = newest else {
+        return Ok(if read.is_empty() { Judgement::Nothing } else { Judgement::Store(read) });
+    };
     let worse = |why: String| {
         Fault::new(
             FaultName::CaptureWorse,
@@ -29,14 +39,14 @@ pub fn judge(wave: &WaveName, newest: Option<&Captured>, read: Vec<HostRecord>) 
     let gone: Vec<String> = newest
         .hosts
         .iter()
-        .filter(|host| read.iter().all(|now| now.name != host.name))
+        .filter(|host| read.iter().all(|now| now.name != host.name) && !failed.contains(&host.name))
         .map(|host| format!("`{}` ({})", host.name, host.instance))
         .collect();
     if !gone.is_empty() {
         return Err(worse(format!("captured before and not selected now: {}", gone.join(", "))));
     }
-    let mut same = read.len() == newest.hosts.len();
-    let mut hosts = Vec::with_capacity(read.len());
+    let mut hosts: Vec<HostRecord> = newest.hosts.iter().filter(|host| failed.contains(&host.name)).cloned().collect();
+    let mut same = read.len().saturating_add(hosts.len()) == newest.hosts.len();
     for now in read {
         match newest.hosts.iter().find(|host| host.name == now.name) {
             None => {
@@ -59,6 +69,7 @@ pub fn judge(wave: &WaveName, newest: Option<&Captured>, read: Vec<HostRecord>) 
             }
         }
     }
+    hosts.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(if same { Judgement::Same } else { Judgement::Store(hosts) })
 }
 

@@ -1,7 +1,7 @@
 //! Records the addresses of a wave before it moves: from the EC2 API and, where an instance runs, from inside the guest.
 //!
 //! Changes nothing but the inventory, and there only adds a version. Refuses two machines of one name, addresses outside the declared
-//! networks, guests that contradict the API, and whatever would be worse than what is captured already.
+//! networks, and whatever would be worse than what is captured already; a guest that cannot be read or contradicts the API is left out and named.
 
 mod compare;
 mod handle;
@@ -12,8 +12,8 @@ mod select;
 pub use compare::{Contradiction, compare};
 pub use handle::{Context, handle};
 pub use judge::{Judgement, judge};
-pub use read::read_hosts;
-pub use select::{Selected, select};
+pub use read::{Read, read_hosts};
+pub use select::{Failed, Selected, select};
 
 /// IAM actions of this function in the accounts of the network map.
 pub const ACTIONS: &[&[&str]] = &[holdfast_aws_network::ACTIONS, holdfast_guest::ACTIONS];

@@ -1,12 +1,12 @@
 //! Reads the hosts of a wave from the EC2 API and inside their guests.
 
-use crate::compare::{Contradiction, compare};
-use crate::select::{Selected, select};
+use crate::compare::compare;
+use crate::select::{Failed, Selected, select, unsettled};
 use holdfast_aws_network::AwsNetwork;
 use holdfast_guest::{Guest, GuestError};
 use holdfast_model::{
-    Fault, FaultName, GuestReport, HostName, HostRecord, InstanceId, InstanceState, NetworkMap, NicRecord, Prefix,
-    SubnetId, WaveName,
+    Fault, FaultName, HostName, HostRecord, InstanceId, InstanceState, NetworkMap, NicRecord, Prefix, SubnetId,
+    WaveName,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,16 +16,18 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Read {
     /// The hosts, in name order.
     pub hosts: Vec<HostRecord>,
+    /// Hosts that could not be read, or whose guests contradict the EC2 API.
+    pub failed: Vec<Failed>,
     /// What a person should know, one line each.
     pub notes: Vec<String>,
 }
 
-/// Reads the hosts of a wave. Running instances are asked themselves, stopped ones are taken from the EC2 API alone.
+/// Reads the hosts of a wave. Running instances are asked themselves, stopped ones are taken from the EC2 API alone. A host that fails does not stop
+/// the others.
 ///
 /// # Errors
-/// Those of [`select`]; `GuestUnread` naming every running host whose guest could not be read; `GuestContradicts` naming every
-/// interface with both values, but for hosts in `accepted`; `InvalidInput` when `accepted` names a host that is not of the wave;
-/// `AccessDenied`, `Throttled`, `Unavailable`.
+/// Those of [`select`]; `InvalidInput` when `accepted` names a host that is not of the wave; `AccessDenied`, `Throttled`, `Unavailable` of a call that
+/// says nothing of a single host.
 pub async fn read_hosts(
     network: &AwsNetwork,
     guest: &Guest,
@@ -56,21 +58,43 @@ pub async fn read_hosts(
         .filter(|host| host.instance.state == InstanceState::Running)
         .map(|host| host.instance.id.clone())
         .collect();
-    let reports = if running.is_empty() { BTreeMap::new() } else { guest.run_capture(&running).await };
-    let mut reports = reports_of(&selected, &running, reports)?;
-    let mut read = Read { hosts: Vec::new(), notes: Vec::new() };
-    let mut contradictions = Vec::new();
+    let mut reports = if running.is_empty() { BTreeMap::new() } else { guest.run_capture(&running).await };
+    let mut read = Read { hosts: Vec::new(), failed: Vec::new(), notes: Vec::new() };
     for host in selected {
         let nics = nics_of(map, &host, &subnets)?;
-        let report = reports.remove(&host.instance.id);
+        let id = &host.instance.id;
+        let mut fail = |fault: FaultName, why: String| {
+            read.failed.push(Failed { name: host.name.clone(), instance: id.clone(), fault, why });
+        };
+        if let Some(why) = unsettled(host.instance.state) {
+            fail(FaultName::GuestUnread, why.to_owned());
+            continue;
+        }
+        let report = match (running.contains(id), reports.remove(id)) {
+            (false, _) => None,
+            (true, Some(Ok(report))) => Some(report),
+            (true, Some(Err(error))) => match call_fault(&error) {
+                Some(fault) => return Err(unread_all(fault, &error)),
+                None => {
+                    fail(FaultName::GuestUnread, holdfast_runtime::chain(&error));
+                    continue;
+                }
+            },
+            (true, None) => {
+                fail(FaultName::GuestUnread, "there was no answer about it".to_owned());
+                continue;
+            }
+        };
         if let Some(report) = &report {
             let (found, notes) = compare(&host.name, &nics, report);
-            read.notes.extend(notes);
             if accepted.contains(&host.name) {
                 read.notes.extend(found.iter().map(|found| format!("accepted, the EC2 API counts: {found}")));
-            } else {
-                contradictions.extend(found);
+            } else if !found.is_empty() {
+                let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+                fail(FaultName::GuestContradicts, lines.join("; "));
+                continue;
             }
+            read.notes.extend(notes);
         }
         read.hosts.push(HostRecord {
             name: host.name,
@@ -82,44 +106,7 @@ pub async fn read_hosts(
             nics,
         });
     }
-    refuse(&contradictions)?;
     Ok(read)
-}
-
-/// The report of every running host.
-fn reports_of(
-    selected: &[Selected],
-    running: &BTreeSet<InstanceId>,
-    mut results: BTreeMap<InstanceId, Result<GuestReport, GuestError>>,
-) -> Result<BTreeMap<InstanceId, GuestReport>, Fault> {
-    let mut reports = BTreeMap::new();
-    let mut unread = Vec::new();
-    let mut name = FaultName::GuestUnread;
-    for host in selected.iter().filter(|host| running.contains(&host.instance.id)) {
-        let id = &host.instance.id;
-        match results.remove(id) {
-            Some(Ok(report)) => {
-                reports.insert(id.clone(), report);
-            }
-            Some(Err(error)) => {
-                if let Some(of_call) = call_fault(&error) {
-                    name = of_call;
-                }
-                unread.push(format!("`{}` ({id}): {}", host.name, holdfast_runtime::chain(&error)));
-            }
-            None => unread.push(format!("`{}` ({id}): there was no answer about it", host.name)),
-        }
-    }
-    if unread.is_empty() {
-        return Ok(reports);
-    }
-    let mend = match name {
-        FaultName::GuestUnread => {
-            "; mend the Systems Manager agent or the instance's role, or stop the instance to capture it from the EC2 API alone"
-        }
-        _ => "",
-    };
-    Err(Fault::new(name, format!("guests could not be read, nothing was stored: {}{mend}", unread.join("; "))))
 }
 
 /// The fault that a failed call to Systems Manager is; none when the machine is to blame.
@@ -130,6 +117,31 @@ fn call_fault(error: &GuestError) -> Option<FaultName> {
         GuestError::Call { .. } => Some(FaultName::Unavailable),
         _ => None,
     }
+}
+
+fn unread_all(fault: FaultName, error: &GuestError) -> Fault {
+    Fault::new(fault, format!("guests could not be read, nothing was stored: {}", holdfast_runtime::chain(error)))
+}
+
+/// The fault of hosts that were not captured, when the others were; `stored` says what became of those.
+pub(crate) fn left_out(failed: &[Failed], stored: &str) -> Option<Fault> {
+    let unread = failed.iter().any(|host| host.fault == FaultName::GuestUnread);
+    let fault = if unread { FaultName::GuestUnread } else { failed.first()?.fault };
+    let lines: Vec<String> =
+        failed.iter().map(|host| format!("`{}` ({}): {}", host.name, host.instance, host.why)).collect();
+    let contradicting = failed.iter().filter(|host| host.fault == FaultName::GuestContradicts);
+    let contradicting: Vec<String> = contradicting.map(|host| format!("\"{}\"", host.name)).collect();
+    let mut mend = Vec::new();
+    if unread {
+        mend.push("mend the Systems Manager agent or the instance's role, or stop the instance to capture it from the EC2 API alone".to_owned());
+    }
+    if !contradicting.is_empty() {
+        mend.push(format!(
+            "mend the guest, or start again with `\"accept_contradiction\": [{}]` to have the EC2 API count",
+            contradicting.join(", ")
+        ));
+    }
+    Some(Fault::new(fault, format!("not captured: {}; {}; {stored}", lines.join("; "), mend.join("; "))))
 }
 
 fn nics_of(map: &NetworkMap, host: &Selected, subnets: &BTreeMap<SubnetId, Prefix>) -> Result<Vec<NicRecord>, Fault> {
@@ -157,21 +169,4 @@ fn nics_of(map: &NetworkMap, host: &Selected, subnets: &BTreeMap<SubnetId, Prefi
             })
         })
         .collect()
-}
-
-fn refuse(contradictions: &[Contradiction]) -> Result<(), Fault> {
-    if contradictions.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> = contradictions.iter().map(ToString::to_string).collect();
-    let hosts: BTreeSet<String> = contradictions.iter().map(|found| format!("\"{}\"", found.host)).collect();
-    let hosts: Vec<String> = hosts.into_iter().collect();
-    Err(Fault::new(
-        FaultName::GuestContradicts,
-        format!(
-            "{}; mend the guest, or start again with `\"accept_contradiction\": [{}]` to have the EC2 API count; nothing was stored",
-            lines.join("; "),
-            hosts.join(", ")
-        ),
-    ))
 }

@@ -6,6 +6,19 @@ use holdfast_model::{
 };
 use std::collections::BTreeMap;
 
+/// A machine that is not captured this time, and why; the others are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Its name.
+    pub name: HostName,
+    /// The instance.
+    pub instance: InstanceId,
+    /// The fault that it is.
+    pub fault: FaultName,
+    /// What was seen.
+    pub why: String,
+}
+
 /// A machine to capture, with its network interfaces in device order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
@@ -21,7 +34,7 @@ pub struct Selected {
 ///
 /// # Errors
 /// `InvalidInput` when the wave is empty or names an instance that is not there; `DuplicateName`; `OutsideNetworks` for an instance without
-/// name, of another VPC, or with an address outside the declared networks; `GuestUnread` for one that is starting or stopping.
+/// name, of another VPC, or with an address outside the declared networks.
 pub fn select(
     map: &NetworkMap,
     name: &WaveName,
@@ -30,7 +43,7 @@ pub fn select(
     machines: &Machines,
 ) -> Result<Vec<Selected>, Fault> {
     let live: Vec<&Instance> =
-        machines.instances.values().filter(|instance| instance.state != InstanceState::Terminated).collect();
+        machines.instances.values().filter(|instance| belongs(map, wave, instance, machines)).collect();
     missing(name, wave, &live)?;
     let mut selected: BTreeMap<HostName, Selected> = BTreeMap::new();
     for instance in live {
@@ -41,7 +54,6 @@ pub fn select(
                 instance.id, instance.vpc, wave.from
             )));
         }
-        settled(&host, instance)?;
         let enis = enis_of(&host, instance, machines)?;
         inside(map, &host, instance, &enis)?;
         let found = Selected { name: host.clone(), instance: instance.clone(), enis };
@@ -56,6 +68,16 @@ pub fn select(
         }
     }
     Ok(selected.into_values().collect())
+}
+
+/// Whether an instance that EC2 returned is of the wave. EC2 chose by ids, tags and subnet itself, and its tag filters know wildcards.
+fn belongs(map: &NetworkMap, wave: &Wave, instance: &Instance, machines: &Machines) -> bool {
+    let enis = instance.enis.iter().filter_map(|id| machines.enis.get(id));
+    let chosen = match &wave.select {
+        Select::Network { .. } => wave.selects(instance, enis, &map.networks),
+        Select::Instances { .. } | Select::Tags { .. } | Select::Subnet { .. } | Select::Vpc => true,
+    };
+    chosen && instance.state != InstanceState::Terminated
 }
 
 fn missing(name: &WaveName, wave: &Wave, live: &[&Instance]) -> Result<(), Fault> {
@@ -92,17 +114,14 @@ fn host_name(instance: &Instance) -> Result<HostName, Fault> {
     HostName::parse(name).map_err(|error| outside(format!("instance `{}`: Name tag {error}", instance.id)))
 }
 
-fn settled(host: &HostName, instance: &Instance) -> Result<(), Fault> {
-    let state = match instance.state {
-        InstanceState::Running | InstanceState::Stopped | InstanceState::Terminated => return Ok(()),
-        InstanceState::Pending => "starting",
-        InstanceState::Stopping => "stopping",
-        InstanceState::Unknown => "in a state that this version does not know",
-    };
-    Err(Fault::new(
-        FaultName::GuestUnread,
-        format!("`{host}` ({}) is {state}; capture again when it runs or is stopped", instance.id),
-    ))
+/// Why a machine cannot be captured in the state that it is in, if it cannot.
+pub(crate) fn unsettled(state: InstanceState) -> Option<&'static str> {
+    match state {
+        InstanceState::Running | InstanceState::Stopped | InstanceState::Terminated => None,
+        InstanceState::Pending => Some("it is starting; capture again when it runs"),
+        InstanceState::Stopping => Some("it is stopping; capture again when it is stopped"),
+        InstanceState::Unknown => Some("it is in a state that this version does not know"),
+    }
 }
 
 fn enis_of(host: &HostName, instance: &Instance, machines: &Machines) -> Result<Vec<Eni>, Fault> {

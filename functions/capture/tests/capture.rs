@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use holdfast_aws_network::AwsNetwork;
-use holdfast_capture::{Judgement, judge, read_hosts};
+use holdfast_capture::{Judgement, Read, judge, read_hosts};
 use holdfast_guest::{Guest, Timing};
 use holdfast_model::{Fault, FaultName, HostName, HostRecord, InventoryVersion, NetworkMap, Scope, WaveName};
 use holdfast_sim::ec2::Kind;
@@ -46,6 +46,13 @@ regions:
         interfaces: [{ subnet: app, address: 172.30.1.50 }]
         tags: { wave: mutes }
         guest: { managed: false }
+      - name: mute-too
+        interfaces: [{ subnet: app, address: 172.30.1.51 }]
+        tags: { wave: mixed }
+        guest: { managed: false }
+      - name: heard
+        interfaces: [{ subnet: app, address: 172.30.1.52 }]
+        tags: { wave: mixed }
       - name: odd
         interfaces: [{ subnet: app, address: 172.30.1.60 }]
         tags: { wave: odds }
@@ -53,7 +60,7 @@ regions:
 "#;
 
 fn map(vpc: &str) -> NetworkMap {
-    let waves: String = ["wave-1", "twins", "strays", "mutes", "odds", "none"]
+    let waves: String = ["wave-1", "twins", "strays", "mutes", "odds", "mixed", "none"]
         .map(|wave| format!("  {wave}: {{from: ec2, to: nc2, select: {{kind: tags, tags: {{wave: {wave}}}}}}}\n"))
         .concat();
     NetworkMap::parse(&format!(
@@ -78,7 +85,8 @@ route_tables:
 vantages:
   onprem: {{kind: on_premises, prefixes: [192.168.10.0/24], account: main, region: {REGION}, enters: tgw-attach-0000000c}}
 waves:
-{waves}"#
+{waves}  whole: {{from: ec2, to: nc2, select: {{kind: network, name: app}}}}
+"#
     ))
     .unwrap()
 }
@@ -106,6 +114,12 @@ impl Bench {
     }
 
     async fn capture(&self, wave: &str, accepted: &[&str]) -> Result<(Vec<HostRecord>, Vec<String>), Fault> {
+        let read = self.read(wave, accepted).await?;
+        assert_eq!(read.failed, []);
+        Ok((read.hosts, read.notes))
+    }
+
+    async fn read(&self, wave: &str, accepted: &[&str]) -> Result<Read, Fault> {
         let scope: Scope = serde_json::from_value(serde_json::json!({"account": "main", "region": REGION})).unwrap();
         let quick = Timing {
             first_poll: Duration::from_millis(1),
@@ -113,7 +127,7 @@ impl Bench {
             ..Timing::default()
         };
         let accepted: BTreeSet<HostName> = accepted.iter().map(|name| HostName::parse(*name).unwrap()).collect();
-        let read = read_hosts(
+        read_hosts(
             &AwsNetwork::new(&self.config, scope),
             &Guest::new(&self.config).with_timing(quick),
             &self.map,
@@ -121,8 +135,7 @@ impl Bench {
             &accepted,
             "2026-01-02T03:04:05Z".parse().unwrap(),
         )
-        .await?;
-        Ok((read.hosts, read.notes))
+        .await
     }
 
     async fn refusal(&self, wave: &str) -> (FaultName, String) {
@@ -136,6 +149,10 @@ impl Bench {
         world.ec2.stop_instance(&id, 0).unwrap();
         holdfast_sim::guests::instance_changed(&mut world, &id);
     }
+}
+
+fn none() -> BTreeSet<HostName> {
+    BTreeSet::new()
 }
 
 #[tokio::test]
@@ -164,7 +181,7 @@ async fn a_stopped_machine_is_read_by_the_api_alone() {
     // It was captured better before, and that stays.
     let newest = Captured { version: InventoryVersion(1), hosts: before };
     let wave = WaveName::parse("wave-1").unwrap();
-    assert_eq!(judge(&wave, Some(&newest), hosts).unwrap(), Judgement::Same);
+    assert_eq!(judge(&wave, Some(&newest), hosts, &none()).unwrap(), Judgement::Same);
 }
 
 #[tokio::test]
@@ -178,10 +195,6 @@ async fn what_must_not_be_captured_is_refused_by_name() {
     assert_eq!(name, FaultName::OutsideNetworks);
     assert!(message.contains("has 172.30.9.10 on `eni-") && message.contains("app 172.30.1.0/24"), "{message}");
 
-    let (name, message) = bench.refusal("mutes").await;
-    assert_eq!(name, FaultName::GuestUnread);
-    assert!(message.contains("`mute`") && message.contains("not managed by Systems Manager"), "{message}");
-
     let (name, message) = bench.refusal("none").await;
     assert_eq!(name, FaultName::InvalidInput);
     assert!(message.contains("selects no instance of site `ec2`"), "{message}");
@@ -191,12 +204,12 @@ async fn what_must_not_be_captured_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_guest_that_contradicts_is_refused_with_both_values_unless_accepted() {
+async fn a_guest_that_contradicts_is_left_out_with_both_values_unless_accepted() {
     let bench = Bench::start().await;
-    let (name, message) = bench.refusal("odds").await;
-    assert_eq!(name, FaultName::GuestContradicts);
-    assert!(message.contains("the address is 172.30.1.60 for EC2, 172.30.1.61 for the guest"), "{message}");
-    assert!(message.contains("`\"accept_contradiction\": [\"odd\"]`"), "{message}");
+    let read = bench.read("odds", &[]).await.unwrap();
+    assert_eq!((read.hosts.len(), read.failed[0].fault), (0, FaultName::GuestContradicts));
+    let why = &read.failed[0].why;
+    assert!(why.contains("the address is 172.30.1.60 for EC2, 172.30.1.61 for the guest"), "{why}");
     let (hosts, notes) = bench.capture("odds", &["odd"]).await.unwrap();
     assert_eq!(hosts[0].nics[0].primary.to_string(), "172.30.1.60");
     assert!(notes[0].starts_with("accepted, the EC2 API counts: `odd` eni-"), "{notes:?}");
@@ -207,21 +220,63 @@ async fn a_version_is_stored_only_for_what_is_new_and_not_worse() {
     let bench = Bench::start().await;
     let wave = WaveName::parse("wave-1").unwrap();
     let (hosts, _) = bench.capture("wave-1", &[]).await.unwrap();
-    assert_eq!(judge(&wave, None, hosts.clone()).unwrap(), Judgement::Store(hosts.clone()));
+    assert_eq!(judge(&wave, None, hosts.clone(), &none()).unwrap(), Judgement::Store(hosts.clone()));
     let newest = Captured { version: InventoryVersion(4), hosts: hosts.clone() };
 
     let mut later = hosts.clone();
     later[0].captured_at = "2026-02-02T00:00:00Z".parse().unwrap();
-    assert_eq!(judge(&wave, Some(&newest), later).unwrap(), Judgement::Same);
+    assert_eq!(judge(&wave, Some(&newest), later, &none()).unwrap(), Judgement::Same);
 
-    let fewer = judge(&wave, Some(&newest), hosts[1..].to_vec()).unwrap_err();
+    let fewer = judge(&wave, Some(&newest), hosts[1..].to_vec(), &none()).unwrap_err();
     assert_eq!(fewer.name, FaultName::CaptureWorse);
     assert!(fewer.message.starts_with("captured before and not selected now: `app-1` (i-"), "{fewer}");
     assert!(fewer.message.ends_with("version 4 of wave `wave-1` stays, nothing was stored"), "{fewer}");
 
     let mut changed = hosts.clone();
     changed[0].nics[0].secondary.clear();
-    assert_eq!(judge(&wave, Some(&newest), changed.clone()).unwrap(), Judgement::Store(changed.clone()));
+    assert_eq!(judge(&wave, Some(&newest), changed.clone(), &none()).unwrap(), Judgement::Store(changed.clone()));
     changed[0].guest = None;
-    assert_eq!(judge(&wave, Some(&newest), changed).unwrap_err().name, FaultName::CaptureWorse);
+    assert_eq!(judge(&wave, Some(&newest), changed, &none()).unwrap_err().name, FaultName::CaptureWorse);
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_read_is_named_and_does_not_stop_the_others() {
+    let bench = Bench::start().await;
+    let wave = WaveName::parse("mixed").unwrap();
+    let read = bench.read("mixed", &[]).await.unwrap();
+    assert_eq!(read.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["heard"]);
+    let [failed] = read.failed.as_slice() else { panic!("{:?}", read.failed) };
+    assert_eq!((failed.name.as_str(), failed.fault), ("mute-too", FaultName::GuestUnread));
+    assert!(failed.why.contains("not managed by Systems Manager"), "{}", failed.why);
+
+    // One that was captured before keeps its record; without one it is left out, and nobody is stored who was not read.
+    let names = BTreeSet::from([failed.name.clone()]);
+    let mut before = read.hosts[0].clone();
+    before.name = failed.name.clone();
+    let newest = Captured { version: InventoryVersion(1), hosts: vec![before.clone()] };
+    let stored = judge(&wave, Some(&newest), read.hosts.clone(), &names).unwrap();
+    assert_eq!(stored, Judgement::Store(vec![read.hosts[0].clone(), before]));
+    assert_eq!(judge(&wave, None, Vec::new(), &names).unwrap(), Judgement::Nothing);
+    assert_eq!(judge(&wave, Some(&newest), Vec::new(), &names).unwrap(), Judgement::Same);
+}
+
+#[tokio::test]
+async fn a_wave_of_a_network_is_everything_with_an_address_in_it() {
+    let bench = Bench::start().await;
+    let world = |name: &str| bench.sim.shared().world().ec2.find(Kind::Instance, REGION, name).unwrap().to_owned();
+    // Two that have one name would be refused.
+    let twin = world("twin-2");
+    bench.sim.shared().world().ec2.instances.remove(&twin);
+    let read = bench.read("whole", &["odd"]).await.unwrap();
+    let names: BTreeSet<&str> = read
+        .hosts
+        .iter()
+        .map(|host| host.name.as_str())
+        .chain(read.failed.iter().map(|host| host.name.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        BTreeSet::from(["app-1", "heard", "mute", "mute-too", "odd", "twin", "web-1"]),
+        "all but `stray`"
+    );
 }

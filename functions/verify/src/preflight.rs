@@ -49,11 +49,8 @@ pub(crate) async fn check(
     let hosts = list(captured.hosts.iter().map(|host| &host.name));
     let mut all = vec![pass(format!("capture of {wave_name}"), format!("version {}: {hosts}", captured.version.0))];
     let evidence = evidence_of(context, moment).await?;
-    let looked = match moment {
-        Moment::Captured(_) => Some(Wave { wave, hosts: &captured.hosts, evidence: evidence.as_ref() }),
-        Moment::Cutover => None,
-    };
-    all.extend(checks(context, &subject, &wave.to, moment, looked).await?);
+    let whole = Wave { wave, hosts: &captured.hosts, evidence: evidence.as_ref() };
+    all.extend(checks(context, &subject, &wave.to, moment, Some(whole)).await?);
     let what = match moment {
         Moment::Captured(_) => "report on",
         Moment::Cutover => "preflight of",
@@ -101,7 +98,10 @@ pub(crate) async fn checks(
     checks.extend(routes::reached_now(subject, &live));
     checks.extend(routes::unread(&live));
     if let Some(wave) = wave {
-        checks.extend(wave::findings(&networks, subject.map, &live, &wave).await);
+        checks.extend(wave.left_out(subject.map, &live));
+        if let Moment::Captured(_) = moment {
+            checks.extend(wave::findings(&networks, subject.map, &live, &wave).await);
+        }
     }
     Ok(checks)
 }

@@ -23,6 +23,11 @@ fn landing() -> Landing {
     }
 }
 
+fn declared() -> holdfast_model::Wave {
+    let (from, to) = (id("ec2"), id("nc2"));
+    holdfast_model::Wave { from, to, select: Select::Vpc, move_appliance: None, routes: Led::Networks }
+}
+
 fn seen(name: &str, address: &str) -> (HostName, Vec<Sighting>) {
     let nic = SightedNic {
         nic: ExtId::parse("22222222-2222-4222-8222-222222222222").unwrap(),
@@ -93,13 +98,7 @@ impl Case {
         let networks = context.networks(&self.map).await.unwrap();
         let sites = BTreeSet::from([id("ec2")]);
         let live = Live::read(&networks, &self.map, None, &sites, Timestamp::UNIX_EPOCH).await;
-        let declared = holdfast_model::Wave {
-            from: id("ec2"),
-            to: id("nc2"),
-            select: Select::Vpc,
-            move_appliance: None,
-            routes: Led::Networks,
-        };
+        let declared = declared();
         let wave = Wave { wave: &declared, hosts: std::slice::from_ref(&self.host), evidence: self.evidence.as_ref() };
         findings(&networks, &self.map, &live, &wave).await
     }
@@ -237,4 +236,29 @@ async fn rules_of_those_who_stay_that_name_a_group_of_the_wave_are_told() {
         "rules of `sg-00000000000000002` (db) name `sg-00000000000000001` of `eni-00000000000000034`, and match nothing that comes from NC2; \
          add rules for 172.30.1.34/32"
     );
+}
+
+/// `host-1` was started after the capture, or could not be read by it.
+#[tokio::test]
+async fn a_machine_that_the_wave_selects_and_nobody_captured_is_told() {
+    let (_sim, context) = start(WORLD).await;
+    let mut map = map();
+    let networks = context.networks(&map).await.unwrap();
+    let sites = BTreeSet::from([id("ec2")]);
+    let live = Live::read(&networks, &map, None, &sites, Timestamp::UNIX_EPOCH).await;
+    let mut declared = declared();
+    let hosts = [host()];
+    assert_eq!(Wave { wave: &declared, hosts: &hosts, evidence: None }.left_out(&map, &live), None);
+    let told = Wave { wave: &declared, hosts: &[], evidence: None }.left_out(&map, &live).unwrap();
+    assert_eq!(
+        (told.status, told.saw.as_str()),
+        (
+            CheckStatus::Fail,
+            "not `web-1` (i-00000000000000034): capture the wave again, or take them out of its `select`"
+        )
+    );
+    declared.select = Select::Network { name: id("app") };
+    assert!(Wave { wave: &declared, hosts: &[], evidence: None }.left_out(&map, &live).is_some());
+    map.networks.get_mut(&id::<NetworkName>("app")).unwrap().prefix = id("172.30.9.0/24");
+    assert_eq!(Wave { wave: &declared, hosts: &[], evidence: None }.left_out(&map, &live), None);
 }

@@ -5,8 +5,8 @@ use crate::facts::Live;
 use holdfast_aws_network::{AwsNetwork, Ties};
 use holdfast_model::wire::Check;
 use holdfast_model::{
-    EniId, Evidence, HostName, HostRecord, InstanceState, Landing, Machines, NetworkMap, NetworkName, Prefix, Scope,
-    Sighting, Wave as Declared,
+    EniId, Evidence, HostName, HostRecord, InstanceId, InstanceState, Landing, Machines, NetworkMap, NetworkName,
+    Prefix, Scope, Sighting, Wave as Declared,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -56,6 +56,23 @@ pub(crate) async fn findings(
 }
 
 impl Wave<'_> {
+    /// Instances that the wave selects and that no version of its inventory has; nothing where all are there.
+    pub(crate) fn left_out(&self, map: &NetworkMap, live: &Live) -> Option<Check> {
+        let machines = live.machines.get(&self.wave.from)?;
+        let captured: BTreeSet<&InstanceId> = self.hosts.iter().map(|host| &host.instance).collect();
+        let left = machines.instances.values().filter(|instance| {
+            let enis = instance.enis.iter().filter_map(|id| machines.enis.get(id));
+            instance.state != InstanceState::Terminated
+                && !captured.contains(&instance.id)
+                && self.wave.selects(instance, enis, &map.networks)
+        });
+        let left: Vec<String> = left
+            .map(|instance| format!("`{}` ({})", instance.name.as_deref().unwrap_or("no Name tag"), instance.id))
+            .collect();
+        let mend = "capture the wave again, or take them out of its `select`";
+        (!left.is_empty()).then(|| fail("every machine of the wave is captured", format!("not {}: {mend}", list(left))))
+    }
+
     /// Whether every network of the wave has a subnet at the destination that can carry it.
     fn landings(&self, map: &NetworkMap) -> Vec<Check> {
         let to = &self.wave.to;

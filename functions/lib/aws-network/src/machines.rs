@@ -42,7 +42,7 @@ impl AwsNetwork {
         Ok(machines)
     }
 
-    /// Selected instances with their network interfaces. Instances of another VPC are returned too when they are selected by id.
+    /// Selected instances with their network interfaces; for a network all of the VPC, see `Wave::selects`. Instances of another VPC are returned too when they are selected by id.
     ///
     /// # Errors
     /// [`Ec2Error`] when one page could not be read. An id that EC2 does not know is left out, not an error.
@@ -69,7 +69,10 @@ impl AwsNetwork {
                 let filters = vec![in_vpc, filter("network-interface.subnet-id", [id])];
                 self.read_instances(filters, &format!("instances of `{id}`")).await
             }
-            Select::Vpc => self.read_instances(vec![in_vpc], &format!("instances of `{vpc}`")).await,
+            // EC2 has no filter by prefix: whoever knows the map leaves out the rest.
+            Select::Vpc | Select::Network { .. } => {
+                self.read_instances(vec![in_vpc], &format!("instances of `{vpc}`")).await
+            }
         }
     }
 

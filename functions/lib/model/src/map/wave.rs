@@ -1,6 +1,6 @@
 //! Machines that move together.
 
-use crate::{HostRecord, InstanceId, MoveName, SiteName, SubnetId};
+use crate::{Eni, HostRecord, Instance, InstanceId, MoveName, Network, NetworkName, SiteName, SubnetId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,4 +74,31 @@ pub enum Select {
     },
     /// Every instance of the site's VPC.
     Vpc,
+    /// Every instance of the site's VPC with an address in a declared network.
+    Network {
+        /// The network.
+        name: NetworkName,
+    },
+}
+
+impl Wave {
+    /// Whether an instance of the wave's VPC, with these interfaces, belongs to the wave.
+    #[must_use]
+    pub fn selects<'a>(
+        &self,
+        instance: &Instance,
+        enis: impl IntoIterator<Item = &'a Eni>,
+        networks: &BTreeMap<NetworkName, Network>,
+    ) -> bool {
+        let mut enis = enis.into_iter();
+        match &self.select {
+            Select::Instances { ids } => ids.contains(&instance.id),
+            Select::Tags { tags } => tags.iter().all(|(key, value)| instance.tags.get(key) == Some(value)),
+            Select::Subnet { id } => enis.any(|eni| eni.subnet == *id),
+            Select::Vpc => true,
+            Select::Network { name } => networks.get(name).is_some_and(|network| {
+                enis.any(|eni| std::iter::once(&eni.primary).chain(&eni.secondary).any(|at| network.prefix.holds(*at)))
+            }),
+        }
+    }
 }

@@ -213,6 +213,9 @@ impl Checker<'_> {
                 Select::Tags { tags } if tags.is_empty() => {
                     return self.error(&[at[0], at[1], "select"], "`tags` is empty; name at least one tag");
                 }
+                Select::Network { name } => {
+                    self.known(&[at[0], at[1], "select"], "network", "networks", name, &self.map.networks)?;
+                }
                 Select::Instances { .. } | Select::Tags { .. } | Select::Subnet { .. } | Select::Vpc => {}
             }
         }

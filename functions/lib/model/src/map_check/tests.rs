@@ -225,6 +225,8 @@ fn further_entries_and_pass_through_nodes_are_checked() {
     assert_eq!(map.scopes().len(), 2);
     let text = error("    enters: tgw-attach-0000000c\n", &entry.replace("account: main", "account: other"));
     assert!(text.contains("account `other` is not under `accounts`"), "{text}");
+    let whole = MAP.replace("{kind: tags, tags: {Wave: \"1\"}}", "{kind: network, name: application}");
+    assert!(NetworkMap::parse(&whole).unwrap_err().message.contains("network `application` is not under `networks`"));
     let node = "pass_through:\n  wall: {account: other, region: ap-northeast-1, enters: tgw-attach-0000000e, leaves: tgw-attach-0000000e}\nwaves:\n";
     assert!(error("waves:\n", node).contains("account `other` is not under `accounts`"));
     let site = MAP.replace("    next_hops:", "    propagations: {ec2-kyoto: tgw-attach-0000000a}\n    next_hops:");
