@@ -2,6 +2,7 @@
 
 use holdfast_model::{GuestNic, GuestReport, HostName, NicRecord};
 use std::fmt;
+use std::net::Ipv4Addr;
 
 /// A contradiction between a guest and the EC2 API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,8 @@ impl fmt::Display for Contradiction {
 
 /// What contradicts, and what a person should know though it does not.
 ///
-/// An interface is known by its MAC address; adapters of the guest that EC2 does not know (tunnels, bridges) are its own affair. An address that
+/// An interface is known by its MAC address; adapters of the guest that EC2 does not know (tunnels, bridges) are its own affair, and told of where
+/// they have an address, as is a gateway that is not EC2's. An address that
 /// EC2 assigned as secondary and that the guest does not use is no contradiction: nobody sets it up but the guest's administrator.
 #[must_use]
 pub fn compare(host: &HostName, nics: &[NicRecord], guest: &GuestReport) -> (Vec<Contradiction>, Vec<String>) {
@@ -53,10 +55,21 @@ pub fn compare(host: &HostName, nics: &[NicRecord], guest: &GuestReport) -> (Vec
                 differs("a further address", "not assigned".to_owned(), address.address.to_string());
             }
         }
+        // EC2's router is at the second address of every subnet (VPC user guide, "Subnet CIDR blocks").
+        let router = Ipv4Addr::from_bits(nic.prefix.network().to_bits().saturating_add(1));
+        if let Some(gateway) = adapter.gateway.filter(|gateway| *gateway != router) {
+            notes.push(format!("note: `{host}` {label}: the gateway is {router} for EC2, {gateway} for the guest"));
+        }
         for address in &nic.secondary {
             if adapter.addresses.iter().all(|held| held.address != *address) {
                 notes.push(format!("note: `{host}` {label}: the guest does not use its secondary address {address}"));
             }
+        }
+    }
+    for adapter in guest.nics.iter().filter(|adapter| nics.iter().all(|nic| nic.mac != adapter.mac)) {
+        if !adapter.addresses.is_empty() {
+            let (name, mac, held) = (&adapter.name, &adapter.mac, held(adapter));
+            notes.push(format!("note: `{host}`: EC2 knows no interface of adapter `{name}` ({mac}), which has {held}"));
         }
     }
     (contradictions, notes)

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use holdfast_aws_network::AwsNetwork;
-use holdfast_capture::{Judgement, Read, judge, read_hosts};
+use holdfast_capture::{Judgement, Read, compare, judge, read_hosts};
 use holdfast_guest::{Guest, Timing};
-use holdfast_model::{Fault, FaultName, HostName, HostRecord, InventoryVersion, NetworkMap, Scope, WaveName};
+use holdfast_model::{
+    Fault, FaultName, HostName, HostRecord, InventoryVersion, MacAddress, NetworkMap, NicAddress, Scope, WaveName,
+};
 use holdfast_sim::ec2::Kind;
 use holdfast_sim::{Options, Sim, World};
 use holdfast_store::Captured;
@@ -279,4 +281,23 @@ async fn a_wave_of_a_network_is_everything_with_an_address_in_it() {
         BTreeSet::from(["app-1", "heard", "mute", "mute-too", "odd", "twin", "web-1"]),
         "all but `stray`"
     );
+}
+
+#[tokio::test]
+async fn a_gateway_and_an_adapter_that_ec2_does_not_know_are_told_and_no_contradiction() {
+    let bench = Bench::start().await;
+    let (hosts, _) = bench.capture("wave-1", &[]).await.unwrap();
+    let host = &hosts[1];
+    let mut guest = host.guest.clone().unwrap();
+    assert_eq!(compare(&host.name, &host.nics, &guest), (Vec::new(), Vec::new()));
+    let mut bridge = guest.nics[0].clone();
+    bridge.name = "docker0".into();
+    bridge.mac = MacAddress::parse("02:42:00:00:00:01").unwrap();
+    bridge.addresses = vec![NicAddress { address: "172.17.0.1".parse().unwrap(), prefix_length: 16 }];
+    guest.nics.push(bridge);
+    guest.nics[0].gateway = Some("172.30.1.254".parse().unwrap());
+    let (contradictions, notes) = compare(&host.name, &host.nics, &guest);
+    assert_eq!(contradictions, []);
+    assert!(notes[0].ends_with("the gateway is 172.30.1.1 for EC2, 172.30.1.254 for the guest"), "{notes:?}");
+    assert!(notes[1].ends_with("adapter `docker0` (02:42:00:00:00:01), which has 172.17.0.1"), "{notes:?}");
 }

@@ -3,7 +3,9 @@
 use crate::checks::worst;
 use crate::context::Context;
 use crate::drill::Drilled;
-use holdfast_model::wire::{Check, CheckStatus, Report, SCHEMA_VERSION, VerifyInput, VerifyKind, VerifyOutput};
+use holdfast_model::wire::{
+    Check, CheckStatus, MOST_LINES, Report, SCHEMA_VERSION, VerifyInput, VerifyKind, VerifyOutput, at_most,
+};
 use holdfast_model::{Evidence, Fault, MapRef};
 use holdfast_store::LastDrill;
 use jiff::Timestamp;
@@ -45,8 +47,8 @@ pub(crate) async fn store(
         schema_version: SCHEMA_VERSION,
         result,
         map,
-        summary: summary(&found.title, &report.checks),
-        checks: report.checks,
+        summary: summary(&found.title, &report.checks, &id),
+        checks: worst_first(report.checks),
         report: id,
     })
 }
@@ -63,8 +65,17 @@ fn id(input: &VerifyInput, now: Timestamp) -> String {
     format!("{kind}-{}-{execution}", now.strftime("%Y%m%dt%H%M%S%3f"))
 }
 
+/// The checks; of very many the worst ones: the stored report has them all, and a state of Step Functions only holds so much.
+fn worst_first(mut checks: Vec<Check>) -> Vec<Check> {
+    if checks.len() > MOST_LINES {
+        checks.sort_by_key(|check| std::cmp::Reverse(check.status));
+        checks.truncate(MOST_LINES);
+    }
+    checks
+}
+
 /// The result in plain words: what a person has to look at, or how much was right.
-fn summary(title: &str, checks: &[Check]) -> String {
+fn summary(title: &str, checks: &[Check], id: &str) -> String {
     let of = |status: CheckStatus| checks.iter().filter(move |check| check.status == status);
     let lines = |word: &'static str, status: CheckStatus| {
         of(status).map(move |check| format!("{word} {}: {}", check.name, check.saw))
@@ -84,9 +95,9 @@ fn summary(title: &str, checks: &[Check]) -> String {
         }
     };
     let mut text = vec![verdict];
-    text.extend(lines("FAILED", CheckStatus::Fail));
-    text.extend(lines("unknown:", CheckStatus::Unknown));
-    text.extend(lines("warning:", CheckStatus::Warn));
+    let told = lines("FAILED", CheckStatus::Fail).chain(lines("unknown:", CheckStatus::Unknown));
+    let told = told.chain(lines("warning:", CheckStatus::Warn)).collect();
+    text.extend(at_most(told, MOST_LINES, &format!("report `{id}` in the operations table")));
     text.join("\n")
 }
 
@@ -94,6 +105,18 @@ fn summary(title: &str, checks: &[Check]) -> String {
 mod tests {
     use super::*;
     use crate::checks::{fail, pass, unknown, warn};
+
+    /// A thousand hosts with a warning each fit into a state and a page; what is wrong comes first.
+    #[test]
+    fn of_very_many_checks_the_worst_are_told_and_the_report_is_named() {
+        let mut checks: Vec<Check> = (0..1000).map(|n| warn(format!("host-{n}: name"), "odd")).collect();
+        checks.push(fail("subnet for app at nc2", "no"));
+        let text = summary("wave-1", &checks, "captured-1");
+        assert_eq!(text.lines().nth(1), Some("FAILED subnet for app at nc2: no"));
+        assert!(text.ends_with("and 901 more, see report `captured-1` in the operations table"), "{text}");
+        let told = worst_first(checks);
+        assert_eq!((told.len(), told[0].status), (100, CheckStatus::Fail));
+    }
 
     #[test]
     fn a_summary_names_what_a_person_has_to_look_at_worst_first() {
@@ -104,12 +127,12 @@ mod tests {
             fail("probe from onprem to app", "172.30.1.34: no reply to 3 pings"),
         ];
         assert_eq!(
-            summary("app at nc2-osaka", &checks),
+            summary("app at nc2-osaka", &checks, "r"),
             "app at nc2-osaka: 1 of 4 checks failed\n\
              FAILED probe from onprem to app: 172.30.1.34: no reply to 3 pings\n\
              unknown: probe from branch to app: machine `mi-0a1b2c3d` is not managed by Systems Manager\n\
              warning: last good drill: there was none before this one"
         );
-        assert_eq!(summary("app at nc2-osaka", &checks[..1]), "app at nc2-osaka: all 1 checks passed");
+        assert_eq!(summary("app at nc2-osaka", &checks[..1], "r"), "app at nc2-osaka: all 1 checks passed");
     }
 }

@@ -3,7 +3,7 @@
 use crate::checks::{fail, list, pass, unknown, warn};
 use crate::facts::Live;
 use holdfast_aws_network::{AwsNetwork, Ties};
-use holdfast_model::wire::Check;
+use holdfast_model::wire::{Check, MOST_LINES, at_most};
 use holdfast_model::{
     EniId, Evidence, HostName, HostRecord, InstanceId, InstanceState, Landing, Machines, NetworkMap, NetworkName,
     Prefix, Scope, Sighting, Wave as Declared,
@@ -70,7 +70,10 @@ impl Wave<'_> {
             .map(|instance| format!("`{}` ({})", instance.name.as_deref().unwrap_or("no Name tag"), instance.id))
             .collect();
         let mend = "capture the wave again, or take them out of its `select`";
-        (!left.is_empty()).then(|| fail("every machine of the wave is captured", format!("not {}: {mend}", list(left))))
+        (!left.is_empty()).then(|| {
+            let left = at_most(left, MOST_LINES, "the instances that its `select` matches");
+            fail("every machine of the wave is captured", format!("not {}: {mend}", list(left)))
+        })
     }
 
     /// Whether every network of the wave has a subnet at the destination that can carry it.
@@ -109,7 +112,8 @@ impl Wave<'_> {
     fn mac_addresses(&self) -> Check {
         let of = |host: &HostRecord| format!("{} {}", host.name, list(host.nics.iter().map(|nic| nic.mac.as_str())));
         let text = "Move gives every NIC another MAC address; licences, DHCP reservations and rules by MAC address must follow";
-        warn("MAC addresses", format!("{text}. Today: {}", list(self.hosts.iter().map(of))))
+        let today = at_most(self.hosts.iter().map(of).collect(), MOST_LINES, "the inventory");
+        warn("MAC addresses", format!("{text}. Today: {}", list(today)))
     }
 
     /// Elastic IP addresses and security groups of the VPC that the wave leaves.
