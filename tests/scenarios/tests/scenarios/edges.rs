@@ -18,7 +18,7 @@ type Call = (&'static str, &'static str, &'static str, u32);
 /// Calls of functions in the order of a machine's states, with the call by which each can be disturbed. Every function reads the network map
 /// from S3 when it is new; `verify` stores a report each time.
 const CALLS: [(&str, &[Call]); 4] = [
-    ("capture", &[("capture", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
+    ("capture", &[("capture", "s3", "GET*", 0), ("watch", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
     (
         "cutover",
         &[
