@@ -13,11 +13,18 @@ fn subnet(entity: &Value) -> Option<Subnet> {
     let resources = entity.pointer("/status/resources")?;
     let config = resources.get("ip_config").unwrap_or(&Value::Null);
     let address = |place: &str| config.pointer(place).map(|ip| json!({"value": ip}));
+    // A range is `first last`, parted by a blank.
+    let range = |pool: &Value| {
+        let (first, last) = text(pool, "/range")?.split_once(' ')?;
+        Some(json!({"startIp": {"value": first.trim()}, "endIp": {"value": last.trim()}}))
+    };
+    let pools: Vec<Value> = list(config, "/pool_list").iter().filter_map(range).collect();
     Subnet::parse(&json!({
         "extId": id(entity)?, "name": name(entity), "vpcReference": resources.pointer("/vpc_reference/uuid"),
         "ipConfig": [{"ipv4": {
             "ipSubnet": {"ip": address("/subnet_ip"), "prefixLength": config.get("prefix_length")},
             "defaultGatewayIp": address("/default_gateway_ip"), "dhcpServerAddress": address("/dhcp_server_address/ip"),
+            "poolList": pools,
         }}],
     }))
 }
@@ -106,11 +113,13 @@ mod tests {
     fn a_subnet_is_read_with_its_prefix_and_what_the_platform_keeps() {
         let subnet = subnet(&json!({"metadata": {"uuid": ID}, "status": {"name": "app", "resources": {
             "subnet_type": "OVERLAY", "vpc_reference": {"kind": "vpc", "uuid": ID}, "ip_config": {"subnet_ip": "172.30.1.0",
-            "prefix_length": 24, "default_gateway_ip": "172.30.1.1", "dhcp_server_address": {"ip": "172.30.1.2"}}}}}))
+            "prefix_length": 24, "default_gateway_ip": "172.30.1.1", "dhcp_server_address": {"ip": "172.30.1.2"},
+            "pool_list": [{"range": "172.30.1.100 172.30.1.199"}]}}}}))
         .unwrap();
         assert_eq!((subnet.name.as_str(), subnet.prefix.unwrap().to_string().as_str()), ("app", "172.30.1.0/24"));
         assert_eq!(subnet.gateway, Some("172.30.1.1".parse().unwrap()));
         assert_eq!(subnet.dhcp_server, Some("172.30.1.2".parse().unwrap()));
+        assert_eq!(subnet.pools, [("172.30.1.100".parse().unwrap(), "172.30.1.199".parse().unwrap())]);
         assert_eq!(subnet.vpc, Some(ExtId::parse(ID).unwrap()));
     }
 
