@@ -1,7 +1,7 @@
 //! Sorts the parts of prefixes that a plan touches into independent problems, and parts that look alike into one case.
 
 use crate::case::{Case, Client, Frame, Item};
-use crate::step::{RouteValue, Step};
+use crate::step::{Place, RouteValue, Step};
 use crate::touch::{Profile, Touch, profile};
 use holdfast_model::{Picture, RouteTableId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,11 +53,13 @@ pub(crate) fn sort<'a>(
     let shared_moves: BTreeMap<usize, usize> = shared.iter().enumerate().map(|(at, step)| (*step, at)).collect();
     sorted.moves = shared.iter().map(|step| vec![*step]).collect();
     for cluster in clusters(items, &touching, &shared) {
+        let (cluster, folded) = fold(frame, picture, items, steps, &touching, cluster);
+        let with_folded = |own: usize| std::iter::once(own).chain(folded.get(&own).into_iter().flatten().copied());
         let looks = looks(frame, picture, items, steps, &touching, &cluster);
         if let Some(class) = known.get(&looks).and_then(|at| sorted.classes.get(*at)) {
             for (own, to) in cluster.own.iter().zip(&class.moves) {
                 if let Some(members) = sorted.moves.get_mut(*to) {
-                    members.push(*own);
+                    members.extend(with_folded(*own));
                 }
             }
             continue;
@@ -65,7 +67,7 @@ pub(crate) fn sort<'a>(
         let mut moves = Vec::new();
         for own in &cluster.own {
             moves.push(sorted.moves.len());
-            sorted.moves.push(vec![*own]);
+            sorted.moves.push(with_folded(*own).collect());
         }
         moves.extend(cluster.shared.iter().filter_map(|step| shared_moves.get(step)));
         let all: Vec<usize> = cluster.own.iter().chain(&cluster.shared).copied().collect();
@@ -121,6 +123,64 @@ fn clusters(items: &[Item<'_>], touching: &[BTreeSet<usize>], shared: &BTreeSet<
     clusters.into_values().map(make).collect()
 }
 
+/// The length of a route's prefix; of what is no route, longer than any.
+fn length(step: &Step) -> u8 {
+    match step.place {
+        Place::Route { prefix } => prefix.length(),
+        Place::Reference { .. } | Place::Propagation { .. } => u8::MAX,
+    }
+}
+
+/// Of parts that look alike and are touched by the same steps but for alike ones of their own, as machines of one network with host routes, the first
+/// stands for all; and for each step of it, those that it stands for.
+fn fold(
+    frame: &Frame<'_>,
+    picture: &Picture,
+    items: &[Item<'_>],
+    steps: &[Step],
+    touching: &[BTreeSet<usize>],
+    cluster: Cluster,
+) -> (Cluster, BTreeMap<usize, Vec<usize>>) {
+    if cluster.items.len() < 2 {
+        return (cluster, BTreeMap::new());
+    }
+    let Cluster { items: all, own, shared } = cluster;
+    let mut touched: BTreeMap<usize, usize> = BTreeMap::new();
+    for step in all.iter().filter_map(|at| touching.get(*at)).flatten() {
+        *touched.entry(*step).or_default() += 1;
+    }
+    let own: BTreeSet<usize> = own.into_iter().collect();
+    let mut first = BTreeMap::new();
+    let mut kept = Cluster { items: Vec::new(), own: Vec::new(), shared };
+    let mut folded: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut gone: BTreeSet<usize> = BTreeSet::new();
+    for (at, item, by) in all.iter().filter_map(|at| Some((*at, items.get(*at)?, touching.get(*at)?))) {
+        let alone = |step: &usize| own.contains(step) && touched.get(step) == Some(&1);
+        let mut mine: Vec<_> = by
+            .iter()
+            .filter(|step| alone(step))
+            .filter_map(|at| steps.get(*at).map(|step| ((&step.table, length(step), &step.before, &step.after), *at)))
+            .collect();
+        mine.sort();
+        let others: Vec<usize> = by.iter().filter(|step| !alone(step)).copied().collect();
+        let (alike, mine): (Vec<_>, Vec<usize>) = mine.into_iter().unzip();
+        match first.entry((profile(picture, frame.map, item.part), item.moves, item.network, alike, others)) {
+            std::collections::btree_map::Entry::Vacant(new) => {
+                new.insert(mine);
+                kept.items.push(at);
+            }
+            std::collections::btree_map::Entry::Occupied(known) => {
+                for (stands, step) in known.get().iter().zip(mine) {
+                    folded.entry(*stands).or_default().push(step);
+                    gone.insert(step);
+                }
+            }
+        }
+    }
+    kept.own = own.difference(&gone).copied().collect();
+    (kept, folded)
+}
+
 fn looks<'a>(
     frame: &Frame<'a>,
     picture: &'a Picture,
@@ -129,10 +189,6 @@ fn looks<'a>(
     touching: &[BTreeSet<usize>],
     cluster: &Cluster,
 ) -> Looks<'a> {
-    let length = |step: &Step| match step.place {
-        crate::step::Place::Route { prefix } => prefix.length(),
-        crate::step::Place::Reference { .. } | crate::step::Place::Propagation { .. } => u8::MAX,
-    };
     let own = cluster.own.iter().filter_map(|at| steps.get(*at));
     let own = own.map(|step| (&step.table, length(step), &step.before, &step.after)).collect();
     let local: BTreeMap<usize, usize> = cluster.own.iter().enumerate().map(|(at, step)| (*step, at)).collect();

@@ -202,7 +202,9 @@ pub enum Refusal {
         moves: usize,
     },
     /// More places than the planner can order.
-    #[error("network `{network}` changes in {steps} places at once; more than 128 cannot be ordered")]
+    #[error(
+        "network `{network}` changes in {steps} places at once; more than 127 that do not look alike cannot be ordered; move fewer of its machines, or fewer networks of one list or aggregate, at once"
+    )]
     TooMany {
         /// The network.
         network: NetworkName,

@@ -271,6 +271,18 @@ fn a_few_machines_move_by_host_routes_and_collapse_into_the_network_later() {
     assert!(world.routes("tokyo").keys().all(|prefix| prefix.length() < 32));
 }
 
+/// However many machines went ahead: those that look alike are put in order as one.
+#[test]
+fn many_machines_collapse_into_the_network_in_as_many_stages_as_two() {
+    let (map, mut world) = (map(), story());
+    let all: Vec<String> = (1..=200).map(|n| format!("172.30.1.{n}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let plan = move_hosts(&world, &map, &all, "nc2-tokyo").unwrap();
+    proven(&mut world, &map, &plan);
+    let plan = moved(&mut world, &map, &["app"], "nc2-tokyo");
+    assert_eq!((plan.steps().count(), plan.stages.len()), (402, 2));
+}
+
 #[test]
 fn machines_that_moved_ahead_come_back_and_undo_exactly() {
     let map = map();
