@@ -4,8 +4,10 @@ use crate::judge::{Judgement, judge};
 use crate::read::{left_out, read_hosts};
 use holdfast_aws_network::AwsNetwork;
 use holdfast_guest::Guest;
-use holdfast_model::wire::{CaptureInput, CaptureOutput, MOST_LINES, Progress, SCHEMA_VERSION, at_most, host_line};
-use holdfast_model::{Fault, FaultName, HostRecord, InventoryVersion, NetworkMap, Scope, Wave, WaveName};
+use holdfast_model::wire::{CaptureInput, CaptureOutput, Progress, SCHEMA_VERSION, host_line};
+use holdfast_model::{
+    Fault, FaultName, HostRecord, InventoryVersion, NetworkMap, Scope, Wave, WaveName, first_lines_of,
+};
 use holdfast_runtime::{Accounts, Clock, Config, Invocation, MapSource, SystemClock, base_config};
 use holdfast_store::{Inventory, PutVersion};
 use std::sync::Arc;
@@ -137,7 +139,7 @@ fn summary(wave: &WaveName, version: InventoryVersion, hosts: &[HostRecord], don
         let by = if host.guest.is_some() { "" } else { "; from the EC2 API alone, the instance does not run" };
         format!("{}{by}", host_line(&host.name, &host.instance, &addresses))
     };
-    lines.extend(at_most(hosts.iter().map(line).collect(), MOST_LINES, "the inventory table"));
-    lines.extend(at_most(notes.to_vec(), MOST_LINES, "the inventory table"));
+    lines.extend(first_lines_of(hosts.iter().map(line), "the inventory table"));
+    lines.extend(first_lines_of(notes.iter().cloned(), "the inventory table"));
     lines.join("\n")
 }

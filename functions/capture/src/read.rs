@@ -4,10 +4,9 @@ use crate::compare::compare;
 use crate::select::{Failed, Selected, select, unsettled};
 use holdfast_aws_network::AwsNetwork;
 use holdfast_guest::{Guest, GuestError};
-use holdfast_model::wire::{MOST_LINES, at_most};
 use holdfast_model::{
     Fault, FaultName, HostName, HostRecord, InstanceId, InstanceState, NetworkMap, NicRecord, Prefix, SubnetId,
-    WaveName,
+    WaveName, first_lines_of,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +129,7 @@ pub(crate) fn left_out(failed: &[Failed], stored: &str) -> Option<Fault> {
     let fault = if unread { FaultName::GuestUnread } else { failed.first()?.fault };
     let lines: Vec<String> =
         failed.iter().map(|host| format!("`{}` ({}): {}", host.name, host.instance, host.why)).collect();
-    let lines = at_most(lines, MOST_LINES, "what the mended ones leave when it is captured again");
+    let lines = first_lines_of(lines, "what the mended ones leave when it is captured again");
     let contradicting = failed.iter().filter(|host| host.fault == FaultName::GuestContradicts);
     let contradicting: Vec<String> = contradicting.map(|host| format!("\"{}\"", host.name)).collect();
     let mut mend = Vec::new();

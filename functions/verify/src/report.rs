@@ -3,10 +3,8 @@
 use crate::checks::worst;
 use crate::context::Context;
 use crate::drill::Drilled;
-use holdfast_model::wire::{
-    Check, CheckStatus, MOST_LINES, Report, SCHEMA_VERSION, VerifyInput, VerifyKind, VerifyOutput, at_most,
-};
-use holdfast_model::{Evidence, Fault, MapRef};
+use holdfast_model::wire::{Check, CheckStatus, Report, SCHEMA_VERSION, VerifyInput, VerifyKind, VerifyOutput};
+use holdfast_model::{Evidence, Fault, MOST_LINES, MapRef, first_lines_of};
 use holdfast_store::LastDrill;
 use jiff::Timestamp;
 
@@ -96,8 +94,8 @@ fn summary(title: &str, checks: &[Check], id: &str) -> String {
     };
     let mut text = vec![verdict];
     let told = lines("FAILED", CheckStatus::Fail).chain(lines("unknown:", CheckStatus::Unknown));
-    let told = told.chain(lines("warning:", CheckStatus::Warn)).collect();
-    text.extend(at_most(told, MOST_LINES, &format!("report `{id}` in the operations table")));
+    let told = told.chain(lines("warning:", CheckStatus::Warn));
+    text.extend(first_lines_of(told, &format!("report `{id}` in the operations table")));
     text.join("\n")
 }
 
@@ -113,9 +111,9 @@ mod tests {
         checks.push(fail("subnet for app at nc2", "no"));
         let text = summary("wave-1", &checks, "captured-1");
         assert_eq!(text.lines().nth(1), Some("FAILED subnet for app at nc2: no"));
-        assert!(text.ends_with("and 901 more, see report `captured-1` in the operations table"), "{text}");
+        assert!(text.ends_with("and 951 more, see report `captured-1` in the operations table"), "{text}");
         let told = worst_first(checks);
-        assert_eq!((told.len(), told[0].status), (100, CheckStatus::Fail));
+        assert_eq!((told.len(), told[0].status), (MOST_LINES, CheckStatus::Fail));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use crate::checks::{fail, list, pass, unknown, warn};
 use crate::facts::Live;
 use holdfast_aws_network::{AwsNetwork, Ties};
-use holdfast_model::wire::{Check, MOST_LINES, at_most};
+use holdfast_model::wire::Check;
 use holdfast_model::{
     EniId, Evidence, HostName, HostRecord, InstanceId, InstanceState, Landing, Machines, NetworkMap, NetworkName,
-    Prefix, Scope, Sighting, Wave as Declared,
+    Prefix, Scope, Sighting, Wave as Declared, first_lines_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -71,7 +71,7 @@ impl Wave<'_> {
             .collect();
         let mend = "capture the wave again, or take them out of its `select`";
         (!left.is_empty()).then(|| {
-            let left = at_most(left, MOST_LINES, "the instances that its `select` matches");
+            let left = first_lines_of(left, "the instances that its `select` matches");
             fail("every machine of the wave is captured", format!("not {}: {mend}", list(left)))
         })
     }
@@ -112,7 +112,7 @@ impl Wave<'_> {
     fn mac_addresses(&self) -> Check {
         let of = |host: &HostRecord| format!("{} {}", host.name, list(host.nics.iter().map(|nic| nic.mac.as_str())));
         let text = "Move gives every NIC another MAC address; licences, DHCP reservations and rules by MAC address must follow";
-        let today = at_most(self.hosts.iter().map(of).collect(), MOST_LINES, "the inventory");
+        let today = first_lines_of(self.hosts.iter().map(of), "the inventory");
         warn("MAC addresses", format!("{text}. Today: {}", list(today)))
     }
 

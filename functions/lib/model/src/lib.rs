@@ -34,7 +34,7 @@ pub use landing::{Landing, WayOut};
 pub use machines::{Eni, EniStatus, Instance, InstanceState, LoadBalancerTarget, Machines, TargetKind};
 pub use map::*;
 pub use map_check::MapError;
-pub use message::{MOST_LINES, first_lines};
+pub use message::{MOST_LINES, first_lines, first_lines_of};
 pub use observed::*;
 pub use observed_vpc::*;
 pub use prefix::{Prefix, PrefixError};

@@ -30,19 +30,6 @@ pub enum Progress {
     Continue,
 }
 
-/// Lines that a summary may have of one kind. A state of Step Functions holds 256 KiB and its cause 32,768 characters, and a page has to be read.
-pub const MOST_LINES: usize = 100;
-
-/// The first lines, and how many more there are, with where they are found.
-#[must_use]
-pub fn at_most(mut lines: Vec<String>, most: usize, place: &str) -> Vec<String> {
-    if let Some(more) = lines.len().checked_sub(most).filter(|more| *more > 0) {
-        lines.truncate(most);
-        lines.push(format!("and {more} more, see {place}"));
-    }
-    lines
-}
-
 /// Which instance a host was captured from: the line of a capture that names it.
 #[must_use]
 pub fn host_line(name: &HostName, instance: &InstanceId, addresses: &[std::net::Ipv4Addr]) -> String {
