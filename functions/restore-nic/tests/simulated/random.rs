@@ -157,7 +157,7 @@ async fn play(case: &Case) -> bool {
 async fn random_waves_end_as_captured_or_are_refused_untouched() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let cases: Vec<Case> = (0..24).map(|_| cases().new_tree(&mut runner).unwrap().current()).collect();
+    let cases: Vec<Case> = (0..16).map(|_| cases().new_tree(&mut runner).unwrap().current()).collect();
     let ended = futures::future::join_all(cases.iter().map(play)).await;
     let right = ended.iter().filter(|right| **right).count();
     assert!(right * 5 >= ended.len() && (ended.len() - right) * 5 >= ended.len(), "{right} of {} right", ended.len());
