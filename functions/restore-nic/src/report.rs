@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use holdfast_model::wire::Progress;
-use holdfast_model::{ExtId, Fault, FaultName, HostName, HostRecord, first_lines};
+use holdfast_model::{ExtId, Fault, FaultName, HostName, HostRecord, first_lines, first_lines_of};
 use holdfast_store::{HostResult, Standing};
 use jiff::Timestamp;
+
+/// Where what became of every host is found.
+const ALL: &str = "`restored#` of the wave in the inventory table";
 
 /// How a wave ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,12 +106,12 @@ impl Report {
         if faults.is_empty() {
             let result = if open.is_empty() { Progress::Done } else { Progress::Continue };
             let open = open.iter().map(|name| format!("{name}: not finished yet"));
-            return Ok(Restored { result, done: first_lines(right.chain(open)) });
+            return Ok(Restored { result, done: first_lines_of(right.chain(open), ALL) });
         }
         let failed = faults.iter().map(|(host, fault)| format!("{host}: {}", fault.message));
-        let mut lines = first_lines(failed.chain(right));
+        let mut lines = first_lines_of(failed.chain(right), ALL);
         if !open.is_empty() {
-            let names = first_lines(open.iter().map(ToString::to_string)).join(", ");
+            let names = first_lines_of(open.iter().map(ToString::to_string), ALL).join(", ");
             lines.push(format!("not finished for lack of time, start again: {names}"));
         }
         Err(Fault::new(common_name(faults.iter().map(|(_, fault)| fault.name)), lines.join("; ")))
@@ -184,6 +187,7 @@ mod tests {
         }
         let told = report.finish().unwrap();
         assert_eq!((told.result, told.done.len()), (Progress::Done, holdfast_model::MOST_LINES + 1));
+        assert_eq!(told.done.last().unwrap(), "and 950 more, see `restored#` of the wave in the inventory table");
         for n in 0..1000 {
             let fault = Fault::new(FaultName::GuestSilent, "y".repeat(200));
             report.add(&name(&format!("other-{n}")), None, Became::Failed(fault));

@@ -113,7 +113,7 @@ impl<'a> Judge<'_, 'a> {
             self.objections.push(Objection::Stranger {
                 who,
                 saw: format!("holds {} at `{site}` and is no captured host", list(inside)),
-                mend: "move it with a wave, remove it, or leave the network where it is",
+                mend: "move it with a wave, remove it, accept it by its id under `policy.accept_stranded`, or leave the network where it is",
             });
         }
     }

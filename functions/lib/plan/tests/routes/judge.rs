@@ -324,7 +324,7 @@ fn strangers_in_the_prefix_are_named_by_id_and_address() {
     assert_eq!(fault, FaultName::EvidenceAgainst);
     assert_eq!(
         text,
-        "instance i-00000009 (machine-9, running) by eni-00000009 holds `172.30.1.77` at `ec2-tokyo` and is no captured host; move it with a wave, remove it, or leave the network where it is"
+        "instance i-00000009 (machine-9, running) by eni-00000009 holds `172.30.1.77` at `ec2-tokyo` and is no captured host; move it with a wave, remove it, accept it by its id under `policy.accept_stranded`, or leave the network where it is"
     );
     let (_, text) = spoiled(|case| {
         add(case, InstanceState::Running, "172.30.1.77");

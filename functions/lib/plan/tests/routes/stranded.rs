@@ -47,7 +47,7 @@ fn whom_a_plan_cuts_off_is_told_by_id_and_address_without_evidence() {
     case.ec2().enis.insert(eni.id.clone(), eni);
     case.map.policy.accept_stranded.insert("eni-00000009".to_owned());
     insta::assert_snapshot!(cut_off(&case.facts(&networks)).lines().join("\n"), @"
-    instance i-00000007 (machine-7, running) by eni-00000007 holds `172.30.1.77` at `ec2-tokyo` and is no captured host; move it with a wave, remove it, or leave the network where it is
+    instance i-00000007 (machine-7, running) by eni-00000007 holds `172.30.1.77` at `ec2-tokyo` and is no captured host; move it with a wave, remove it, accept it by its id under `policy.accept_stranded`, or leave the network where it is
     instance i-00000009 (machine-9, running) by eni-00000009 at 172.30.9.5 could not reach `172.30.1.0/24` any more from `ec2-tokyo`: `local` keeps it inside of vpc-00000ec2; accepted as `eni-00000009`
     ");
     // Where nothing was captured, whoever holds an address may be what moves.
