@@ -27,7 +27,7 @@ mod vpcs;
 pub use codes::{Ec2Error, ErrorKind};
 pub use machines::read_sites;
 pub use network::AwsNetwork;
-pub use pace::Pace;
+pub use pace::{Class, Pace};
 pub use picture::{read_picture, read_picture_towards};
 pub use quotas::read_quotas;
 pub use scope::scopes_of;

@@ -12,7 +12,7 @@ type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock>;
 
 /// Class of a call of the EC2 API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
+pub enum Class {
     /// Non-mutating, filtered or paginated, as all of ours are: 100 tokens, 20 a second.
     Read,
     /// Mutating: 50 tokens, 5 a second.
@@ -20,17 +20,16 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// A bucket that keeps back what AWS refills in a second: AWS does so once a second, so an even rate after a full burst is ahead of it by up to
-    /// that. <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>
-    fn bucket(self) -> Bucket {
+    /// What we let ourselves send: all that AWS takes, but for what it refills in a second. AWS refills once a second, so an even rate after a full
+    /// burst is ahead of it by up to that. <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>
+    #[must_use]
+    pub fn quota(self) -> Quota {
         let (size, per_second) = match self {
             Class::Read => (100_u32, 20),
             Class::Write => (50, 5),
         };
         let at_least_one = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        RateLimiter::direct(
-            Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(size.saturating_sub(per_second))),
-        )
+        Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(size.saturating_sub(per_second)))
     }
 }
 
@@ -53,7 +52,7 @@ impl Pace {
     pub(crate) async fn take(&self, action: &'static str, class: Class) {
         let bucket = {
             let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(buckets.entry(action).or_insert_with(|| Arc::new(class.bucket())))
+            Arc::clone(buckets.entry(action).or_insert_with(|| Arc::new(RateLimiter::direct(class.quota()))))
         };
         bucket.until_ready().await;
     }

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod beside;
+mod pace;
 mod places;
 mod quotas;
 mod targets;

@@ -31,7 +31,7 @@ fn route(prefix: &str) -> Place {
     Place::Route { prefix: id(prefix) }
 }
 
-fn tgw_step(prefix: &str, before: RouteValue, after: RouteValue) -> Step {
+pub(crate) fn tgw_step(prefix: &str, before: RouteValue, after: RouteValue) -> Step {
     step(WEST, route(prefix), before, after)
 }
 
@@ -169,16 +169,6 @@ async fn reads_are_repeated_after_a_throttle() {
     let west = network(&sim, "eu-west-1");
     west.read_place(&tgw_step("10.1.5.0/24", RouteValue::Absent, to(NEW))).await.unwrap();
     assert_eq!(calls(&sim, "SearchTransitGatewayRoutes"), 2);
-}
-
-#[tokio::test]
-async fn more_writes_than_the_bucket_holds_are_never_throttled() {
-    let sim = start(|_| {}).await;
-    let west = network(&sim, "eu-west-1");
-    let steps: Vec<Step> =
-        (0..53_u8).map(|n| tgw_step(&format!("100.64.0.{n}/32"), RouteValue::Absent, RouteValue::Blackhole)).collect();
-    let ended = futures::future::join_all(steps.iter().map(|step| west.write_place(step))).await;
-    assert!(ended.iter().all(Result::is_ok), "{ended:?}");
 }
 
 #[tokio::test]
