@@ -13,7 +13,9 @@
 //! | `POST /nc2/{prism}/gateway` `{"vpc", "interface"}` | NC2 makes another host the gateway of an FVN VPC: its prefixes lead to that host's interface in AWS |
 //! | `GET /switches`, `PUT /switches` | settings of the platforms; only the given ones change |
 //! | `POST /move/{name}/cutover` `{"plan"}` | Nutanix Move cuts a migration plan over |
-//! | `POST /recovery-plans/{name}/failover` `{"kind": "planned" or "unplanned"}` | Nutanix fails the plan's VMs over |
+//! | `POST /recovery-plans/{name}/failover` `{"kind"}` | Nutanix runs the plan, see below -> `{"job", "state", "vms", ..}` |
+//! | `POST /recovery-plans/{name}/job` `{"recover", "fail", "end"}` | takes the plan's job that has not ended a step further |
+//! | `POST /recovery-plans/{name}/clean-up` | removes the VMs of the plan's last test |
 //! | `POST /probes` `{"from", "to", "count"}` | sends probes through the data plane |
 //! | `GET /world` | all state |
 //!
@@ -21,6 +23,12 @@
 //! `*`), `contains` (text in the parameters) and `function`. An empty one fits any call of a function. Effects are
 //! `{"kind": "error", "code", "status", "message"}`, `{"kind": "throttle"}`, `{"kind": "delay", "ms"}`,
 //! `{"kind": "drop_reply"}` and `{"kind": "drop_request"}`.
+//!
+//! A recovery plan runs as `planned`, `unplanned`, `live`, `test` or `validate`, in a job that shows at the Prism Central that
+//! recovers. It is whole and ended unless told otherwise: `"until": "queued"` or `"running"` leaves it there, `"fail": [names]`
+//! are VMs that it does not recover, `"warning": true` has its validation say something, `"to"` is the Prism Central that
+//! recovers, `"name"` the name of the job. A step of a job recovers the VMs of `"recover"`, fails those of `"fail"`, and with
+//! `"end"` the job is `"finished"`, with the VMs that are left, or `"aborted"`, without them.
 
 mod gate;
 mod worlds;
@@ -51,6 +59,8 @@ pub fn router(shared: Shared) -> Router {
         .route("/switches", get(worlds::read_switches).put(worlds::turn_switches))
         .route("/move/{name}/cutover", post(worlds::cutover))
         .route("/recovery-plans/{name}/failover", post(worlds::failover))
+        .route("/recovery-plans/{name}/job", post(worlds::step))
+        .route("/recovery-plans/{name}/clean-up", post(worlds::clean_up))
         .route("/probes", post(worlds::probes))
         .route("/world", get(worlds::read_world))
         .with_state(shared)

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Refused;
-use crate::{dataplane, dataplane::ProbeRequest, move_, prism, shared::Shared, switches::Switches};
+use crate::{dataplane, dataplane::ProbeRequest, move_, prism, prism::recovery, shared::Shared, switches::Switches};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,26 +110,27 @@ pub(super) async fn cutover(
     move_::cutover(&mut shared.world(), &name, &body.plan).map(Json).map_err(Refused::conflict)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum FailoverKind {
-    Planned,
-    Unplanned,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Failover {
-    kind: FailoverKind,
-}
-
 pub(super) async fn failover(
     State(shared): State<Shared>,
     Path(name): Path<String>,
-    Json(body): Json<Failover>,
+    Json(order): Json<recovery::Order>,
 ) -> Result<Json<Value>, Refused> {
-    let planned = matches!(body.kind, FailoverKind::Planned);
-    prism::failover(&mut shared.world(), &name, planned).map(Json).map_err(Refused::conflict)
+    let now = shared.now();
+    recovery::start(&mut shared.world(), &name, &order, now).map(Json).map_err(Refused::conflict)
+}
+
+pub(super) async fn step(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Json(step): Json<recovery::Step>,
+) -> Result<Json<Value>, Refused> {
+    let now = shared.now();
+    recovery::step(&mut shared.world(), &name, &step, now).map(Json).map_err(Refused::conflict)
+}
+
+pub(super) async fn clean_up(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Json<Value>, Refused> {
+    let now = shared.now();
+    recovery::clean_up(&mut shared.world(), &name, now).map(Json).map_err(Refused::conflict)
 }
 
 pub(super) async fn probes(

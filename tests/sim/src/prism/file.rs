@@ -30,7 +30,8 @@ pub struct PrismCentralFile {
     #[serde(default = "level")]
     #[schemars(with = "String")]
     pub api_level: Level,
-    /// Levels of single namespaces: `vmm`, `networking`, `prism`, `clustermgmt`.
+    /// Levels of single namespaces: `vmm`, `networking`, `prism`, `clustermgmt`, `dataprotection`, `datapolicies`; the last
+    /// two have recovery plans from "4.2" on.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub api_levels: BTreeMap<String, Level>,
@@ -264,4 +265,10 @@ pub struct NetworkMappingFile {
     pub primary: String,
     /// Subnet of the recovery side, by name or id.
     pub recovery: String,
+    /// Subnet of the primary side that a test failover to it recovers into.
+    #[serde(default)]
+    pub primary_test: Option<String>,
+    /// Subnet of the recovery side that a test failover to it recovers into.
+    #[serde(default)]
+    pub recovery_test: Option<String>,
 }

@@ -289,7 +289,8 @@ impl Prism {
             | O::ListDomainManagers
             | O::GetDomainManager(_)
             | O::ListClusters
-            | O::GetCluster(_) => Err(Refused::NoSuchPath),
+            | O::GetCluster(_)
+            | O::Recovery(_) => Err(Refused::NoSuchPath),
         }
     }
 
@@ -312,6 +313,7 @@ impl Prism {
             O::ListReservedIps(subnet) => self.list_reserved_ips(request, subnet, level),
             O::ListVpcs => self.list_vpcs(request, level),
             O::GetVpc(vpc) => self.get_vpc(vpc, level),
+            O::Recovery(lookup) => self.look_up(request, lookup, level, cx.switches),
             O::ListTasks => self.list_tasks(request, level, cx),
             O::GetTask(task) => self.get_task(task, level, cx),
             O::ListDomainManagers => {

@@ -85,8 +85,16 @@ impl<'de> Deserialize<'de> for Level {
 }
 
 /// The namespaces that are simulated, with their beta (SDKs 4.0.1b1, for `clustermgmt` 4.0.1b2) and the highest level
-/// that any Prism Central speaks (August 2026 SDKs).
-const NAMESPACES: [(&str, u8, u8); 4] = [("vmm", 1, 3), ("networking", 1, 4), ("prism", 1, 4), ("clustermgmt", 2, 3)];
+/// that any Prism Central speaks (August 2026 SDKs). Whether `datapolicies` has a beta is unverified; nothing of it is
+/// simulated.
+const NAMESPACES: [(&str, u8, u8); 6] = [
+    ("vmm", 1, 3),
+    ("networking", 1, 4),
+    ("prism", 1, 4),
+    ("clustermgmt", 2, 3),
+    ("dataprotection", 1, 4),
+    ("datapolicies", 1, 3),
+];
 
 /// The level of each namespace of one Prism Central.
 #[derive(Debug, Clone)]

@@ -29,6 +29,12 @@ pub fn load(file: &WorldFile, world: &mut World) -> Result<(), WorldError> {
     }
     for (name, section) in &file.recovery_plans {
         let plan = RecoveryPlan::from_file(name, section, world)?;
+        let shown = plan.shown(world);
+        for side in [&plan.primary, &plan.recovery] {
+            if let Some(prism) = world.prisms.get_mut(side) {
+                prism.recovery_plans.insert(shown.ext_id, shown.clone());
+            }
+        }
         world.recovery_plans.insert(name.clone(), plan);
     }
     Ok(())
@@ -44,7 +50,7 @@ fn given_id(id: Option<&str>, place: &str, words: &[&str]) -> Result<ExtId, Worl
 fn prism(name: &str, section: &PrismCentralFile, world: &World) -> Result<Prism, WorldError> {
     let place = format!("prism_centrals.{name}");
     let levels = Levels::new(section.api_level, &section.api_levels).map_err(|unknown| {
-        let problem = format!("there is no namespace `{unknown}`: write vmm, networking, prism or clustermgmt");
+        let problem = format!("there is no namespace `{unknown}`: write vmm, networking, prism, clustermgmt, dataprotection or datapolicies");
         WorldError::at(format!("{place}.api_levels"), problem)
     })?;
     let mut prism = Prism {
@@ -61,6 +67,8 @@ fn prism(name: &str, section: &PrismCentralFile, world: &World) -> Result<Prism,
         vpcs: BTreeMap::new(),
         subnets: BTreeMap::new(),
         vms: BTreeMap::new(),
+        recovery_plans: BTreeMap::new(),
+        jobs: BTreeMap::new(),
         tasks: BTreeMap::new(),
         ends: VecDeque::new(),
         accepted: BTreeMap::new(),

@@ -10,7 +10,8 @@ use super::ids::ExtId;
 use super::level::Level;
 use super::state::{Cluster, Nic, Prism, Subnet, SubnetKind, Vm, Vpc, VpcKind};
 
-fn object(kind: &str, level: Level, members: Value) -> Value {
+/// An object with its type.
+pub(super) fn object(kind: &str, level: Level, members: Value) -> Value {
     let mut map = Map::new();
     map.insert("$objectType".into(), kind.into());
     map.insert("$reserved".into(), level.reserved(kind));

@@ -2,6 +2,7 @@
 
 use super::change::PowerAction;
 use super::level::Level;
+use super::recovery::lookup::Lookup;
 use super::reply::Request;
 
 /// An operation on the API; the texts are ids as they came.
@@ -75,17 +76,20 @@ pub enum Operation {
     ListClusters,
     /// Get a cluster.
     GetCluster(String),
+    /// Read recovery plans or jobs.
+    Recovery(Lookup),
 }
 
 impl Operation {
     /// Whether a level has this operation: the betas have neither the lists of what is on a subnet nor domain managers
-    /// (SDKs 4.0.1b1; nutanix-api A.3).
+    /// (SDKs 4.0.1b1; nutanix-api A.3), and recovery plans came late.
     pub fn exists_at(&self, level: Level) -> bool {
         let later = matches!(
             self,
             Self::ListVnics(_) | Self::ListReservedIps(_) | Self::ListDomainManagers | Self::GetDomainManager(_)
         );
-        !(later && level.is_beta())
+        let recovery = matches!(self, Self::Recovery(_));
+        !(later && level.is_beta() || recovery && level < Lookup::SINCE)
     }
 
     /// Whether it is an action of a NIC: what a switch takes away.
@@ -130,6 +134,7 @@ impl Operation {
             Self::GetDomainManager(_) => "domain-managers.get",
             Self::ListClusters => "clusters.list",
             Self::GetCluster(_) => "clusters.get",
+            Self::Recovery(lookup) => lookup.action(),
         }
     }
 
@@ -154,6 +159,7 @@ impl Operation {
             | Self::GetTask(a)
             | Self::GetDomainManager(a)
             | Self::GetCluster(a) => a.clone(),
+            Self::Recovery(lookup) => lookup.id().to_owned(),
             Self::GetNic(a, b)
             | Self::UpdateNic(a, b)
             | Self::DeleteNic(a, b)
@@ -238,6 +244,7 @@ pub fn route(request: &Request) -> Option<(&str, &str, Operation)> {
         ("prism", "GET", ["config", "domain-managers", it]) => O::GetDomainManager(id(it)),
         ("clustermgmt", "GET", ["config", "clusters"]) => O::ListClusters,
         ("clustermgmt", "GET", ["config", "clusters", cluster]) => O::GetCluster(id(cluster)),
+        ("datapolicies" | "dataprotection", "GET", rest) => O::Recovery(Lookup::route(namespace, rest)?),
         _ => return None,
     };
     Some((namespace, version, operation))

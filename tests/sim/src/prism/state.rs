@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::ids::{ExtId, TaskId};
 use super::level::Levels;
+use super::recovery::{Job, PlanShown};
 use super::reply::{Reply, Request};
 use super::task::Task;
 
@@ -44,6 +45,10 @@ pub struct Prism {
     pub subnets: BTreeMap<ExtId, Subnet>,
     /// VMs by id.
     pub vms: BTreeMap<ExtId, Vm>,
+    /// Recovery plans that it takes part in, by id.
+    pub recovery_plans: BTreeMap<ExtId, PlanShown>,
+    /// Recovery jobs that it took part in, by id.
+    pub jobs: BTreeMap<ExtId, Job>,
     /// Tasks by id.
     #[serde(skip)]
     pub(super) tasks: BTreeMap<TaskId, Task>,

@@ -61,6 +61,16 @@ pub enum PlannedSource {
     PoweredOff,
 }
 
+/// What a job ends with that recovered some VMs and others not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartlyFailed {
+    /// FAILED.
+    Failed,
+    /// With a warning, as one whose validation had something to say.
+    Warning,
+}
+
 /// The switches of all Prism Centrals and recovery plans of a world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -112,6 +122,14 @@ pub struct Switches {
     pub planned_source: PlannedSource,
     /// A failover keeps the MAC addresses of the NICs.
     pub failover_keeps_mac: bool,
+    /// A failover keeps the ids of the VMs; the copies of a test have others at any rate.
+    pub failover_keeps_id: bool,
+    /// A recovery job shows at both Prism Centrals, not only where it was started.
+    pub jobs_on_both_sides: bool,
+    /// The list of recovery jobs of v4 can be ordered.
+    pub jobs_can_be_ordered: bool,
+    /// What a job ends with that recovered some VMs and others not.
+    pub partly_failed_job: PartlyFailed,
 }
 
 impl Default for Switches {
@@ -140,6 +158,10 @@ impl Default for Switches {
             learning_changes_etag: false,
             planned_source: PlannedSource::Removed,
             failover_keeps_mac: true,
+            failover_keeps_id: false,
+            jobs_on_both_sides: false,
+            jobs_can_be_ordered: true,
+            partly_failed_job: PartlyFailed::Failed,
         }
     }
 }

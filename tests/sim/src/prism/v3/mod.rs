@@ -4,6 +4,7 @@
 //! Prism Central serves it beside v4 unless its world says otherwise.
 
 mod networks;
+mod recovery;
 mod vms;
 
 use serde_json::{Value, json};
@@ -82,6 +83,13 @@ pub fn action(request: &Request) -> Option<(&'static str, String)> {
         ("POST", ["vpcs", "list"]) => ("v3.vpcs.list", ""),
         ("POST", ["clusters", "list"]) => ("v3.clusters.list", ""),
         ("GET", ["tasks", id]) => ("v3.tasks.get", *id),
+        ("POST", ["recovery_plans", "list"]) => ("v3.recovery-plans.list", ""),
+        ("GET", ["recovery_plans", id]) => ("v3.recovery-plans.get", *id),
+        ("POST", ["recovery_plan_jobs", "list"]) => ("v3.recovery-plan-jobs.list", ""),
+        ("GET", ["recovery_plan_jobs", id]) => ("v3.recovery-plan-jobs.get", *id),
+        ("GET", ["recovery_plan_jobs", id, "execution_status"]) => ("v3.recovery-plan-jobs.execution-status", *id),
+        ("GET", ["recovery_plan_jobs", id, "cleanup_status"]) => ("v3.recovery-plan-jobs.cleanup-status", *id),
+        ("POST", ["availability_zones", "list"]) => ("v3.availability-zones.list", ""),
         _ => return None,
     };
     Some((named.0, named.1.to_owned()))
@@ -146,6 +154,13 @@ impl Prism {
             ("POST", ["vpcs", "list"]) => self.v3_list_vpcs(request),
             ("POST", ["clusters", "list"]) => self.v3_list_clusters(request),
             ("GET", ["tasks", id]) => self.v3_get_task(id, cx),
+            ("POST", ["recovery_plans", "list"]) => self.v3_list_recovery_plans(request),
+            ("GET", ["recovery_plans", id]) => self.v3_get_recovery_plan(id),
+            ("POST", ["recovery_plan_jobs", "list"]) => self.v3_list_jobs(request, cx),
+            ("GET", ["recovery_plan_jobs", id]) => self.v3_get_job(id, cx),
+            ("GET", ["recovery_plan_jobs", id, "execution_status"]) => self.v3_get_execution(id, cx),
+            ("GET", ["recovery_plan_jobs", id, "cleanup_status"]) => self.v3_get_clean_up(id, cx),
+            ("POST", ["availability_zones", "list"]) => self.v3_list_zones(request),
             _ => return None,
         };
         Some(reply.unwrap_or_else(Refusal::reply))

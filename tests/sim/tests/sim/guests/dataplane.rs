@@ -5,6 +5,7 @@ use holdfast_sim::{
     ec2::{Kind, VpcTarget},
     prism,
 };
+use jiff::Timestamp;
 
 use super::support::{
     WEB, WORLD, answers, ask, bounce, cut_over, id, lost, moved, readdress, tgw_route, vpc_route, world,
@@ -163,13 +164,13 @@ fn two_vms_with_one_address_give_duplicate_replies() {
 #[test]
 fn failover_to_osaka_and_back_moves_the_answer() {
     let mut world = moved();
-    prism::failover(&mut world, "app", true).unwrap();
+    prism::failover(&mut world, "app", true, Timestamp::UNIX_EPOCH).unwrap();
     tgw_route(&mut world, OSAKA, "osaka", "172.30.1.0/24", Some("nc2-osaka"));
     assert_eq!(answers(&world, "site-osaka", WEB), "web-1@pc-osaka");
     assert!(matches!(lost(&world, "site-tokyo", WEB), Lost::NoHost { .. } | Lost::GuestSilent { .. }));
     tgw_route(&mut world, TOKYO, "tokyo", "172.30.1.0/24", Some("between"));
     assert_eq!(answers(&world, "site-tokyo", WEB), "web-1@pc-osaka");
-    prism::failover(&mut world, "app", true).unwrap();
+    prism::failover(&mut world, "app", true, Timestamp::UNIX_EPOCH).unwrap();
     tgw_route(&mut world, TOKYO, "tokyo", "172.30.1.0/24", Some("nc2-tokyo"));
     assert!(answers(&world, "site-tokyo", WEB).starts_with("web-1@pc-tokyo"));
 }
@@ -177,7 +178,7 @@ fn failover_to_osaka_and_back_moves_the_answer() {
 #[test]
 fn an_unplanned_failover_leaves_the_old_vm_running() {
     let mut world = moved();
-    prism::failover(&mut world, "app", false).unwrap();
+    prism::failover(&mut world, "app", false, Timestamp::UNIX_EPOCH).unwrap();
     tgw_route(&mut world, OSAKA, "osaka", "172.30.1.0/24", Some("nc2-osaka"));
     assert_eq!(answers(&world, "site-osaka", WEB), "web-1@pc-osaka");
     assert_eq!(answers(&world, "site-tokyo", WEB), "web-1@pc-tokyo");

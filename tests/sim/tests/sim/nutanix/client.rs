@@ -122,8 +122,13 @@ pub async fn prism_in(name: &str, change: impl FnOnce(&str) -> String) -> Client
 
 /// A Prism Central under a clock of the test's.
 pub async fn prism_under(name: &str, clock: Arc<ManualClock>) -> Client {
+    prism_as(name, str::to_owned, clock).await
+}
+
+/// The same in a world whose file is changed.
+pub async fn prism_as(name: &str, change: impl FnOnce(&str) -> String, clock: Arc<ManualClock>) -> Client {
     let options = Options { clock, ..Options::default() };
-    let sim = Sim::start(world(str::to_owned), options).await.unwrap();
+    let sim = Sim::start(world(change), options).await.unwrap();
     let endpoint = sim.prism_centrals()[name].clone();
     client(sim, endpoint)
 }
@@ -154,6 +159,21 @@ impl Client {
     /// A request without credentials.
     pub fn bare(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method.parse().unwrap(), format!("{}{path}", self.endpoint.url))
+    }
+
+    /// A request to another Prism Central of the world: a GET, or a POST with a body.
+    pub async fn ask(&self, name: &str, path: &str, body: Option<Value>) -> Reply {
+        let to = &self.sim.prism_centrals()[name];
+        let url = format!("{}{path}", to.url);
+        let request = body.map_or_else(|| self.http.get(&url), |body| self.http.post(&url).json(&body));
+        read(request.basic_auth(&to.username, Some(&to.password))).await
+    }
+
+    /// A control call that must succeed.
+    pub async fn control(&self, path: &str, body: Value) -> Value {
+        let reply = read(self.http.post(format!("{}{path}", self.sim.control_url())).json(&body)).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        reply.body
     }
 
     pub async fn get(&self, path: &str) -> Reply {

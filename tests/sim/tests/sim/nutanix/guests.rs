@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use holdfast_sim::{ec2::Kind, move_, prism::failover};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::client::{Client, new_nic, prism};
@@ -135,8 +136,8 @@ async fn after_an_unplanned_failover_both_guests_run() {
         world.guests.all.values().filter(|guest| guest.holder(address).is_some()).count()
     };
     assert_eq!(running(&world), 1);
-    failover(&mut world, "apps", false).unwrap();
+    failover(&mut world, "apps", false, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(running(&world), 2);
-    failover(&mut world, "apps", true).unwrap();
+    failover(&mut world, "apps", true, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(running(&world), 1);
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use holdfast_sim::{Options, Sim, World, clients, ec2::Kind, move_, prism::failover};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::client::{Client, move_in, prism, read};
@@ -93,14 +94,14 @@ async fn a_planned_failover_moves_the_vm_and_a_failback_brings_it_home() {
     let pc = prism("pc-a").await;
     let mut world = pc.sim.shared().world();
     let first = world.prisms["pc-a"].vms_named("o'brien").next().unwrap().clone();
-    let report = failover(&mut world, "apps", true).unwrap();
+    let report = failover(&mut world, "apps", true, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!((report["from"].as_str(), report["to"].as_str()), (Some("pc-a"), Some("pc-b")));
     assert_eq!(world.prisms["pc-a"].vms_named("o'brien").count(), 0);
     let there = world.prisms["pc-b"].vms_named("o'brien").next().unwrap().clone();
     assert_ne!(there.ext_id, first.ext_id);
     assert_eq!((there.nics[0].address, &there.nics[0].mac), (first.nics[0].address, &first.nics[0].mac));
     assert_eq!(world.prisms["pc-b"].subnets[&there.nics[0].subnet].name, "app");
-    let report = failover(&mut world, "apps", true).unwrap();
+    let report = failover(&mut world, "apps", true, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(report["to"], "pc-a");
     let home = world.prisms["pc-a"].vms_named("o'brien").next().unwrap();
     assert_ne!(home.ext_id, first.ext_id);
@@ -112,13 +113,15 @@ async fn an_unplanned_failover_leaves_a_stale_vm_until_the_failback() {
     let pc = prism("pc-a").await;
     let mut world = pc.sim.shared().world();
     world.lost_prisms.insert("pc-a".into());
-    assert!(failover(&mut world, "apps", true).unwrap_err().contains("only an unplanned failover"));
-    failover(&mut world, "apps", false).unwrap();
+    assert!(
+        failover(&mut world, "apps", true, Timestamp::UNIX_EPOCH).unwrap_err().contains("only an unplanned failover")
+    );
+    failover(&mut world, "apps", false, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(world.prisms["pc-a"].vms_named("o'brien").count(), 1);
     assert_eq!(world.prisms["pc-b"].vms_named("o'brien").count(), 1);
-    assert!(failover(&mut world, "apps", true).unwrap_err().contains("lost"));
+    assert!(failover(&mut world, "apps", true, Timestamp::UNIX_EPOCH).unwrap_err().contains("lost"));
     world.lost_prisms.clear();
-    failover(&mut world, "apps", true).unwrap();
+    failover(&mut world, "apps", true, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(world.prisms["pc-a"].vms_named("o'brien").count(), 1);
     assert_eq!(world.prisms["pc-b"].vms_named("o'brien").count(), 0);
 }
@@ -127,7 +130,7 @@ async fn an_unplanned_failover_leaves_a_stale_vm_until_the_failback() {
 async fn a_failover_onto_a_held_address_changes_nothing() {
     let pc = super::client::prism_in("pc-a", |file| file.replace("172.30.1.90", "172.30.1.50")).await;
     let mut world = pc.sim.shared().world();
-    assert!(failover(&mut world, "apps", true).unwrap_err().contains("held by VM `old-1`"));
+    assert!(failover(&mut world, "apps", true, Timestamp::UNIX_EPOCH).unwrap_err().contains("held by VM `old-1`"));
     assert_eq!(world.prisms["pc-a"].vms_named("o'brien").count(), 1);
 }
 

@@ -8,4 +8,5 @@ mod client;
 mod guests;
 mod migration;
 mod reads;
+mod recovery;
 mod v3;
