@@ -52,7 +52,7 @@ mod tests {
         let (to, lost) = (SiteName::parse(to).unwrap(), lost.map(|lost| Region::parse(lost).unwrap()));
         let intent =
             Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone(), lost: lost.clone() };
-        Goal { intent, networks, hosts, to, lost, undone: None, force: None }
+        Goal { intent, networks, hosts, to, lost, steady: None, undone: None, force: None }
     }
 
     fn owing(to: &str, region: &str) -> Locks {

@@ -1,7 +1,7 @@
 //! What is asked for, resolved against the network map and the journal.
 
 use crate::words::moving;
-use holdfast_journal::{Intent, JournalStore, Operation, Owed, owed_by};
+use holdfast_journal::{Due, Intent, JournalStore, Operation, Owed, Steady, due_of};
 use holdfast_model::wire::{FailoverIntent, FailoverRequest, Force};
 use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, Region, SiteName};
 use std::collections::BTreeSet;
@@ -19,6 +19,8 @@ pub(crate) struct Goal {
     pub(crate) to: SiteName,
     /// A Region that is declared lost.
     pub(crate) lost: Option<Region>,
+    /// Where the last operations left the networks, when tables that do not follow are to be corrected.
+    pub(crate) steady: Option<Steady>,
     /// The operation that is taken back.
     pub(crate) undone: Option<Operation>,
     /// A person's word.
@@ -47,13 +49,19 @@ pub(crate) async fn goal<J: JournalStore>(
             declared(map, &networks, &to)?;
             let intent =
                 Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone(), lost: lost.clone() };
-            Ok(Goal { intent, networks, hosts, to, lost, undone: None, force })
+            Ok(Goal { intent, networks, hosts, to, lost, steady: None, undone: None, force })
         }
         FailoverIntent::Reconcile(networks) => {
-            let Owed { to, hosts, .. } = owed_by(&networks, journal).await.map_err(|why| why.fault())?;
+            let (to, hosts, steady) = match due_of(&networks, journal).await.map_err(|why| why.fault())? {
+                Due::Owed(Owed { to, hosts, .. }) => (to, hosts, None),
+                Due::Steady(steady) => (steady.site.clone(), None, Some(steady)),
+            };
             declared(map, &networks, &to)?;
+            if steady.is_some() && force.is_some() {
+                return Err(Fault::new(FaultName::InvalidInput, unforced(&networks, &to)));
+            }
             let intent = Intent::Move { networks: networks.clone(), to: to.clone(), hosts: hosts.clone(), lost: None };
-            Ok(Goal { intent, networks, hosts, to, lost: None, undone: None, force })
+            Ok(Goal { intent, networks, hosts, to, lost: None, steady, undone: None, force })
         }
         FailoverIntent::Undo { operation: id, lost } => {
             let not = |message: String| Fault::new(FaultName::NotUndoable, message);
@@ -66,9 +74,18 @@ pub(crate) async fn goal<J: JournalStore>(
             let networks = undone.plan.networks.clone();
             let hosts = undone.plan.hosts.clone();
             let intent = Intent::Undo { operation: id, lost: lost.clone() };
-            Ok(Goal { intent, networks, hosts, to, lost, undone: Some(undone), force })
+            Ok(Goal { intent, networks, hosts, to, lost, steady: None, undone: Some(undone), force })
         }
     }
+}
+
+/// Why nobody's word corrects drift.
+fn unforced(networks: &BTreeSet<NetworkName>, to: &SiteName) -> String {
+    let quoted: Vec<String> = networks.iter().map(|network| format!("\"{network}\"")).collect();
+    let quoted = quoted.join(", ");
+    format!(
+        "no Region owes anything for these networks, and what corrects drift rests on evidence: leave `force` out, or name the site, as in `{{\"networks\": [{quoted}], \"to\": \"{to}\", \"force\": ..}}`"
+    )
 }
 
 /// Networks and site must be in the map.

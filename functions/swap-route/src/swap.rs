@@ -8,7 +8,8 @@ use crate::outdated::outdated;
 use crate::picture::read_settled;
 use crate::tables::AwsTables;
 use crate::words::{
-    done, nothing_to_do, operation_id, planned, shown, some, take_fault, to_be_continued, too_old, violations,
+    corrected, done, left_elsewhere, not_resumed, nothing_to_do, operation_id, planned, shown, some, take_fault,
+    to_be_continued, too_old, violations,
 };
 use holdfast_aws_network::{AwsNetwork, read_quotas};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
@@ -18,8 +19,8 @@ use holdfast_model::{
     Scope, SiteName,
 };
 use holdfast_plan::{
-    Facts, Move, NOTHING_TO_CHANGE, Plan, Refusal, apart, check, current_site, cut_off, forecast, judge, plan_move,
-    plan_rest, plan_undo, quotas_wanted, within_quotas,
+    Facts, Move, NOTHING_TO_CHANGE, Plan, Refusal, apart, check, current_site, cut_off, forecast, judge, only_reported,
+    plan_correction, plan_move, plan_rest, plan_undo, quotas_wanted, within_quotas,
 };
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
@@ -130,6 +131,7 @@ impl<'a> Swap<'a> {
         Ok(match applied {
             Applied::Done => {
                 let summary = done(operation, self.goal.force.as_ref(), &verdict.seen, self.map.lost());
+                let summary = if self.goal.steady.is_some() { corrected(&summary) } else { summary };
                 self.output(SwapResult::Done, Some(operation), text, summary)
             }
             Applied::Continue => {
@@ -167,6 +169,7 @@ impl<'a> Swap<'a> {
     /// The inner error is a race, after which the operation is looked for again.
     async fn resume(&self, id: &OperationId, locks: &Locks) -> Result<Result<Taken<'a>, TakeError>, Fault> {
         let operation = self.operation(id).await?;
+        self.correctable(&operation)?;
         self.young_enough(&operation)?;
         let picture = self.picture().await;
         let rest = plan_rest(&operation.plan, self.map, &picture)
@@ -179,6 +182,15 @@ impl<'a> Swap<'a> {
             Ok(session) => Ok(Taken { session: self.superseding(session, locks).await?, verdict, text }),
             Err(error) => Err(error),
         })
+    }
+
+    /// An open operation that leads networks back to where they are is not finished by a reconcile that could not have begun it.
+    fn correctable(&self, operation: &Operation) -> Result<(), Fault> {
+        let only = only_reported(&self.goal.networks, self.map);
+        match self.goal.steady.is_some() && !only.is_empty() {
+            false => Ok(()),
+            true => Err(Fault::new(FaultName::OperationOpen, not_resumed(operation, &only))),
+        }
     }
 
     /// A plan that was forgotten is not taken up again, unless a person says so.
@@ -298,6 +310,7 @@ impl<'a> Swap<'a> {
     fn planned(&self, picture: &Picture) -> Result<Plan, Refusal> {
         let goal = &self.goal;
         match &goal.undone {
+            None if goal.steady.is_some() => plan_correction(&goal.networks, &goal.to, self.map, picture),
             None => {
                 let wanted = Move { networks: &goal.networks, to: &goal.to, hosts: goal.hosts.as_ref() };
                 plan_move(&wanted, self.map, picture)
@@ -347,7 +360,10 @@ impl<'a> Swap<'a> {
             now: self.context.clock.now(),
         };
         let seen = judge(&facts).map_err(|objections| {
-            let message = format!("{} is not led to {}: {objections}", self.goal.moving(), self.goal.to);
+            let message = match &self.goal.steady {
+                None => format!("{} is not led to {}: {objections}", self.goal.moving(), self.goal.to),
+                Some(steady) => left_elsewhere(steady, &objections),
+            };
             Fault::new(objections.fault(), message)
         })?;
         Ok(Verdict { seen, cut_off: cut_off(&facts).lines() })

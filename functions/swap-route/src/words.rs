@@ -1,9 +1,9 @@
 //! Output in plain words, and ids.
 
-use holdfast_journal::{Intent, Operation, TakeError};
+use holdfast_journal::{Intent, Operation, Steady, TakeError};
 use holdfast_model::wire::Force;
 use holdfast_model::{Fault, FaultName, Lost, NetworkName, OperationId, SiteName, VantageName, first_lines};
-use holdfast_plan::{Forecast, Plan, Violation, plan_table, plan_text};
+use holdfast_plan::{Forecast, Objections, Plan, Violation, plan_table, plan_text};
 use holdfast_runtime::chain;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -156,6 +156,36 @@ pub(crate) fn to_be_continued(operation: &Operation, done: usize) -> String {
         "{done} of {} done (operation {}); the time ran out, call again with the same input",
         size(&operation.plan),
         operation.id
+    )
+}
+
+/// What was done, where it was to correct drift.
+pub(crate) fn corrected(done: &str) -> String {
+    format!("drift is corrected: {done}")
+}
+
+/// Why drift is not corrected, where machines are not where the last operations left their networks.
+pub(crate) fn left_elsewhere(steady: &Steady, objections: &Objections) -> String {
+    let left: Vec<String> = steady
+        .by
+        .iter()
+        .map(|(network, by)| format!("operation {by} left network `{network}` at `{}`", steady.site))
+        .collect();
+    format!(
+        "{}, which the evidence does not bear out, so no drift is corrected: {objections}; if the machines are where they belong, start `{{\"networks\": [..], \"to\": \"<their site>\"}}`",
+        left.join(", ")
+    )
+}
+
+/// Why a reconcile does not finish an open operation.
+pub(crate) fn not_resumed(operation: &Operation, only: &BTreeSet<NetworkName>) -> String {
+    let only: Vec<String> = only.iter().map(|network| format!("`{network}`")).collect();
+    format!(
+        "operation {} ({}) is open, and policy has drift of {} only reported (`drift: report`), so a reconcile does not finish it; start its own input again to finish it, or take it back with `{}`",
+        operation.id,
+        operation.intent,
+        only.join(", "),
+        operation.intent.undo_input(&operation.id)
     )
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
-use holdfast_journal::{JournalStore, owed_by};
+use holdfast_journal::{Due, JournalStore, due_of};
 use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
     Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Landing, Network, NetworkMap, NetworkName,
@@ -79,8 +79,12 @@ impl Context {
                     Ok(Scope { hosts, ..subject::of_request(map, &networks, &to)? })
                 }
                 FailoverIntent::Reconcile(networks) => {
-                    let owed = owed_by(&networks, &self.operations).await.map_err(|why| why.fault())?;
-                    Ok(Scope { hosts: owed.hosts, ..subject::of_request(map, &networks, &owed.to)? })
+                    let due = due_of(&networks, &self.operations).await.map_err(|why| why.fault())?;
+                    let (to, hosts) = match due {
+                        Due::Owed(owed) => (owed.to, owed.hosts),
+                        Due::Steady(steady) => (steady.site, None),
+                    };
+                    Ok(Scope { hosts, ..subject::of_request(map, &networks, &to)? })
                 }
                 FailoverIntent::Undo { operation: id, .. } => {
                     let operation = self.operations.read_operation(&id).await.map_err(|error| store_fault(&error))?;

@@ -1,7 +1,7 @@
 //! The lock item of a network: which operation is open on it, and who may have a call under way.
 
 use crate::{Holder, Intent, Operation, Owed, Phase};
-use holdfast_model::{NetworkName, OperationId};
+use holdfast_model::{NetworkName, OperationId, SiteName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +23,24 @@ pub struct Lock {
     /// When the last operation that moved the network ended: what was seen of its machines before tells nothing any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_at: Option<Timestamp>,
+    /// Where the last operation that moved the whole network left it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
+}
+
+/// Where an operation left a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Left {
+    /// The operation.
+    pub operation: OperationId,
+    /// The site.
+    pub site: SiteName,
 }
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { v: 1, fence: 0, open: None, lease: None, owed: None, moved_at: None }
+        Self { v: 1, fence: 0, open: None, lease: None, owed: None, moved_at: None, left: None }
     }
 }
 
@@ -51,7 +64,13 @@ impl Lock {
                 Owed::after(self.owed.as_ref(), &operation.id, operation.intent.lost(), &plan.to, plan.hosts.as_ref())
             }
         };
-        Self { open: None, owed, moved_at: self.moved_at.max(Some(at)), ..self }
+        let left = match phase {
+            Phase::Finished if plan.hosts.is_none() => {
+                Some(Left { operation: operation.id.clone(), site: plan.to.clone() })
+            }
+            Phase::Planned | Phase::Working | Phase::Held(_) | Phase::Finished | Phase::Superseded(_) => self.left,
+        };
+        Self { open: None, owed, moved_at: self.moved_at.max(Some(at)), left, ..self }
     }
 }
 

@@ -427,14 +427,15 @@ async fn what_a_lost_region_owes_outlives_a_death_at_every_call() {
             let finished = broken.calls.load(Ordering::SeqCst) <= number;
             let again = Start { id: "op-00000002", now: 200, deadline: 260, ..start };
             assert!(matches!(again.run(&journal, &tables).await, Ok(Applied::Done)), "{how:?} at {number}");
-            let owed = owed_by(&networks, &journal).await.unwrap();
+            let Due::Owed(owed) = due_of(&networks, &journal).await.unwrap() else { panic!("nothing is owed") };
             assert_eq!((&owed.region, &owed.to, &owed.hosts), (&region, &to, &None), "{how:?} at {number}");
 
             let whole = forward("op-00000003", 300);
             // No table differs, so `swap-route` opens an operation without steps.
             let whole = Start { plan: Plan { stages: Vec::new(), ..plan() }, ..whole };
             assert!(matches!(whole.run(&journal, &tables).await, Ok(Applied::Done)));
-            assert!(matches!(owed_by(&networks, &journal).await, Err(NotOwed::Nothing(_))), "{how:?} at {number}");
+            let due = due_of(&networks, &journal).await;
+            assert!(matches!(due, Ok(Due::Steady(steady)) if steady.site == to), "{how:?} at {number}");
             if finished {
                 break;
             }
@@ -637,6 +638,7 @@ async fn journal_items_keep_their_form() {
             lease: Some(Lease { holder: operation.planned_by.clone(), until: at(85) }),
             owed: None,
             moved_at: None,
+            left: None,
         },
     });
     insta::assert_snapshot!("journal_items_v2", serde_json::to_string_pretty(&items).unwrap());

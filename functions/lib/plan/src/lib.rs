@@ -32,7 +32,7 @@ mod walk;
 
 pub use check::{Violation, check};
 pub use desire::{apart, current_site};
-pub use drift::{Drift, drift};
+pub use drift::{Drift, drift, only_reported, plan_correction};
 pub use entry::{Taken, entry_taken};
 pub use forecast::{Forecast, QuotaSource, QuotaUse, api, forecast, quotas_wanted};
 pub use judge::{CutOff, Facts, Objection, Objections, cut_off, ec2_sites_left, judge, sites_judged};

@@ -2,7 +2,7 @@
 
 use holdfast_model::{
     FaultName, GroupName, NetworkName, Prefix, PrefixListId, RouteTableId, Scope, SiteName, SubnetId, VantageName,
-    VpcId,
+    VpcId, first_lines,
 };
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -231,6 +231,33 @@ pub enum Refusal {
         /// As wanted.
         after: String,
     },
+    /// Tables do not follow where networks are, or do, and policy has that only reported.
+    #[error("no Region owes anything for {}; {}", named(networks), reported(networks, site, only, found))]
+    DriftReported {
+        /// Networks that were to be corrected.
+        networks: BTreeSet<NetworkName>,
+        /// Where the last operation left them.
+        site: SiteName,
+        /// Those of them whose policy has drift only reported.
+        only: BTreeSet<NetworkName>,
+        /// What is astray.
+        found: Vec<String>,
+    },
+    /// Machines are ahead of a network whose tables were to be corrected.
+    #[error(
+        "host routes lead {} apart from {}, which the last operation left at `{site}`; a correction would take them away, so nothing is corrected ({}); move those machines to where their network is, or the network to them, first",
+        hosts.join(", "), named(networks), astray(found)
+    )]
+    DriftApart {
+        /// Networks that were to be corrected.
+        networks: BTreeSet<NetworkName>,
+        /// Where the last operation left them.
+        site: SiteName,
+        /// Addresses, and the site that each is led to.
+        hosts: Vec<String>,
+        /// What is astray.
+        found: Vec<String>,
+    },
     /// A host that is not in the networks.
     #[error("address {address} is in none of the networks {}", list(networks))]
     HostOutside {
@@ -360,6 +387,7 @@ impl Refusal {
             | Refusal::UnknownSite { .. }
             | Refusal::NoNetwork
             | Refusal::HostOutside { .. }
+            | Refusal::DriftReported { .. }
             | Refusal::GroupIncomplete { .. } => FaultName::InvalidInput,
             Refusal::Unread { .. } | Refusal::Unsettled { .. } | Refusal::Unknown { .. } => FaultName::Unread,
             Refusal::Drifted { .. } => FaultName::Drifted,
@@ -375,6 +403,7 @@ impl Refusal {
             | Refusal::NoSafeOrder { .. }
             | Refusal::SearchGaveUp { .. }
             | Refusal::TooMany { .. }
+            | Refusal::DriftApart { .. }
             | Refusal::HostServed { .. }
             | Refusal::AggregateSplit { .. }
             | Refusal::PrefixListOther { .. }
@@ -398,6 +427,36 @@ fn listed(extra: &[Prefix], missing: &[NetworkName]) -> String {
     let extra = (!extra.is_empty()).then(|| format!("also holds {}", list(extra)));
     let missing = (!missing.is_empty()).then(|| format!("lacks {}", list(missing)));
     extra.into_iter().chain(missing).collect::<Vec<_>>().join(" and ")
+}
+
+/// ``network `app` ``, ``networks `app`, `db` ``.
+fn named(networks: &BTreeSet<NetworkName>) -> String {
+    format!("network{} {}", if networks.len() == 1 { "" } else { "s" }, list(networks))
+}
+
+fn astray(found: &[String]) -> String {
+    first_lines(found.iter().cloned()).join("; ")
+}
+
+/// What is astray, or that nothing is, and what corrects it.
+fn reported(
+    networks: &BTreeSet<NetworkName>,
+    site: &SiteName,
+    only: &BTreeSet<NetworkName>,
+    found: &[String],
+) -> String {
+    if found.is_empty() {
+        return format!(
+            "every declared table leads to `{site}`, as the last operation left it: nothing is to be reconciled"
+        );
+    }
+    let quoted: Vec<String> = networks.iter().map(|network| format!("\"{network}\"")).collect();
+    format!(
+        "{}; policy has drift of {} only reported (`drift: report`): if nobody wanted that, start `{{\"networks\": [{}], \"to\": \"{site}\"}}`",
+        astray(found),
+        list(only),
+        quoted.join(", ")
+    )
 }
 
 fn tables(missing: &[(RouteTableId, SubnetId)]) -> String {

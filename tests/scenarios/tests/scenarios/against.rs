@@ -207,8 +207,35 @@ pub async fn operations_and_drift(lab: &Lab) {
         r#"{"networks": ["app"], "to": "nc2-osaka"}"#,
     ];
     refused(lab, "drill", to("nc2-tokyo"), &says).await;
-    green(&run(lab, "failover", to("nc2-osaka")).await);
+    drift_is_corrected_where_policy_says_so(lab, &says).await;
     evidence_of_every_invocation(lab).await;
+}
+
+/// A reconcile tells of the route that somebody changed; where policy has it corrected, it is, as long as the machines run where they were left.
+async fn drift_is_corrected_where_policy_says_so(lab: &Lab, says: &[&str]) {
+    let reconcile = json!({"reconcile": ["app"]});
+    refused(lab, "failover", reconcile.clone(), &[says, &["`drift: report`"]].concat()).await;
+    let subnets = "subnets: { nc2-tokyo: app, nc2-osaka: app }";
+    let correct = patient_map().replace(subnets, &format!("{subnets}\n    drift: correct"));
+    lab.publish(&published(lab, &correct)).await.unwrap();
+    recover(lab).await;
+    let elsewhere = ["EvidenceAgainst", "left network `app` at `nc2-osaka`", "runs at `nc2-tokyo`"];
+    refused(lab, "failover", reconcile.clone(), &elsewhere).await;
+    recover(lab).await;
+    let corrected = run(lab, "failover", reconcile).await;
+    green(&corrected);
+    assert!(
+        corrected.words().contains("drift is corrected: every declared table leads app to nc2-osaka"),
+        "{}",
+        corrected.words()
+    );
+    assert_eq!(
+        corrected.output["plan"].as_str().unwrap().matches("172.30.1.0/24").count(),
+        1,
+        "one table said otherwise"
+    );
+    answered_at(lab, "pc-osaka", "drift is corrected").await;
+    lab.publish(&published(lab, &patient_map())).await.unwrap();
 }
 
 /// A failback that one invocation has no time for: the machines stop while its first stage is written, so the second is not begun, and is once

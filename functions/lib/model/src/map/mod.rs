@@ -9,7 +9,7 @@ mod wave;
 
 pub use lost::Lost;
 pub use policy::{GuestRefresh, PeeringReach, Policy};
-pub use site::{Network, Site};
+pub use site::{DriftPolicy, Network, Site};
 pub use table::{NextHop, RouteTable};
 pub use vantage::{Advertisement, EntryPoint, PassThrough, ProbeMachine, Replies, Vantage};
 pub use wave::{Led, Select, Wave};

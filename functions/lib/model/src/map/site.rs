@@ -73,4 +73,26 @@ pub struct Network {
     /// Networks of one group can only move together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupName>,
+    /// What is done about tables that do not follow where the network is.
+    #[serde(default, skip_serializing_if = "DriftPolicy::is_report")]
+    pub drift: DriftPolicy,
+}
+
+/// What is done about tables that do not follow where a network is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftPolicy {
+    /// It is told, with the input that mends it.
+    #[default]
+    Report,
+    /// It is told, and `{"reconcile": ["<network>"]}` leads the tables back to the site where the last operation left the network, as long as evidence
+    /// says that its machines run there.
+    Correct,
+}
+
+impl DriftPolicy {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_report(&self) -> bool {
+        *self == DriftPolicy::Report
+    }
 }

@@ -26,7 +26,7 @@ pub struct CutoverRequest {
 }
 
 /// Starts `failover`: `{"networks": ["app"], "to": "nc2-osaka"}` or `{"undo": "op-.."}`, with `"lost": "<Region>"` when a Region is gone, or
-/// `{"reconcile": ["app"]}` when it is back.
+/// `{"reconcile": ["app"]}` when it is back, or when tables do not follow any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailoverRequest {
@@ -46,7 +46,8 @@ pub struct FailoverRequest {
     /// Operation to undo, instead of `networks` and `to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<OperationId>,
-    /// Networks that moved while a Region was lost, instead of `networks` and `to`: that Region's tables follow.
+    /// Networks that moved while a Region was lost, instead of `networks` and `to`: that Region's tables follow. Where nothing is owed, tables that do not
+    /// follow where the last operation left these networks are led back there, as far as the networks' `drift` policy says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconcile: Option<BTreeSet<NetworkName>>,
     /// A person's word in place of evidence.
@@ -75,7 +76,8 @@ pub enum FailoverIntent {
         /// The Region that is declared lost.
         lost: Option<Region>,
     },
-    /// Bring the tables of a Region that was lost to where these networks moved meanwhile.
+    /// Bring the tables of a Region that was lost to where these networks moved meanwhile; where none was, those that do not follow to where the last
+    /// operation left them.
     Reconcile(BTreeSet<NetworkName>),
 }
 

@@ -2,7 +2,9 @@
 
 use crate::world::*;
 use holdfast_model::*;
-use holdfast_plan::{Move, apart, check, drift, forecast, plan_move, plan_text, plan_undo, quotas_wanted};
+use holdfast_plan::{
+    Move, Refusal, apart, check, drift, forecast, plan_correction, plan_move, plan_text, plan_undo, quotas_wanted,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
@@ -17,6 +19,58 @@ fn the_steady_state_is_compared_with_where_networks_are() {
     world.route("osaka", "172.30.1.0/24", "vpnosaka", RouteOrigin::Static);
     let lines: Vec<String> = drift(&sites, &map(), &world.picture).iter().map(ToString::to_string).collect();
     assert!(lines[0].contains("its tables cannot be compared: route 172.30.1.0/24 in osaka-main"), "{lines:?}");
+}
+
+/// The story's map, with the drift of its network corrected.
+fn correcting() -> NetworkMap {
+    let mut map = map();
+    map.networks.get_mut(&network("app")).unwrap().drift = DriftPolicy::Correct;
+    map
+}
+
+#[test]
+fn drift_is_corrected_where_policy_says_so_and_else_reported_with_what_mends_it() {
+    let (networks, at) = (BTreeSet::from([network("app")]), site("nc2-tokyo"));
+    let mut world = story();
+    let plan = plan_move(&Move::whole(&networks, &at), &map(), &world.picture).unwrap();
+    apply(&mut world.picture, plan.steps());
+    let right = world.picture.clone();
+    let report = |world: &World| plan_correction(&networks, &at, &map(), &world.picture).unwrap_err();
+    insta::assert_snapshot!(report(&world).to_string(), @"no Region owes anything for network `app`; every declared table leads to `nc2-tokyo`, as the last operation left it: nothing is to be reconciled");
+    assert!(plan_correction(&networks, &at, &correcting(), &world.picture).unwrap().is_empty());
+
+    // Somebody led the network elsewhere in one table, and all but one machine of it.
+    world.route("osaka", "172.30.1.0/24", "ncosaka", RouteOrigin::Static);
+    world.route("osaka", "172.30.1.34/32", "peer", RouteOrigin::Static);
+    let refusal = report(&world);
+    assert_eq!(refusal.fault(), FaultName::InvalidInput);
+    insta::assert_snapshot!(refusal.to_string(), @r#"no Region owes anything for network `app`; network app is at nc2-tokyo, but route 172.30.1.0/24 of osaka-main (tgw-rtb-000osaka) (account `main` in ap-northeast-3) is tgw-attach-0ncosaka and should be tgw-attach-0000peer; network app is at nc2-tokyo, but route 172.30.1.34/32 of osaka-main (tgw-rtb-000osaka) (account `main` in ap-northeast-3) is tgw-attach-0000peer and should be no static route; policy has drift of `app` only reported (`drift: report`): if nobody wanted that, start `{"networks": ["app"], "to": "nc2-tokyo"}`"#);
+    let plan = plan_correction(&networks, &at, &correcting(), &world.picture).unwrap();
+    assert_eq!(check(&plan, &world.picture, &correcting()), Ok(()));
+    world.apply(plan.steps());
+    assert_eq!(world.picture, right);
+}
+
+#[test]
+fn what_the_map_does_not_explain_and_machines_ahead_of_their_network_are_not_corrected() {
+    let (networks, at) = (BTreeSet::from([network("app")]), site("nc2-tokyo"));
+    let mut world = story();
+    let plan = plan_move(&Move::whole(&networks, &at), &map(), &world.picture).unwrap();
+    apply(&mut world.picture, plan.steps());
+    let right = world.picture.clone();
+    world.route("osaka", "172.30.1.0/24", "vpnosaka", RouteOrigin::Static);
+    let refusal = plan_correction(&networks, &at, &correcting(), &world.picture).unwrap_err();
+    assert!(matches!(refusal, Refusal::NotOurs { .. }), "{refusal}");
+
+    // One machine went ahead to Osaka, by host routes in both tables: they are no drift.
+    world.picture = right;
+    world.route("osaka", "172.30.1.34/32", "ncosaka", RouteOrigin::Static);
+    world.route("tokyo", "172.30.1.34/32", "peer", RouteOrigin::Static);
+    assert!(plan_correction(&networks, &at, &correcting(), &world.picture).unwrap().is_empty());
+    world.route("osaka", "172.30.1.0/24", "ncosaka", RouteOrigin::Static);
+    let refusal = plan_correction(&networks, &at, &correcting(), &world.picture).unwrap_err();
+    assert_eq!(refusal.fault(), FaultName::Refused);
+    insta::assert_snapshot!(refusal.to_string(), @"host routes lead 172.30.1.34 to nc2-osaka apart from network `app`, which the last operation left at `nc2-tokyo`; a correction would take them away, so nothing is corrected (network app is at nc2-tokyo, but route 172.30.1.0/24 of osaka-main (tgw-rtb-000osaka) (account `main` in ap-northeast-3) is tgw-attach-0ncosaka and should be tgw-attach-0000peer); move those machines to where their network is, or the network to them, first");
 }
 
 #[test]

@@ -215,6 +215,27 @@ fn propagation_goes_with_the_last_network_and_comes_back_first() {
     assert!(check(&late, &world.picture, &map).is_err());
 }
 
+/// Somebody switched the propagation off: switching it on again leads every network of the table that lives there.
+#[test]
+fn a_correction_that_leads_another_network_too_is_one_of_both_by_the_policies_of_both() {
+    let mut map = map_with("", PROPAGATION);
+    let mut world = two_networks();
+    let right = world.picture.clone();
+    let tokyo = world.picture.tgw_tables.get_mut(&rtb("tokyo")).unwrap();
+    tokyo.propagations.as_mut().unwrap().remove(&attachment("ec2"));
+    tokyo.routes.remove(&prefix("172.30.0.0/16"));
+    map.networks.get_mut(&network("app")).unwrap().drift = DriftPolicy::Correct;
+    let correct = |map: &NetworkMap, of: &[&str]| plan_correction(&nets(of), &site("ec2-tokyo"), map, &world.picture);
+    let refusal = correct(&map, &["app"]).unwrap_err();
+    assert!(matches!(&refusal, Refusal::Bystander { network, .. } if network.as_str() == "db"), "{refusal}");
+    let refusal = correct(&map, &["app", "db"]).unwrap_err().to_string();
+    assert!(refusal.contains("policy has drift of `db` only reported"), "{refusal}");
+    map.networks.get_mut(&network("db")).unwrap().drift = DriftPolicy::Correct;
+    let mut corrected = world.picture.clone();
+    apply(&mut corrected, correct(&map, &["app", "db"]).unwrap().steps());
+    assert_eq!(corrected, right);
+}
+
 #[test]
 fn a_propagation_of_another_vpc_is_never_switched() {
     let map = map_with("", "    propagations: {ec2-tokyo: tgw-attach-0nctokyo}\n");
