@@ -61,6 +61,18 @@ pub enum PlannedSource {
     PoweredOff,
 }
 
+/// What the list of recovery jobs of v4 makes of a wish to have them in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobOrder {
+    /// It is met.
+    Kept,
+    /// It is passed over.
+    Ignored,
+    /// HTTP 400.
+    Refused,
+}
+
 /// What a job ends with that recovered some VMs and others not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -126,8 +138,8 @@ pub struct Switches {
     pub failover_keeps_id: bool,
     /// A recovery job shows at both Prism Centrals, not only where it was started.
     pub jobs_on_both_sides: bool,
-    /// The list of recovery jobs of v4 can be ordered.
-    pub jobs_can_be_ordered: bool,
+    /// What the list of recovery jobs of v4 makes of `$orderby`.
+    pub job_order: JobOrder,
     /// What a job ends with that recovered some VMs and others not.
     pub partly_failed_job: PartlyFailed,
 }
@@ -160,7 +172,7 @@ impl Default for Switches {
             failover_keeps_mac: true,
             failover_keeps_id: false,
             jobs_on_both_sides: false,
-            jobs_can_be_ordered: true,
+            job_order: JobOrder::Kept,
             partly_failed_job: PartlyFailed::Failed,
         }
     }

@@ -138,6 +138,14 @@ impl Job {
         }
     }
 
+    /// The VMs that came of it.
+    pub(super) fn made(&self) -> impl Iterator<Item = ExtId> {
+        self.entities.iter().filter_map(|entity| match entity.fate {
+            Fate::Recovered(vm) => Some(vm),
+            Fate::Waiting | Fate::Failed(_) => None,
+        })
+    }
+
     /// What a job ends with once every VM has its fate.
     pub(super) fn verdict(&self, switches: &Switches) -> State {
         let failed = self.entities.iter().filter(|entity| matches!(entity.fate, Fate::Failed(_))).count();

@@ -7,7 +7,7 @@ use super::super::level::Level;
 use super::super::odata::{self, ListRules};
 use super::super::reply::{Refused, Reply, Request};
 use super::super::state::Prism;
-use super::super::switches::Switches;
+use super::super::switches::{JobOrder, Switches};
 use super::job::Job;
 use super::render;
 
@@ -122,9 +122,13 @@ impl Prism {
                 Ok(one(PLANS.item, response, render::plan(plan, level), level, None))
             }
             Lookup::Jobs => {
-                let rules = if switches.jobs_can_be_ordered { &JOBS } else { &JOBS_UNORDERED };
+                let mut request = request.clone();
+                if switches.job_order == JobOrder::Ignored {
+                    request.query.retain(|(name, _)| name != "$orderby");
+                }
+                let rules = if switches.job_order == JobOrder::Refused { &JOBS_UNORDERED } else { &JOBS };
                 odata::list(
-                    request,
+                    &request,
                     rules,
                     level,
                     self.jobs_shown(switches).map(|job| render::job(job, level)).collect(),

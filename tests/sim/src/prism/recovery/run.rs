@@ -229,11 +229,7 @@ pub fn clean_up(world: &mut World, name: &str, now: Timestamp) -> Result<Value, 
     if world.lost_prisms.contains(&job.to.name) {
         return Err(format!("Prism Central `{}` is lost: nothing can be removed there", job.to.name));
     }
-    let made = job.entities.iter().filter_map(|entity| match entity.fate {
-        Fate::Recovered(vm) => Some(vm),
-        Fate::Waiting | Fate::Failed(_) => None,
-    });
-    let made: Vec<ExtId> = made.collect();
+    let made: Vec<ExtId> = job.made().collect();
     vms::remove(world, &job.to.name, &made);
     job.cleaned_up = Some(now);
     remember(world, &plan, &job);

@@ -13,7 +13,10 @@ use crate::world::World;
 /// The one VM of this name that the plan protects at a side.
 pub(super) fn source<'w>(world: &'w World, plan: &RecoveryPlan, side: Side, name: &str) -> Result<&'w Vm, String> {
     let prism = prism(world, plan.prism(side))?;
-    let mut found = prism.vms_named(name).filter(|vm| !plan.stale.contains(&(side, vm.ext_id)));
+    let copied =
+        |vm: &Vm| prism.jobs.values().any(|job| job.kind == Kind::Test && job.made().any(|id| id == vm.ext_id));
+    let protected = |vm: &&Vm| !plan.stale.contains(&(side, vm.ext_id)) && !copied(vm);
+    let mut found = prism.vms_named(name).filter(protected);
     match (found.next(), found.next()) {
         (Some(vm), None) => Ok(vm),
         (None, _) => Err(format!("Prism Central `{}` has no VM `{name}`", prism.name)),

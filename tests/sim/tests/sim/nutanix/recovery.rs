@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_sim::ManualClock;
 use holdfast_sim::prism::recovery::{Kind, Order, start};
-use holdfast_sim::prism::switches::PartlyFailed;
+use holdfast_sim::prism::switches::{JobOrder, PartlyFailed};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -275,7 +275,7 @@ async fn the_lists_of_jobs_page_and_refuse_what_nobody_published() {
     assert_eq!(page.body["data"][0]["startTime"], "2027-01-15T08:00:00Z");
     let filtered = pc.ask("pc-b", &format!("{JOBS}?$filter=status%20eq%20'FAILED'"), None).await;
     assert!(filtered.status == 400 && filtered.schema().contains("cannot be filtered"), "{}", filtered.text);
-    pc.switch(|switches| switches.jobs_can_be_ordered = false);
+    pc.switch(|switches| switches.job_order = JobOrder::Refused);
     assert_eq!(pc.ask("pc-b", &format!("{JOBS}?$orderby=startTime%20desc"), None).await.status, 400);
     let filtered = pc.ask("pc-b", &format!("{V3}/list"), Some(json!({"filter": "status==FAILED"}))).await;
     assert_eq!(filtered.status, 422);
