@@ -93,9 +93,7 @@ pub enum NutanixError {
         message: String,
     },
     /// The appliance speaks no version of the API that this client speaks.
-    #[error(
-        "`{endpoint}` speaks {found} of `{namespace}`, with which no NIC can be repaired; update Prism Central to pc.2024.3 or later (v4.0)"
-    )]
+    #[error("`{endpoint}` speaks {found} of `{namespace}`, {}", mend(namespace))]
     Unsupported {
         /// The appliance.
         endpoint: String,
@@ -137,6 +135,16 @@ pub enum Sent {
     Never,
     /// The request was sent, wholly or in part: its effect is unknown.
     Perhaps,
+}
+
+/// What follows from a namespace that is not there at a level that is known, and what helps.
+fn mend(namespace: &str) -> &'static str {
+    match namespace {
+        "dataprotection" | "datapolicies" => {
+            "which does not tell of recovery plans and jobs; update Prism Central to pc.7.5 or later (v4.2)"
+        }
+        _ => "with which no NIC can be repaired; update Prism Central to pc.2024.3 or later (v4.0)",
+    }
 }
 
 impl NutanixError {

@@ -3,8 +3,10 @@
 use std::net::Ipv4Addr;
 
 use holdfast_model::ExtId;
+use jiff::Timestamp;
 
 use crate::{CreateNic, ExternalSubnet, Nic, NutanixError, ReservedIp, Subnet, TimeLimit, Vm, VmRead, Vnic, Vpc};
+use crate::{RecoveredEntity, RecoveryJob, RecoveryPlan};
 
 /// VMs, found, read and rebooted.
 pub(crate) trait VmApi {
@@ -71,4 +73,16 @@ pub(crate) trait NetworkApi {
 
     /// Which addresses of a subnet are reserved. The betas tell them with the subnet, without their purpose.
     async fn reserved_ips(&self, subnet: &ExtId) -> Result<Vec<ReservedIp>, NutanixError>;
+}
+
+/// Recovery plans, and the jobs that run them.
+pub(crate) trait RecoveryApi {
+    /// All recovery plans.
+    async fn recovery_plans(&self) -> Result<Vec<RecoveryPlan>, NutanixError>;
+
+    /// Recovery jobs newest first, those that began at `since` or later and those that have not begun.
+    async fn recovery_jobs(&self, since: Timestamp) -> Result<Vec<RecoveryJob>, NutanixError>;
+
+    /// What became of each VM of a recovery job.
+    async fn recovered_entities(&self, job: &ExtId) -> Result<Vec<RecoveredEntity>, NutanixError>;
 }

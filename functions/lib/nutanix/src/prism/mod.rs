@@ -2,6 +2,7 @@
 
 mod api;
 mod calls;
+mod recovery;
 mod v3;
 mod v4;
 
@@ -9,14 +10,16 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, OnceLock};
 
 use holdfast_model::{Credentials, ExtId, Trust};
+use jiff::Timestamp;
 
 use crate::http::Http;
 use crate::{NutanixError, TimeLimit, Timeouts};
-use api::{NetworkApi, NicApi, VmApi};
+use api::{NetworkApi, NicApi, RecoveryApi, VmApi};
 use calls::Calls;
 use v3::V3;
-use v4::{Namespace, V4};
+use v4::{Level, Namespace, V4};
 
+pub use recovery::{Fate, RecoveredEntity, RecoveryAction, RecoveryJob, RecoveryPlan, RecoveryState, Toward};
 pub use v4::{CreateNic, ExternalSubnet, Nic, ReservedIp, Subnet, Vm, VmRead, Vnic, Vpc};
 
 /// Which family of the API a Prism Central is asked by.
@@ -31,6 +34,7 @@ enum Family {
 pub struct Prism {
     calls: Arc<Calls>,
     family: OnceLock<Family>,
+    recovery: OnceLock<Family>,
     v4: V4,
     v3: V3,
 }
@@ -38,7 +42,10 @@ pub struct Prism {
 /// A call to the family that the Prism Central speaks.
 macro_rules! either {
     ($self:ident, $call:ident($($argument:expr),*)) => {
-        match $self.family().await? {
+        either!($self by family, $call($($argument),*))
+    };
+    ($self:ident by $family:ident, $call:ident($($argument:expr),*)) => {
+        match $self.$family().await? {
             Family::V4 => $self.v4.$call($($argument),*).await,
             Family::V3 => $self.v3.$call($($argument),*).await,
         }
@@ -59,7 +66,7 @@ impl Prism {
         let http = Http::new(endpoint, trust, &timeouts)?;
         let calls = Arc::new(Calls { http, credentials, timeouts });
         let (v4, v3) = (V4::new(Arc::clone(&calls)), V3::new(Arc::clone(&calls)));
-        Ok(Self { calls, family: OnceLock::new(), v4, v3 })
+        Ok(Self { calls, family: OnceLock::new(), recovery: OnceLock::new(), v4, v3 })
     }
 
     /// Where this Prism Central is.
@@ -86,6 +93,53 @@ impl Prism {
             Err(error) => return Err(error),
         };
         Ok(*self.family.get_or_init(|| family))
+    }
+
+    /// v4 wherever it has recovery plans; v3 where it has not, which has them at every version.
+    async fn recovery(&self) -> Result<Family, NutanixError> {
+        if let Some(family) = self.recovery.get() {
+            return Ok(*family);
+        }
+        let found = match self.v4.level(Namespace::DataProtection).await {
+            Ok(level) if level >= Level::RECOVERY_PLANS => return Ok(*self.recovery.get_or_init(|| Family::V4)),
+            Ok(level) => level.to_string(),
+            Err(NutanixError::Unsupported { found, .. }) => found,
+            Err(error) => return Err(error),
+        };
+        if !self.v3.answers().await? {
+            let endpoint = self.endpoint().to_owned();
+            let (namespace, found) = (Namespace::DataProtection.name(), format!("{found} and no v3"));
+            return Err(NutanixError::Unsupported { endpoint, namespace, found });
+        }
+        Ok(*self.recovery.get_or_init(|| Family::V3))
+    }
+
+    /// All recovery plans.
+    ///
+    /// # Errors
+    /// [`NutanixError::Unsupported`] where neither family has them, and what any call can return.
+    pub async fn recovery_plans(&self) -> Result<Vec<RecoveryPlan>, NutanixError> {
+        either!(self by recovery, recovery_plans())
+    }
+
+    /// The recovery jobs of this Prism Central, newest first: those that began at `since` or later, and those that have not
+    /// begun, of which it may leave some out.
+    ///
+    /// A job shows where it was started, which is the side that recovers; whether it shows at the other side too is not
+    /// published. One that began long ago may end now: `since` has to lie as far back as the longest job takes.
+    ///
+    /// # Errors
+    /// As [`Prism::recovery_plans`].
+    pub async fn recovery_jobs(&self, since: Timestamp) -> Result<Vec<RecoveryJob>, NutanixError> {
+        either!(self by recovery, recovery_jobs(since))
+    }
+
+    /// What became of each VM of a recovery job: the VM that it is now, why it is none, or nothing yet.
+    ///
+    /// # Errors
+    /// [`NutanixError::NotFound`] for a job that this Prism Central does not show, and as [`Prism::recovery_plans`].
+    pub async fn recovered_entities(&self, job: &ExtId) -> Result<Vec<RecoveredEntity>, NutanixError> {
+        either!(self by recovery, recovered_entities(job))
     }
 
     /// Moves a NIC to another subnet with an address; the NIC keeps its id.

@@ -79,6 +79,11 @@ async fn each_level_is_asked_as_its_documentation_says() {
         call!("NIC deleted", prism.delete_nic(&vm.id, nic, &limit()));
         call!("NIC created", prism.create_nic(&vm.id, &again, &limit()));
         call!("reboot", prism.reboot(&vm.id, &limit()));
+        let at = "2027-01-15T08:00:00Z".parse().unwrap();
+        holdfast_sim::prism::failover(&mut sim.shared().world(), "dr", false, at).unwrap();
+        call!("recovery plans", prism.recovery_plans());
+        let job = call!("recovery jobs", prism.recovery_jobs(at)).remove(0);
+        call!("VMs of a recovery job", prism.recovered_entities(&job.id));
         insta::assert_snapshot!(format!("requests_of_v{level}"), golden);
     }
 }
@@ -101,7 +106,7 @@ async fn lists_are_read_whole(level: &str) {
                 "172.30.0.0/20, pools: [{ first: 172.30.2.1, last: 172.30.5.199 }]",
                 1,
             )
-            .replacen("moves:\n", &format!("{many}moves:\n"), 1)
+            .replacen("recovery_plans:\n", &format!("{many}recovery_plans:\n"), 1)
     })
     .await;
     let prism = prism_of(&sim);

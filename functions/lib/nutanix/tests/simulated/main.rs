@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
 
 mod levels;
+mod recovery;
 
 use std::time::Duration;
 
@@ -23,6 +24,15 @@ regions:
       - { name: web-1, platform: windows, interfaces: [{ subnet: app, address: 172.30.1.34 }] }
 switches: { prism: { task_queued_reads: 0, task_running_reads: 0 } }
 prism_centrals:
+  osaka:
+    username: osaka
+    password: "secret of osaka"
+    clusters: [{ name: cluster-3 }]
+    vpcs: [{ name: prod }]
+    subnets: [{ name: dr, vpc: prod, cidr: 172.30.3.0/24 }]
+    vms:
+      - { name: dr-1, nics: [{ subnet: dr, address: 172.30.3.11 }] }
+      - { name: dr-2, nics: [{ subnet: dr, address: 172.30.3.12 }] }
   tokyo:
     username: admin
     password: "secret of prism"
@@ -34,9 +44,17 @@ prism_centrals:
       - { name: outside, vpc: transit, cidr: 100.64.10.0/24, external: true, nat: false }
       - { name: app, vpc: prod, cidr: 172.30.1.0/24, pools: [{ first: 172.30.1.100, last: 172.30.1.199 }], reserved: [172.30.1.50] }
       - { name: landing, vpc: prod, cidr: 172.31.99.0/24, pools: [{ first: 172.31.99.10, last: 172.31.99.99 }] }
+      - { name: dr, vpc: prod, cidr: 172.30.3.0/24 }
+      - { name: lab, vpc: prod, cidr: 172.30.3.0/24 }
     vms:
       - { name: app-1, nics: [{ subnet: landing }] }
       - { name: "o'brien", powered_off: true }
+recovery_plans:
+  dr:
+    primary: osaka
+    recovery: tokyo
+    networks: [{ primary: dr, recovery: dr, recovery_test: lab }]
+    vms: [dr-1, dr-2]
 moves:
   move-1:
     username: nutanix
@@ -58,7 +76,11 @@ fn credentials(username: &str, password: &str) -> Credentials {
 }
 
 fn prism_of(sim: &Sim) -> Prism {
-    let endpoint = &sim.prism_centrals()["tokyo"];
+    prism_named(sim, "tokyo")
+}
+
+fn prism_named(sim: &Sim, name: &str) -> Prism {
+    let endpoint = &sim.prism_centrals()[name];
     let who = credentials(&endpoint.username, &endpoint.password);
     Prism::connect(&endpoint.url, who, &trust(endpoint), Timeouts::default()).unwrap()
 }

@@ -3,9 +3,10 @@
 //! Built from public text alone (models of nutanix-sdk-ruby, Nutanix's Terraform provider and articles): nothing of it was tried on an appliance.
 
 mod networks;
+mod recovery;
 mod vms;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use holdfast_model::ExtId;
 use reqwest::Method;
@@ -27,11 +28,13 @@ const VERSION: &str = "3.1";
 #[derive(Debug)]
 pub(super) struct V3 {
     calls: Arc<Calls>,
+    /// The availability zone that it is, once that was asked.
+    own_side: OnceLock<Option<String>>,
 }
 
 impl V3 {
     pub(super) fn new(calls: Arc<Calls>) -> Self {
-        Self { calls }
+        Self { calls, own_side: OnceLock::new() }
     }
 
     /// Whether the Prism Central serves this API.

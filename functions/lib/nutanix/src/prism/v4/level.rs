@@ -20,6 +20,10 @@ pub(crate) enum Namespace {
     Prism,
     /// Clusters.
     Clusters,
+    /// Recovery jobs.
+    DataProtection,
+    /// Recovery plans.
+    DataPolicies,
 }
 
 impl Namespace {
@@ -30,14 +34,26 @@ impl Namespace {
             Namespace::Networking => "networking",
             Namespace::Prism => "prism",
             Namespace::Clusters => "clustermgmt",
+            Namespace::DataProtection => "dataprotection",
+            Namespace::DataPolicies => "datapolicies",
         }
     }
 
     /// The highest minor version whose documents this client was written for.
     fn highest(self) -> Level {
         match self {
-            Namespace::Vmm | Namespace::Clusters => Level::Minor(3),
-            Namespace::Networking | Namespace::Prism => Level::Minor(4),
+            Namespace::Vmm | Namespace::Clusters | Namespace::DataPolicies => Level::Minor(3),
+            Namespace::Networking | Namespace::Prism | Namespace::DataProtection => Level::Minor(4),
+        }
+    }
+
+    /// The versions to try on a Prism Central that does not tell its own, the likeliest first.
+    fn candidates(self) -> &'static [Level] {
+        match self {
+            Namespace::Vmm | Namespace::Networking | Namespace::Prism | Namespace::Clusters => {
+                &[Level::Minor(2), Level::Minor(1), Level::Minor(0)]
+            }
+            Namespace::DataProtection | Namespace::DataPolicies => &[Level::RECOVERY_PLANS],
         }
     }
 
@@ -46,16 +62,19 @@ impl Namespace {
         match self {
             Namespace::Vmm | Namespace::Networking | Namespace::Prism => &[Level::Beta(1)],
             Namespace::Clusters => &[Level::Beta(2), Level::Beta(1)],
+            Namespace::DataProtection | Namespace::DataPolicies => &[],
         }
     }
 
-    /// A list that exists at every level.
+    /// A list that exists at every level that is used.
     fn list(self) -> &'static str {
         match self {
             Namespace::Vmm => "/ahv/config/vms",
             Namespace::Networking => "/config/subnets",
             Namespace::Prism => "/config/tasks",
             Namespace::Clusters => "/config/clusters",
+            Namespace::DataProtection => "/config/recovery-plan-jobs",
+            Namespace::DataPolicies => "/config/recovery-plans",
         }
     }
 }
@@ -75,6 +94,9 @@ impl Level {
 
     /// The first level that lists the NICs on a subnet and its reserved addresses.
     pub(crate) const LISTS_OF_SUBNETS: Level = Level::Minor(0);
+
+    /// The first level that has recovery plans and jobs (Nutanix's SDKs: absent in 4.0 and 4.1).
+    pub(crate) const RECOVERY_PLANS: Level = Level::Minor(2);
 }
 
 impl fmt::Display for Level {
@@ -114,8 +136,7 @@ pub(crate) async fn negotiate(prism: &V4, namespace: Namespace) -> Result<Level,
         }
         Err(error) => not_there(error)?,
     }
-    let minors = [Level::Minor(2), Level::Minor(1), Level::Minor(0)];
-    for level in minors.iter().chain(namespace.betas()) {
+    for level in namespace.candidates().iter().chain(namespace.betas()) {
         if answers(prism, &what, &format!("/api/{}/{level}{}", namespace.name(), namespace.list())).await? {
             return Ok(*level);
         }

@@ -2,12 +2,15 @@
 
 mod level;
 mod nics;
+mod recovery;
 mod subnets;
 mod tasks;
 mod vms;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use reqwest::Method;
 use serde_json::Value;
@@ -32,11 +35,20 @@ const PAGE: usize = 100;
 pub(super) struct V4 {
     calls: Arc<Calls>,
     levels: Mutex<BTreeMap<Namespace, Level>>,
+    /// The domain manager that it is, once that was asked.
+    own_side: OnceLock<Option<String>>,
+    /// Whether it refused to put recovery jobs in order.
+    jobs_unordered: AtomicBool,
 }
 
 impl V4 {
     pub(super) fn new(calls: Arc<Calls>) -> Self {
-        Self { calls, levels: Mutex::new(BTreeMap::new()) }
+        Self {
+            calls,
+            levels: Mutex::new(BTreeMap::new()),
+            own_side: OnceLock::new(),
+            jobs_unordered: AtomicBool::new(false),
+        }
     }
 
     fn endpoint(&self) -> &str {
@@ -98,8 +110,6 @@ impl V4 {
     }
 
     /// Shows every entity of a list, and keeps one page at a time.
-    ///
-    /// Stops at the first empty page, or at a short one that names no next page: totals are only eventually right.
     async fn read_pages(
         &self,
         what: &str,
@@ -108,14 +118,32 @@ impl V4 {
         more: &[(&str, String)],
         mut show: impl FnMut(&Value),
     ) -> Result<(), NutanixError> {
+        self.read_while(what, namespace, path, more, |page| {
+            page.iter().for_each(&mut show);
+            ControlFlow::Continue(())
+        })
+        .await
+    }
+
+    /// Shows a list page by page, until it was seen enough of.
+    ///
+    /// Stops at the first empty page, or at a short one that names no next page: totals are only eventually right.
+    async fn read_while(
+        &self,
+        what: &str,
+        namespace: Namespace,
+        path: &str,
+        more: &[(&str, String)],
+        mut show: impl FnMut(&[Value]) -> ControlFlow<()>,
+    ) -> Result<(), NutanixError> {
         for page in 0..PAGES {
             let mut query = vec![("$page", page.to_string()), ("$limit", PAGE.to_string())];
             query.extend_from_slice(more);
             let reply = self.read(what, namespace, path, &query, true).await?;
             let data = list(&reply.body, "/data");
-            data.iter().for_each(&mut show);
+            let enough = show(data).is_break();
             let next = list(&reply.body, "/metadata/links").iter().any(|l| l.get("rel").is_some_and(|r| r == "next"));
-            if data.is_empty() || (data.len() < PAGE && !next) {
+            if enough || data.is_empty() || (data.len() < PAGE && !next) {
                 return Ok(());
             }
         }
