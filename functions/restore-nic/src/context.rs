@@ -74,7 +74,8 @@ pub async fn handle(
         let message = format!("wave `{}` goes to `{}`, which is no NC2 site", input.wave, wave.to);
         return Err(Fault::new(FaultName::InvalidMap, message));
     };
-    let captured = context.inventory.newest(&input.wave).await?.filter(|captured| !captured.hosts.is_empty());
+    let captured =
+        context.inventory.version(&input.wave, input.inventory).await?.filter(|captured| !captured.hosts.is_empty());
     let captured = captured.ok_or_else(|| {
         let message = format!("wave `{}` has no captured hosts; start `capture` with it first", input.wave);
         Fault::new(FaultName::NotCaptured, message)
@@ -114,7 +115,15 @@ pub async fn handle(
     keep(context, &input, &report).await?;
     let Restored { result, done } = report.finish()?;
     let summary = match result {
-        Progress::Done => format!("wave {} is right at {}: {}", input.wave, wave.to, done.join("; ")),
+        Progress::Done => {
+            let version = captured.version.0;
+            format!(
+                "wave {} is right at {} by version {version} of its inventory: {}",
+                input.wave,
+                wave.to,
+                done.join("; ")
+            )
+        }
         Progress::Continue => format!("the time ran out, wave {} goes on: {}", input.wave, done.join("; ")),
     };
     Ok(RestoreNicOutput { schema_version: SCHEMA_VERSION, result, map: reference, done, summary })

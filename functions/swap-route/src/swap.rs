@@ -410,7 +410,7 @@ impl<'a> Swap<'a> {
     }
 
     async fn hosts(&self) -> Result<Vec<HostRecord>, Fault> {
-        Ok(self.context.inventory.hosts_of(&self.goal.networks).await?)
+        Ok(self.context.inventory.hosts_of(&self.goal.networks, &self.input.request.inventory).await?)
     }
 
     fn output(

@@ -30,7 +30,7 @@ pub(crate) async fn check(
     now: Timestamp,
 ) -> Result<Found, Fault> {
     let to = site(map, &request.to)?;
-    let subject = Subject::read(context, map, &request.networks, Some(evidence), now).await?;
+    let subject = Subject::read(context, map, &request.networks, &request.inventory, Some(evidence), now).await?;
     let networks = context.networks(map).await?;
     // Where the networks are today, and so which sites are judged, is not known yet.
     let all = map.sites.keys().cloned().collect();
@@ -48,7 +48,7 @@ pub(crate) async fn check(
     checks.extend(flow.checks);
     checks.extend(flow::source_dest(&networks, &request.to, to, &flow.enis).await);
     checks.extend(today(&subject, &live));
-    checks.extend(probed?);
+    checks.extend(probed?.checks);
     checks.extend(routes::unread(&live));
     checks.push(age(last?, now));
     let good = worst(&checks) <= CheckStatus::Warn;

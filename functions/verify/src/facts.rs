@@ -4,8 +4,8 @@ use crate::context::Context;
 use futures::future::join;
 use holdfast_aws_network::{AwsNetwork, read_picture_towards, read_quotas, read_sites, read_targets};
 use holdfast_model::{
-    Evidence, EvidenceId, Fault, FaultName, HostRecord, Machines, NetworkMap, NetworkName, Picture, QuotaName, Scope,
-    Site, SiteName,
+    Evidence, EvidenceId, Fault, FaultName, HostRecord, Machines, NamedVersions, NetworkMap, NetworkName, Picture,
+    QuotaName, Scope, Site, SiteName,
 };
 use holdfast_plan::{Move, Refusal, ec2_sites_left, plan_move, quotas_wanted, sites_judged};
 use jiff::Timestamp;
@@ -33,11 +33,12 @@ pub(crate) struct Live {
 }
 
 impl<'a> Subject<'a> {
-    /// Reads the captured hosts of the networks, and the evidence when there is any.
+    /// Reads the captured hosts of the networks, those of the named versions where there are such, and the evidence when there is any.
     pub(crate) async fn read(
         context: &Context,
         map: &'a NetworkMap,
         networks: &BTreeSet<NetworkName>,
+        named: &NamedVersions,
         evidence: Option<&EvidenceId>,
         now: Timestamp,
     ) -> Result<Self, Fault> {
@@ -50,7 +51,7 @@ impl<'a> Subject<'a> {
                 }),
             }
         };
-        let (hosts, evidence) = join(context.inventory.hosts_of(networks), evidence).await;
+        let (hosts, evidence) = join(context.inventory.hosts_of(networks, named), evidence).await;
         Ok(Self { map, networks: networks.clone(), addresses: None, hosts: hosts?, evidence: evidence?, now })
     }
 

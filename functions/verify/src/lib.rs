@@ -11,6 +11,7 @@ mod context;
 mod drill;
 mod facts;
 mod flow;
+mod guests;
 mod machines;
 mod postflight;
 mod preflight;
@@ -20,13 +21,15 @@ mod routes;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
+mod simulated_guests;
+#[cfg(test)]
 mod simulated_wave;
 mod wave;
 
 pub use context::Context;
 
 use holdfast_model::Fault;
-use holdfast_model::wire::{VerifyInput, VerifyKind, VerifyOutput};
+use holdfast_model::wire::{CutoverRequest, VerifyInput, VerifyKind, VerifyOutput};
 use holdfast_runtime::{Invocation, surviving};
 use postflight::Moved;
 
@@ -64,14 +67,15 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
     let now = context.clock.now();
     let found = match &input.check {
         VerifyKind::Captured { wave, evidence } => {
-            preflight::check(context, &map, wave, preflight::Moment::Captured(evidence.as_ref()), now).await?
+            let request = CutoverRequest { wave: wave.clone(), inventory: None };
+            preflight::check(context, &map, &request, preflight::Moment::Captured(evidence.as_ref()), now).await?
         }
         VerifyKind::Preflight { request } => {
-            preflight::check(context, &map, &request.wave, preflight::Moment::Cutover, now).await?
+            preflight::check(context, &map, request, preflight::Moment::Cutover, now).await?
         }
-        VerifyKind::Postflight { networks, to, hosts, evidence, lost } => {
+        VerifyKind::Postflight { networks, to, hosts, inventory, evidence, lost, guests } => {
             let map = surviving(map, lost.as_ref())?;
-            let moved = Moved { networks, to, hosts: hosts.as_ref() };
+            let moved = Moved { networks, to, hosts: hosts.as_ref(), inventory, guests: *guests };
             postflight::check(context, &map, moved, evidence.as_ref(), now).await?
         }
         VerifyKind::Drill { request, evidence, plan } => {

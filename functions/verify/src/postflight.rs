@@ -5,10 +5,10 @@ use crate::context::Context;
 use crate::facts::{Live, Subject, site};
 use crate::machines::Taking;
 use crate::report::Found;
-use crate::{machines, probes, routes};
-use futures::future::join;
-use holdfast_model::wire::{Check, CheckStatus};
-use holdfast_model::{EvidenceId, Fault, NetworkMap, NetworkName, SiteName};
+use crate::{guests, machines, probes, routes, wave};
+use futures::future::join3;
+use holdfast_model::wire::{Check, CheckStatus, GuestView};
+use holdfast_model::{EvidenceId, Fault, NamedVersions, NetworkMap, NetworkName, SiteName};
 use holdfast_plan::sites_judged;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,18 +21,22 @@ pub(crate) struct Moved<'a> {
     pub to: &'a SiteName,
     /// Only these addresses; none: whole networks.
     pub hosts: Option<&'a BTreeSet<Ipv4Addr>>,
+    /// Versions of the inventory that count.
+    pub inventory: &'a NamedVersions,
+    /// Whether the guests are asked about themselves.
+    pub guests: GuestView,
 }
 
 pub(crate) async fn check(
     context: &Context,
     map: &NetworkMap,
-    Moved { networks: names, to, hosts }: Moved<'_>,
+    Moved { networks: names, to, hosts, inventory, guests }: Moved<'_>,
     evidence: Option<&EvidenceId>,
     now: Timestamp,
 ) -> Result<Found, Fault> {
     site(map, to)?;
-    let subject = Subject::read(context, map, names, evidence, now).await?.moving(hosts.cloned());
-    let checks = checks(context, &subject, to).await?;
+    let subject = Subject::read(context, map, names, inventory, evidence, now).await?.moving(hosts.cloned());
+    let checks = checks(context, &subject, to, guests).await?;
     let title = match hosts {
         None => format!("{} at {to}", list(names)),
         Some(hosts) => format!("{} of {} at {to}", list(hosts), list(names)),
@@ -41,14 +45,28 @@ pub(crate) async fn check(
 }
 
 /// The checks, once it is known which hosts they are about.
-pub(crate) async fn checks(context: &Context, subject: &Subject<'_>, to: &SiteName) -> Result<Vec<Check>, Fault> {
+pub(crate) async fn checks(
+    context: &Context,
+    subject: &Subject<'_>,
+    to: &SiteName,
+    guests: GuestView,
+) -> Result<Vec<Check>, Fault> {
     let networks = context.networks(subject.map).await?;
     let judged = sites_judged(to, &BTreeMap::new(), subject.map);
     let read = Live::read(&networks, subject.map, None, &judged, subject.now);
-    let (mut live, probed) = join(read, probes::all(context, subject)).await;
+    let asked = async {
+        match guests {
+            GuestView::Asked => guests::ask(context, subject, to).await,
+            GuestView::NotAsked => Ok(guests::Answers::new()),
+        }
+    };
+    let (mut live, probed, asked) = join3(read, probes::all(context, subject), asked).await;
+    let (probed, asked) = (probed?, asked?);
     live.read_judged(&networks, subject, to).await;
     let mut checks = routes::delivered(subject, &live, to);
-    checks.extend(probed?);
+    checks.extend(probed.checks);
+    let resolvers = wave::resolvers(subject.map, &live);
+    checks.extend(guests::judged(subject, to, &asked, &probed.answered, &resolvers));
     // Without evidence a person forced the change, and answers for where the machines run; the probes tell the rest.
     let taking = Taking { host: CheckStatus::Fail, stranded: CheckStatus::Warn, no_evidence: Some(CheckStatus::Warn) };
     checks.extend(machines::at_site(subject, &live, to, taking));

@@ -7,8 +7,8 @@ use crate::machines::Taking;
 use crate::report::Found;
 use crate::wave::{self, Wave};
 use crate::{flow, machines, routes};
-use holdfast_model::wire::{Check, CheckStatus};
-use holdfast_model::{Evidence, EvidenceId, Fault, FaultName, NetworkMap, NetworkName, SiteName, WaveName};
+use holdfast_model::wire::{Check, CheckStatus, CutoverRequest};
+use holdfast_model::{Evidence, EvidenceId, Fault, FaultName, NetworkMap, NetworkName, SiteName};
 use holdfast_plan::sites_judged;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,17 +26,18 @@ pub(crate) enum Moment<'a> {
 pub(crate) async fn check(
     context: &Context,
     map: &NetworkMap,
-    wave_name: &WaveName,
+    request: &CutoverRequest,
     moment: Moment<'_>,
     now: Timestamp,
 ) -> Result<Found, Fault> {
+    let wave_name = &request.wave;
     let Some(wave) = map.waves.get(wave_name) else {
         return Err(Fault::new(
             FaultName::InvalidInput,
             format!("wave `{wave_name}` is not in the network map (declared: {})", list(map.waves.keys())),
         ));
     };
-    let Some(captured) = context.inventory.newest(wave_name).await? else {
+    let Some(captured) = context.inventory.version(wave_name, request.inventory).await? else {
         return Err(Fault::new(
             FaultName::NotCaptured,
             format!("nothing was captured for wave `{wave_name}`; run `capture` first"),
@@ -45,7 +46,7 @@ pub(crate) async fn check(
     let names: BTreeSet<NetworkName> =
         captured.hosts.iter().flat_map(|host| &host.nics).map(|nic| nic.network.clone()).collect();
     let addresses = wave.hosts_led(&captured.hosts);
-    let subject = Subject::read(context, map, &names, None, now).await?.moving(addresses);
+    let subject = Subject::read(context, map, &names, &request.named(), None, now).await?.moving(addresses);
     let hosts = list(captured.hosts.iter().map(|host| &host.name));
     let mut all = vec![pass(format!("capture of {wave_name}"), format!("version {}: {hosts}", captured.version.0))];
     let evidence = evidence_of(context, moment).await?;

@@ -10,15 +10,29 @@ use holdfast_model::{Fault, NetworkName, Vantage, VantageName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+/// What the probes found.
+#[derive(Default)]
+pub(crate) struct Probed {
+    pub checks: Vec<Check>,
+    /// Addresses that replied to a vantage.
+    pub answered: BTreeSet<Ipv4Addr>,
+}
+
 /// Has the machine of every vantage probe every recorded address of the networks, all vantages at once.
-pub(crate) async fn all(context: &Context, subject: &Subject<'_>) -> Result<Vec<Check>, Fault> {
+pub(crate) async fn all(context: &Context, subject: &Subject<'_>) -> Result<Probed, Fault> {
     let targets = targets(subject);
     if targets.values().all(BTreeSet::is_empty) {
-        return Ok(vec![unknown("probes", "no host was captured in the networks: there is no address to probe")]);
+        let none = unknown("probes", "no host was captured in the networks: there is no address to probe");
+        return Ok(Probed { checks: vec![none], answered: BTreeSet::new() });
     }
     let vantages = subject.map.vantages.iter().map(|vantage| from(context, subject, vantage, &targets));
-    let found: Result<Vec<Vec<Check>>, Fault> = join_all(vantages).await.into_iter().collect();
-    Ok(found?.into_iter().flatten().collect())
+    let mut all = Probed::default();
+    for found in join_all(vantages).await {
+        let found = found?;
+        all.checks.extend(found.checks);
+        all.answered.extend(found.answered);
+    }
+    Ok(all)
 }
 
 /// Recorded addresses by network.
@@ -39,11 +53,12 @@ async fn from(
     subject: &Subject<'_>,
     (name, vantage): (&VantageName, &Vantage),
     targets: &BTreeMap<NetworkName, BTreeSet<Ipv4Addr>>,
-) -> Result<Vec<Check>, Fault> {
+) -> Result<Probed, Fault> {
     let title = |network: &NetworkName| format!("probe from {name} to {network}");
     let Some(machine) = vantage.probe() else {
         let saw = "the network map names no machine to probe from here: only routes are proven";
-        return Ok(targets.keys().map(|network| warn(title(network), saw)).collect());
+        let checks = targets.keys().map(|network| warn(title(network), saw)).collect();
+        return Ok(Probed { checks, answered: BTreeSet::new() });
     };
     let guest = context.guest(subject.map, &machine.account, &machine.region).await?;
     let request = ProbeRequest {
@@ -52,7 +67,9 @@ async fn from(
         port: None,
     };
     let results = guest.run_probe(&machine.instance, machine.platform, &request).await;
-    Ok(targets.iter().map(|(network, addresses)| judged(title(network), addresses, &results)).collect())
+    let answered = results.iter().flatten().filter(|result| result.answered()).map(|result| result.target).collect();
+    let checks = targets.iter().map(|(network, addresses)| judged(title(network), addresses, &results)).collect();
+    Ok(Probed { checks, answered })
 }
 
 /// What the results say of one network.

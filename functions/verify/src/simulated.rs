@@ -7,7 +7,7 @@ use crate::{checks::worst, postflight};
 use aws_config::{BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use holdfast_model::wire::{Check, CheckStatus};
+use holdfast_model::wire::{Check, CheckStatus, GuestView};
 use holdfast_model::*;
 use holdfast_runtime::{Accounts, Config, FixedClock};
 use holdfast_sim::{Options, Sim, World};
@@ -162,7 +162,7 @@ async fn before(world: &str, moment: Moment<'_>) -> Vec<Check> {
 
 async fn after(world: &str, to: &str) -> Vec<Check> {
     let (_sim, context) = start(world).await;
-    postflight::checks(&context, &subject(&map(), Some(no_vm())), &id(to)).await.unwrap()
+    postflight::checks(&context, &subject(&map(), Some(no_vm())), &id(to), GuestView::Asked).await.unwrap()
 }
 
 #[tokio::test]
@@ -227,8 +227,11 @@ async fn a_machine_that_is_ahead_of_its_network_is_judged_alone() {
     let (_sim, context) = start(&world).await;
     let map = map();
     let hosts = Some(BTreeSet::from(["172.30.1.34".parse().unwrap()]));
-    let whole = postflight::checks(&context, &subject(&map, Some(no_vm())), &id("nc2")).await.unwrap();
-    let ahead = postflight::checks(&context, &subject(&map, Some(no_vm())).moving(hosts), &id("nc2")).await.unwrap();
+    let whole =
+        postflight::checks(&context, &subject(&map, Some(no_vm())), &id("nc2"), GuestView::Asked).await.unwrap();
+    let ahead = postflight::checks(&context, &subject(&map, Some(no_vm())).moving(hosts), &id("nc2"), GuestView::Asked)
+        .await
+        .unwrap();
     let route =
         |checks: &[Check]| checks.iter().find(|check| check.name == "route from onprem to app").unwrap().clone();
     assert_eq!(route(&whole).status, CheckStatus::Fail);
@@ -255,7 +258,8 @@ async fn routes_to_a_site_where_the_machines_are_not_fail() {
 async fn a_machine_that_cannot_be_asked_is_unknown_not_a_failure() {
     let (_sim, context) = start(WORLD).await;
     let map = NetworkMap::parse(&MAP.replace("mi-00000000000000010", "mi-0000000000000dead")).unwrap();
-    let checks = postflight::checks(&context, &subject(&map, Some(no_vm())), &id("ec2")).await.unwrap();
+    let checks =
+        postflight::checks(&context, &subject(&map, Some(no_vm())), &id("ec2"), GuestView::Asked).await.unwrap();
     assert_eq!(not_passed(&checks), [("probe from onprem to app", CheckStatus::Unknown)], "{checks:#?}");
 }
 
@@ -264,6 +268,7 @@ async fn a_region_that_does_not_answer_is_unknown_not_a_failure() {
     let (sim, context) = start(WORLD).await;
     sim.shared().world().lost_regions.insert("ap-northeast-1".into());
     let map = map();
-    let checks = postflight::checks(&context, &subject(&map, Some(no_vm())), &id("ec2")).await.unwrap();
+    let checks =
+        postflight::checks(&context, &subject(&map, Some(no_vm())), &id("ec2"), GuestView::Asked).await.unwrap();
     assert_eq!(worst(&checks), CheckStatus::Unknown, "{checks:#?}");
 }

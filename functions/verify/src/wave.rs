@@ -257,7 +257,7 @@ fn users<'a>(
 }
 
 /// Addresses of the resolvers of all VPCs that were read: the base of each prefix and two. Source: VPC user guide, "Amazon DNS server".
-fn resolvers(map: &NetworkMap, live: &Live) -> BTreeSet<Ipv4Addr> {
+pub(crate) fn resolvers(map: &NetworkMap, live: &Live) -> BTreeSet<Ipv4Addr> {
     let vpcs = map.sites.values().filter_map(|site| live.picture.vpcs.get(site.vpc()));
     let second = |prefix: &Prefix| Ipv4Addr::from_bits(prefix.network().to_bits().saturating_add(2));
     vpcs.flat_map(|vpc| &vpc.prefixes).map(second).collect()

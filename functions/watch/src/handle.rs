@@ -7,8 +7,8 @@ use futures::StreamExt;
 use holdfast_journal::{Due, JournalStore, due_of};
 use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
-    Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, Landing, Network, NetworkMap, NetworkName,
-    Power, SightedNic, Sighting, Site, SiteName,
+    Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, InventoryVersion, Landing, Network,
+    NetworkMap, NetworkName, Power, SightedNic, Sighting, Site, SiteName, WaveName,
 };
 use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config, surviving};
@@ -61,19 +61,11 @@ impl Context {
     async fn scope(&self, map: &NetworkMap, subject: &Subject) -> Result<Scope, Fault> {
         let invalid = |why: String| Fault::new(FaultName::InvalidInput, why);
         match subject {
-            Subject::Wave { wave } | Subject::Landing { wave } => {
-                let declared = subject::wave(map, wave)?;
-                let captured = self.inventory.newest(wave).await?;
-                let hosts = captured.map(|captured| captured.hosts).unwrap_or_default();
-                let networks: BTreeSet<NetworkName> =
-                    hosts.iter().flat_map(|host| host.nics.iter().map(|nic| nic.network.clone())).collect();
-                if networks.is_empty() {
-                    let message = format!("wave `{wave}` has no captured hosts; start `capture` with it first");
-                    return Err(Fault::new(FaultName::NotCaptured, message));
-                }
-                let scope = subject::of_request(map, &networks, &declared.to)?;
-                Ok(Scope { hosts: declared.hosts_led(&hosts), ..scope })
+            Subject::Wave { request } => self.scope_of_wave(map, &request.wave, request.inventory, None).await,
+            Subject::Recheck { request } => {
+                self.scope_of_wave(map, &request.wave, request.inventory, request.at.as_ref()).await
             }
+            Subject::Landing { wave } => self.scope_of_wave(map, wave, None, None).await,
             Subject::Failover { request } => match request.intent().map_err(invalid)? {
                 FailoverIntent::Move { networks, to, hosts, .. } => {
                     Ok(Scope { hosts, ..subject::of_request(map, &networks, &to)? })
@@ -94,6 +86,27 @@ impl Context {
             },
             Subject::Drill { request } => subject::of_request(map, &request.networks, &request.to),
         }
+    }
+
+    /// The networks of a wave's captured hosts, and the site that it is `at`; none: its destination.
+    async fn scope_of_wave(
+        &self,
+        map: &NetworkMap,
+        wave: &WaveName,
+        inventory: Option<InventoryVersion>,
+        at: Option<&SiteName>,
+    ) -> Result<Scope, Fault> {
+        let declared = subject::wave(map, wave)?;
+        let captured = self.inventory.version(wave, inventory).await?;
+        let hosts = captured.map(|captured| captured.hosts).unwrap_or_default();
+        let networks: BTreeSet<NetworkName> =
+            hosts.iter().flat_map(|host| host.nics.iter().map(|nic| nic.network.clone())).collect();
+        if networks.is_empty() {
+            let message = format!("wave `{wave}` has no captured hosts; start `capture` with it first");
+            return Err(Fault::new(FaultName::NotCaptured, message));
+        }
+        let scope = subject::of_request(map, &networks, at.unwrap_or(&declared.to))?;
+        Ok(Scope { hosts: declared.hosts_led(&hosts), ..scope })
     }
 }
 
@@ -120,7 +133,8 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
     let (map, reference) = context.maps.load(input.map.as_ref()).await?;
     let map = surviving(map, input.subject.lost())?;
     let scope = context.scope(&map, &input.subject).await?;
-    let hosts = context.inventory.hosts_of(&scope.networks).await?;
+    let inventory = input.subject.inventory();
+    let hosts = context.inventory.hosts_of(&scope.networks, &inventory).await?;
     if hosts.is_empty() {
         let networks: Vec<&str> = scope.networks.iter().map(NetworkName::as_str).collect();
         let message = format!("no host was captured in {}; start `capture` first", networks.join(", "));
@@ -173,6 +187,7 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         networks: scope.networks,
         to: scope.to,
         hosts: scope.hosts,
+        inventory,
         evidence: evidence.id,
         taken_at,
         summary,

@@ -14,7 +14,7 @@ mod scripts;
 
 pub use command::{Guest, Timing};
 pub use error::GuestError;
-pub use managed::{Managed, Ping};
+pub use managed::{Activated, Managed, Ping};
 pub use probe::{ProbeAnswer, ProbeRequest, ProbeResult, TcpAnswer};
 pub use report::{Unreadable, read_capture};
 pub use scripts::{CAPTURE_PS1, CAPTURE_SH, PROBE_PS1, PROBE_SH};

@@ -100,6 +100,10 @@ async fn platforms_and_pings_are_read() {
     assert_eq!(managed.get(&id("i-0000000a")).unwrap().platform(), Some(Platform::Windows));
     assert_eq!(managed.get(&id("i-0000000c")).unwrap().ping, Ping::Offline("ConnectionLost".into()));
     assert_eq!(managed.get(&id("mi-0000000e")).unwrap().ping, Ping::Online);
+    let activated = guest.read_activated().await.unwrap();
+    let names: Vec<_> = activated.iter().map(|one| (one.id.as_str(), one.computer_name.as_str(), &one.ping)).collect();
+    assert_eq!(names, [("mi-0000000e", "site-client", &Ping::Online)]);
+    assert!(activated[0].is_named("SITE-CLIENT.corp.example") && !activated[0].is_named("site"));
 }
 
 #[tokio::test]

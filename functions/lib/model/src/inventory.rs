@@ -4,11 +4,15 @@ use crate::{EniId, HostName, InstanceId, MacAddress, NetworkName, Prefix, Subnet
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// Version of a wave's inventory: starts at 1; a version is never changed once written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct InventoryVersion(pub u32);
+
+/// Versions that an execution names, by wave; of every other wave the newest one counts.
+pub type NamedVersions = BTreeMap<WaveName, InventoryVersion>;
 
 /// Operating system of a host, as far as it decides which script runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -28,7 +28,8 @@ pub use evidence::{Evidence, EvidenceId, Power, SightedNic, Sighting};
 pub use fault::{Fault, FaultName, Function};
 pub use ids::*;
 pub use inventory::{
-    Addressing, GuestNic, GuestReport, GuestRoute, HostRecord, InventoryVersion, NicAddress, NicRecord, Platform,
+    Addressing, GuestNic, GuestReport, GuestRoute, HostRecord, InventoryVersion, NamedVersions, NicAddress, NicRecord,
+    Platform,
 };
 pub use landing::{Landing, WayOut};
 pub use machines::{Eni, EniStatus, Instance, InstanceState, LoadBalancerTarget, Machines, TargetKind};

@@ -3,7 +3,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use holdfast_model::{Fault, FaultName};
+use holdfast_model::{Fault, FaultName, WaveName};
 
 /// Why a table did not do what was asked. Whether a write had its effect is then unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,16 @@ pub enum StoreError {
         table: String,
         /// DynamoDB's words.
         why: String,
+    },
+    /// A version of a wave that was never stored.
+    #[error("wave `{wave}` has no inventory version {version}; it has {known}")]
+    NoVersion {
+        /// The wave.
+        wave: WaveName,
+        /// The version that was asked for.
+        version: u32,
+        /// Those that there are, in words.
+        known: String,
     },
     /// What is stored cannot be read by this version.
     #[error("an item of table `{table}` cannot be read: {why}")]
@@ -79,6 +89,7 @@ impl StoreError {
             Self::Unavailable { .. } => FaultName::Unavailable,
             Self::Denied { .. } => FaultName::AccessDenied,
             Self::NotConfigured { .. } => FaultName::NotConfigured,
+            Self::NoVersion { .. } => FaultName::InvalidInput,
             Self::Unreadable { .. } => FaultName::Internal,
         }
     }
@@ -97,7 +108,7 @@ impl From<StoreError> for holdfast_journal::StoreError {
             StoreError::Throttled { .. } => Self::Throttled(text),
             StoreError::Unavailable { .. } => Self::Unavailable(text),
             StoreError::Denied { .. } | StoreError::NotConfigured { .. } => Self::Denied(text),
-            StoreError::Unreadable { .. } => Self::Unreadable(text),
+            StoreError::NoVersion { .. } | StoreError::Unreadable { .. } => Self::Unreadable(text),
         }
     }
 }

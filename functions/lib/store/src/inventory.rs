@@ -1,5 +1,5 @@
 //! The inventory table: `wave#<wave>` / `v#00001#<capture>#0000`.. holds one version of a wave, and `waves` / `<wave>` names the
-//! newest one, and repeats it where it is small, so that one query reads all waves.
+//! newest one and all before it, and repeats the newest where it is small, so that one query reads all waves.
 //!
 //! A version is written completely before it is named, under the id of its capture: a capture that died half-way leaves nothing that is read,
 //! and two at once cannot mix.
@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::item::{Key, Record};
 use crate::table::{Put, Table, When, Write, by_key};
 use aws_config::SdkConfig;
-use holdfast_model::{HostRecord, InstanceId, InventoryVersion, NetworkName, WaveName};
+use holdfast_model::{HostRecord, InstanceId, InventoryVersion, NamedVersions, NetworkName, WaveName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,15 @@ pub enum PutVersion {
     Raced(InventoryVersion),
 }
 
-/// The item that names the newest version of a wave.
+/// What one version is stored under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: InventoryVersion,
+    capture: String,
+}
+
+/// The item that names the versions of a wave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -55,6 +63,9 @@ struct Head {
     version: InventoryVersion,
     capture: String,
     networks: BTreeSet<NetworkName>,
+    /// The versions before this one, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    older: Vec<Stored>,
     /// A copy of the version's hosts, when it is small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hosts: Option<Vec<HostRecord>>,
@@ -89,20 +100,47 @@ impl Inventory {
     pub async fn newest(&self, wave: &WaveName) -> Result<Option<Captured>, StoreError> {
         match self.table.get(&head_key(wave)).await? {
             None => Ok(None),
-            Some(record) => self.read_version(&self.head(&record)?).await.map(Some),
+            Some(record) => self.read_newest(&self.head(&record)?).await.map(Some),
         }
     }
 
-    /// Hosts with a NIC in one of these networks, each as it was captured last, whatever its wave. In name order.
+    /// The version of a wave that an execution names, else the newest; none when it names none and the wave was never captured.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn hosts_of(&self, networks: &BTreeSet<NetworkName>) -> Result<Vec<HostRecord>, StoreError> {
+    /// [`StoreError`]; `NoVersion` with those that there are.
+    pub async fn version(
+        &self,
+        wave: &WaveName,
+        named: Option<InventoryVersion>,
+    ) -> Result<Option<Captured>, StoreError> {
+        let head = self.table.get(&head_key(wave)).await?.map(|record| self.head(&record)).transpose()?;
+        match (head, named) {
+            (None, None) => Ok(None),
+            (Some(head), None) => self.read_newest(&head).await.map(Some),
+            (head, Some(version)) => self.read_named(wave, head.as_ref(), version).await.map(Some),
+        }
+    }
+
+    /// Hosts with a NIC in one of these networks, each as it was captured last, whatever its wave. In name order. Of a wave in `named` that
+    /// version counts.
+    ///
+    /// # Errors
+    /// [`StoreError`]; `NoVersion` with those that there are.
+    pub async fn hosts_of(
+        &self,
+        networks: &BTreeSet<NetworkName>,
+        named: &NamedVersions,
+    ) -> Result<Vec<HostRecord>, StoreError> {
+        let records = by_key(self.table.query(WAVES, "").await?);
+        let heads: Vec<Head> = records.values().map(|record| self.head(record)).collect::<Result<_, _>>()?;
         let mut waves = Vec::new();
-        for record in by_key(self.table.query(WAVES, "").await?).values() {
-            let head = self.head(record)?;
+        for (wave, version) in named {
+            let head = heads.iter().find(|head| head.wave == *wave);
+            waves.push(self.read_named(wave, head, *version).await?);
+        }
+        for head in heads.iter().filter(|head| !named.contains_key(&head.wave)) {
             if !head.networks.is_disjoint(networks) {
-                waves.push(self.read_version(&head).await?);
+                waves.push(self.read_newest(head).await?);
             }
         }
         Ok(select(waves, networks))
@@ -123,20 +161,37 @@ impl Inventory {
         hosts: &[HostRecord],
     ) -> Result<PutVersion, StoreError> {
         let version = InventoryVersion(newest.map_or(0, |newest| newest.0).saturating_add(1));
+        let older = match newest {
+            None => Vec::new(),
+            Some(newest) => match self.table.get(&head_key(wave)).await? {
+                Some(record) => {
+                    let head = self.head(&record)?;
+                    // The reply of the first try may have been lost: then this one ends as that one did.
+                    if head.version != newest && head.capture != capture {
+                        return Ok(PutVersion::Raced(head.version));
+                    }
+                    head.stored().filter(|stored| stored.version < version).collect()
+                }
+                None => return Err(self.table.unreadable(format!("`{WAVES}` / `{wave}`: was deleted"))),
+            },
+        };
         let head = Head {
             v: 1,
             wave: wave.clone(),
             version,
             capture: capture.to_owned(),
             networks: hosts.iter().flat_map(|host| host.nics.iter().map(|nic| nic.network.clone())).collect(),
+            older,
             hosts: small(hosts),
         };
         let document = Version { v: 1, version, hosts: hosts.to_vec() };
-        if document::put(&self.table, &partition(wave), &prefix(&head), &document).await? == Put::AlreadyThere {
+        if document::put(&self.table, &partition(wave), &prefix(version, capture), &document).await?
+            == Put::AlreadyThere
+        {
             return Err(self.table.unreadable(format!(
                 "`{}` / `{}`: capture `{capture}` stored something else before",
                 partition(wave),
-                prefix(&head)
+                prefix(version, capture)
             )));
         }
         let record = head_record(&head).map_err(|why| self.table.unreadable(why))?;
@@ -156,15 +211,45 @@ impl Inventory {
         record.read().map_err(|why| self.table.unreadable(why))
     }
 
-    async fn read_version(&self, head: &Head) -> Result<Captured, StoreError> {
-        if let Some(hosts) = &head.hosts {
-            return Ok(Captured { version: head.version, hosts: hosts.clone() });
+    async fn read_newest(&self, head: &Head) -> Result<Captured, StoreError> {
+        match &head.hosts {
+            Some(hosts) => Ok(Captured { version: head.version, hosts: hosts.clone() }),
+            None => self.read(&head.wave, head.version, &head.capture).await,
         }
-        let found: Option<Version> = document::get(&self.table, &partition(&head.wave), &prefix(head)).await?;
-        let found = found.ok_or_else(|| {
-            self.table.unreadable(format!("`{}` / `{}`: parts are missing", partition(&head.wave), prefix(head)))
-        })?;
+    }
+
+    /// The version that an execution names; `head` is what the wave has.
+    async fn read_named(
+        &self,
+        wave: &WaveName,
+        head: Option<&Head>,
+        version: InventoryVersion,
+    ) -> Result<Captured, StoreError> {
+        let all: Vec<Stored> = head.map(|head| head.stored().collect()).unwrap_or_default();
+        match all.iter().find(|stored| stored.version == version) {
+            Some(found) => self.read(wave, version, &found.capture).await,
+            None => {
+                let known: Vec<String> = all.iter().map(|stored| stored.version.0.to_string()).collect();
+                let known = if known.is_empty() { "none: it was never captured".to_owned() } else { known.join(", ") };
+                Err(StoreError::NoVersion { wave: wave.clone(), version: version.0, known })
+            }
+        }
+    }
+
+    async fn read(&self, wave: &WaveName, version: InventoryVersion, capture: &str) -> Result<Captured, StoreError> {
+        let (partition, prefix) = (partition(wave), prefix(version, capture));
+        let found: Option<Version> = document::get(&self.table, &partition, &prefix).await?;
+        let missing = || self.table.unreadable(format!("`{partition}` / `{prefix}`: parts are missing"));
+        let found = found.ok_or_else(missing)?;
         Ok(Captured { version: found.version, hosts: found.hosts })
+    }
+}
+
+impl Head {
+    /// All versions, the oldest first.
+    fn stored(&self) -> impl Iterator<Item = Stored> + '_ {
+        let newest = Stored { version: self.version, capture: self.capture.clone() };
+        self.older.iter().cloned().chain([newest])
     }
 }
 
@@ -192,8 +277,8 @@ fn partition(wave: &WaveName) -> String {
     format!("wave#{wave}")
 }
 
-fn prefix(head: &Head) -> String {
-    format!("v#{:05}#{}#", head.version.0, head.capture)
+fn prefix(version: InventoryVersion, capture: &str) -> String {
+    format!("v#{:05}#{capture}#", version.0)
 }
 
 fn head_key(wave: &WaveName) -> Key {
@@ -220,25 +305,29 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_version_is_named_by_one_item() {
+    fn the_versions_are_named_by_one_item() {
         let head = Head {
             v: 1,
             wave: WaveName::parse("wave-1").unwrap(),
             version: InventoryVersion(2),
             capture: "c1".into(),
             networks: [NetworkName::parse("app").unwrap()].into(),
+            older: vec![Stored { version: InventoryVersion(1), capture: "c0".into() }],
             hosts: None,
         };
         assert_eq!(
             show(&head_record(&head).unwrap().encode()),
             [
-                "doc = {\"v\":1,\"wave\":\"wave-1\",\"version\":2,\"capture\":\"c1\",\"networks\":[\"app\"]}",
+                "doc = {\"v\":1,\"wave\":\"wave-1\",\"version\":2,\"capture\":\"c1\",\"networks\":[\"app\"],\"older\":[{\"version\":1,\"capture\":\"c0\"}]}",
                 "pk = waves",
                 "sk = wave-1",
                 "version = #2",
             ]
         );
-        assert_eq!((partition(&head.wave), prefix(&head)), ("wave#wave-1".into(), "v#00002#c1#".into()));
+        assert_eq!(
+            (partition(&head.wave), prefix(head.version, &head.capture)),
+            ("wave#wave-1".into(), "v#00002#c1#".into())
+        );
     }
 
     #[test]

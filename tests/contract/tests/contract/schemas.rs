@@ -3,8 +3,9 @@
 use crate::support::{read, root};
 use holdfast_model::NetworkMap;
 use holdfast_model::wire::{
-    CaptureInput, CaptureOutput, CaptureRequest, CutoverRequest, DrillRequest, FailoverRequest, RestoreNicInput,
-    RestoreNicOutput, SwapRouteInput, SwapRouteOutput, VerifyInput, VerifyOutput, WatchInput, WatchOutput,
+    CaptureInput, CaptureOutput, CaptureRequest, CutoverRequest, DrillRequest, FailoverRequest, RecheckRequest,
+    RestoreNicInput, RestoreNicOutput, SwapRouteInput, SwapRouteOutput, VerifyInput, VerifyOutput, WatchInput,
+    WatchOutput,
 };
 use holdfast_sim::WorldFile;
 use schemars::{JsonSchema, schema_for};
@@ -39,6 +40,7 @@ fn committed_schemas_are_those_of_the_types() {
     generated::<WatchOutput>("statemachines/schema/watch.output.json");
     generated::<CaptureRequest>("statemachines/schema/execution.capture.json");
     generated::<CutoverRequest>("statemachines/schema/execution.cutover.json");
+    generated::<RecheckRequest>("statemachines/schema/execution.recheck.json");
     generated::<FailoverRequest>("statemachines/schema/execution.failover.json");
     generated::<DrillRequest>("statemachines/schema/execution.drill.json");
     generated::<NetworkMap>("statemachines/schema/network-map.json");

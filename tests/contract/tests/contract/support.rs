@@ -4,8 +4,8 @@ use holdfast_model::Function;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
-/// The four state machines.
-pub const MACHINES: [&str; 4] = ["capture", "cutover", "failover", "drill"];
+/// The state machines.
+pub const MACHINES: [&str; 5] = ["capture", "cutover", "recheck", "failover", "drill"];
 
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")

@@ -25,13 +25,16 @@ async fn bad_input_is_named_with_its_mend_and_changes_nothing() {
     let on_ec2 = tables(&lab).await;
 
     two_machines_of_one_name(&lab).await;
+    another_version(&lab).await;
     migrate(&lab).await;
     two_vms_of_one_name(&lab).await;
     a_prism_central_that_is_not_the_declared_one(&lab).await;
     against::a_quota_that_is_used_up(&lab).await;
     let accepting = against::load_balancer_targets(&lab).await;
     lab.publish(&accepting).await.unwrap();
-    green(&run(&lab, "cutover", json!({"wave": "wave-1"})).await);
+    let first = run(&lab, "cutover", json!({"wave": "wave-1", "inventory": 1})).await;
+    green(&first);
+    worked_with_the_first_version(&first);
     lab.publish(&published(&lab, &patient_map())).await.unwrap();
     remove_twin(&lab);
 
@@ -68,6 +71,27 @@ async fn two_machines_of_one_name(lab: &Lab) {
     refused(lab, "capture", json!({"wave": "wave-1"}), &["DuplicateName", "i-0a1b2c3d4e5f60035", "web-1"]).await;
     name("app-1").await;
     green(&run(lab, "capture", json!({"wave": "wave-1"})).await);
+}
+
+/// A guest changed its settings since: the wave has two versions.
+async fn another_version(lab: &Lab) {
+    {
+        let mut world = lab.sim().shared().world();
+        let mut guests = world.guests.all.values_mut();
+        guests.find(|guest| guest.host_name == "app-1").unwrap().adapters[0].mtu = 1400;
+    }
+    let capture = run(lab, "capture", json!({"wave": "wave-1"})).await;
+    green(&capture);
+    assert!(capture.words().contains("as version 2"), "{}", capture.words());
+}
+
+/// The functions of a cutover that read the inventory used the version that was named.
+fn worked_with_the_first_version(cutover: &Execution) {
+    let preflight = cutover.output_of("Preflight").to_string();
+    assert!(preflight.contains("version 1: app-1, web-1"), "{preflight}");
+    let restored = cutover.output_of("RestoreNics")["summary"].to_string();
+    assert!(restored.contains("wave wave-1 is right at nc2-tokyo by version 1 of its inventory"), "{restored}");
+    assert_eq!(cutover.output_of("TakeEvidence")["inventory"], json!({"wave-1": 1}));
 }
 
 /// Without Move's record the name decides, and two VMs have it; with it a twin that runs still answers for the host.
@@ -123,15 +147,25 @@ async fn execution_inputs(lab: &Lab) {
         ("cutover", json!({"wave": "wave-9"}), "`wave-9`"),
         ("cutover", json!({}), "wave"),
         ("cutover", json!({"wave": "wave-1", "hosts": 2}), "hosts"),
+        ("cutover", json!({"wave": "wave-1", "inventory": 7}), "wave `wave-1` has no inventory version 7; it has 1, 2"),
+        ("recheck", json!({"wave": "wave-9"}), "`wave-9`"),
+        ("recheck", json!({"wave": "wave-1", "at": "nc2-kyoto"}), "`nc2-kyoto`"),
+        ("recheck", json!({"wave": "wave-1", "inventory": 7}), "it has 1, 2"),
         ("failover", json!({"networks": ["apps"], "to": "nc2-osaka"}), "`apps`"),
         ("failover", json!({"networks": ["app"], "to": "nc2-kyoto"}), "`nc2-kyoto`"),
         ("failover", json!({"networks": [], "to": "nc2-osaka"}), "empty"),
         ("failover", json!({"networks": ["app"]}), "`to` is missing"),
         ("failover", json!({"networks": ["app"], "to": "nc2-osaka", "fast": true}), "fast"),
+        (
+            "failover",
+            json!({"networks": ["app"], "to": "nc2-osaka", "inventory": {"wave-9": 1}}),
+            "wave `wave-9` has no inventory version 1; it has none",
+        ),
         ("failover", json!({"undo": "op-20260101t000000-00000000"}), "op-20260101t000000-00000000"),
         ("failover", json!({"reconcile": []}), "empty"),
         ("drill", json!({"networks": ["apps"], "to": "nc2-osaka"}), "`apps`"),
         ("drill", json!({"networks": ["app"], "to": "nc2-kyoto"}), "`nc2-kyoto`"),
+        ("drill", json!({"networks": ["app"], "to": "nc2-osaka", "inventory": {"wave-1": 7}}), "it has 1, 2"),
         ("drill", json!({"networks": [], "to": "nc2-osaka"}), "empty"),
         ("drill", json!({"networks": ["app"], "to": "nc2-osaka", "fast": true}), "fast"),
     ] {

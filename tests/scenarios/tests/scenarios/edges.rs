@@ -1,4 +1,4 @@
-//! Every Retry and every Catch of the four state machines is taken, shown from the execution history.
+//! Every Retry and every Catch of the state machines is taken, shown from the execution history.
 
 use crate::support::{
     begin_and_kill_if_held, cut_over, fault, green, held, lab, leases_run_out, migrate, no_faults, patient_map, person,
@@ -17,7 +17,7 @@ type Call = (&'static str, &'static str, &'static str, u32);
 
 /// Calls of functions in the order of a machine's states, with the call by which each can be disturbed. Every function reads the network map
 /// from S3 when it is new; `verify` stores a report each time.
-const CALLS: [(&str, &[Call]); 4] = [
+const CALLS: [(&str, &[Call]); 5] = [
     ("capture", &[("capture", "s3", "GET*", 0), ("watch", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
     (
         "cutover",
@@ -29,6 +29,7 @@ const CALLS: [(&str, &[Call]); 4] = [
             ("verify", "dynamodb", "PutItem", 1),
         ],
     ),
+    ("recheck", &[("watch", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
     ("failover", &[("watch", "s3", "GET*", 0), ("swap-route", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
     ("drill", &[("watch", "s3", "GET*", 0), ("swap-route", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
 ];
@@ -46,13 +47,14 @@ async fn every_retry_and_every_catch_of_capture_and_cutover_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_retry_and_every_catch_of_failover_and_drill_is_taken() {
+async fn every_retry_and_every_catch_of_recheck_failover_and_drill_is_taken() {
     let lab = cut_over().await;
     let mut taken = BTreeSet::new();
+    disturb(&lab, "recheck", &mut taken).await;
     disturb(&lab, "failover", &mut taken).await;
     disturb(&lab, "drill", &mut taken).await;
     lease(&lab, "failover", &mut taken).await;
-    all_taken(&lab, &["failover", "drill"], taken).await;
+    all_taken(&lab, &["recheck", "failover", "drill"], taken).await;
 }
 
 /// The state machines have no edge that was not taken, once their page has failed too.
@@ -80,7 +82,7 @@ async fn publish_anew(lab: &Lab) {
 
 fn input(machine: &str) -> Value {
     match machine {
-        "capture" | "cutover" => json!({"wave": "wave-1"}),
+        "capture" | "cutover" | "recheck" => json!({"wave": "wave-1"}),
         _ => to("nc2-tokyo"),
     }
 }

@@ -1,8 +1,9 @@
 //! What looks right in the route tables and is not: no green execution.
 
-use crate::support::{TOKYO, answered_at, ec2, fvn_route, green, held, migrated, restore, run, to};
+use crate::support::{TOKYO, answered_at, changes, ec2, fvn_route, green, held, last_call, migrated, restore, run, to};
 use holdfast_lab::{Execution, Lab};
-use holdfast_sim::guests::Place;
+use holdfast_sim::ec2::Home;
+use holdfast_sim::guests::{Agent, Place};
 use serde_json::json;
 use std::net::Ipv4Addr;
 
@@ -26,8 +27,17 @@ async fn a_guest_that_keeps_its_old_lease(lab: &Lab) {
     green(&run(lab, "cutover", json!({"wave": "wave-1"})).await);
 }
 
-/// Every route is right, so nothing is to do; the guest uses another address, and the probe tells.
+/// Every route is right, so nothing is to do; the guest uses another address, as when its lease went, and the probe tells; so does the guest itself
+/// to a recheck, which changes nothing.
 async fn a_guest_that_takes_another_address_later(lab: &Lab) {
+    {
+        let mut world = lab.sim().shared().world();
+        let mut guests = world.guests.all.values_mut();
+        let guest = guests.find(|guest| matches!(guest.place, Place::Vm { .. }) && guest.holder(ADDRESS).is_some());
+        let home = Home { region: TOKYO.to_owned(), account: "111122223333".to_owned() };
+        guest.unwrap().agent = Agent::Hybrid { id: "mi-0a0a0a0a0a0a0a034".to_owned(), home };
+    }
+    green(&run(lab, "recheck", json!({"wave": "wave-1"})).await);
     let earlier = lab.sim().shared().world().clone();
     {
         let mut world = lab.sim().shared().world();
@@ -37,7 +47,12 @@ async fn a_guest_that_takes_another_address_later(lab: &Lab) {
         assert!(adapters.next().is_none(), "one guest has the address");
     }
     not_proven(&run(lab, "failover", to("nc2-tokyo")).await);
+    let since = last_call(lab).await;
+    let recheck = run(lab, "recheck", json!({"wave": "wave-1"})).await;
+    held(&recheck, "guest of web-1: `mi-0a0a0a0a0a0a0a034` says: Ethernet 2: it uses 172.30.1.199, not 172.30.1.34");
+    assert_eq!(changes(lab, since).await, Vec::<serde_json::Value>::new());
     restore(lab, &earlier);
+    green(&run(lab, "recheck", json!({"wave": "wave-1", "at": "nc2-tokyo"})).await);
     green(&run(lab, "failover", to("nc2-tokyo")).await);
 }
 

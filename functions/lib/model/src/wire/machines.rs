@@ -1,7 +1,9 @@
 //! Documents of the functions that read and change machines: `capture`, `restore-nic` and `watch`.
 
-use crate::wire::{CaptureRequest, DrillRequest, FailoverRequest, Progress};
-use crate::{EvidenceId, HostName, InventoryVersion, MapRef, NetworkName, Region, SiteName, WaveName};
+use crate::wire::{
+    CaptureRequest, CutoverRequest, DrillRequest, FailoverRequest, Progress, RecheckRequest, request::named,
+};
+use crate::{EvidenceId, HostName, InventoryVersion, MapRef, NamedVersions, NetworkName, Region, SiteName, WaveName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,9 @@ pub struct RestoreNicInput {
     pub map: Option<MapRef>,
     /// The wave.
     pub wave: WaveName,
+    /// Version of its inventory that counts; none: the newest.
+    #[serde(default)]
+    pub inventory: Option<InventoryVersion>,
 }
 
 /// What `restore-nic` returns.
@@ -93,8 +98,13 @@ pub struct WatchInput {
 pub enum Subject {
     /// The networks of a wave, which goes to its destination.
     Wave {
-        /// The wave.
-        wave: WaveName,
+        /// The input of the execution.
+        request: CutoverRequest,
+    },
+    /// The networks of a wave that has moved, wherever its machines should be.
+    Recheck {
+        /// The input of the execution.
+        request: RecheckRequest,
     },
     /// A captured wave before it moves: also what its destination has ready for its networks.
     Landing {
@@ -119,7 +129,19 @@ impl Subject {
     pub fn lost(&self) -> Option<&Region> {
         match self {
             Subject::Failover { request } => request.lost.as_ref(),
-            Subject::Wave { .. } | Subject::Landing { .. } | Subject::Drill { .. } => None,
+            Subject::Wave { .. } | Subject::Recheck { .. } | Subject::Landing { .. } | Subject::Drill { .. } => None,
+        }
+    }
+
+    /// Versions of the inventory that the execution names.
+    #[must_use]
+    pub fn inventory(&self) -> NamedVersions {
+        match self {
+            Subject::Wave { request } => named(&request.wave, request.inventory),
+            Subject::Recheck { request } => named(&request.wave, request.inventory),
+            Subject::Landing { .. } => NamedVersions::new(),
+            Subject::Failover { request } => request.inventory.clone(),
+            Subject::Drill { request } => request.inventory.clone(),
         }
     }
 }
@@ -137,6 +159,8 @@ pub struct WatchOutput {
     pub to: SiteName,
     /// Only the machines with these addresses move, by host routes; none: whole networks.
     pub hosts: Option<BTreeSet<Ipv4Addr>>,
+    /// Versions of the inventory that the execution names; of every other wave the newest counts.
+    pub inventory: NamedVersions,
     /// Key of the evidence document.
     pub evidence: EvidenceId,
     /// When it was taken.

@@ -9,9 +9,11 @@ mod swap;
 mod verify;
 
 pub use machines::{CaptureInput, CaptureOutput, RestoreNicInput, RestoreNicOutput, Subject, WatchInput, WatchOutput};
-pub use request::{CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force};
+pub use request::{
+    CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest,
+};
 pub use swap::{SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
-pub use verify::{Check, CheckStatus, Report, VerifyInput, VerifyKind, VerifyOutput};
+pub use verify::{Check, CheckStatus, GuestView, Report, VerifyInput, VerifyKind, VerifyOutput};
 
 use crate::{HostName, InstanceId};
 use schemars::JsonSchema;

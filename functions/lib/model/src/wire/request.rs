@@ -1,6 +1,6 @@
 //! What a person types to start an execution.
 
-use crate::{HostName, NetworkName, OperationId, Region, SiteName, WaveName};
+use crate::{HostName, InventoryVersion, NamedVersions, NetworkName, OperationId, Region, SiteName, WaveName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -17,12 +17,42 @@ pub struct CaptureRequest {
     pub accept_contradiction: BTreeSet<HostName>,
 }
 
-/// Starts `cutover`: `{"wave": "wave-1"}`.
+/// Starts `cutover`: `{"wave": "wave-1"}`, or `{"wave": "wave-1", "inventory": 3}` with a version of its inventory that is not the newest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CutoverRequest {
     /// The wave that Move has migrated.
     pub wave: WaveName,
+    /// Version of its inventory that counts. Left out: the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<InventoryVersion>,
+}
+
+impl CutoverRequest {
+    /// The version that it names, as every function after it takes it.
+    #[must_use]
+    pub fn named(&self) -> NamedVersions {
+        named(&self.wave, self.inventory)
+    }
+}
+
+/// The version that a request names for its wave, if it does.
+pub(crate) fn named(wave: &WaveName, version: Option<InventoryVersion>) -> NamedVersions {
+    version.map(|version| (wave.clone(), version)).into_iter().collect()
+}
+
+/// Starts `recheck`: `{"wave": "wave-1"}`, a day after its cutover or at any time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecheckRequest {
+    /// The wave that has moved.
+    pub wave: WaveName,
+    /// Site that its machines are at. Left out: the one that it was cut over to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<SiteName>,
+    /// Version of its inventory that counts. Left out: the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<InventoryVersion>,
 }
 
 /// Starts `failover`: `{"networks": ["app"], "to": "nc2-osaka"}` or `{"undo": "op-.."}`, with `"lost": "<Region>"` when a Region is gone, or
@@ -50,6 +80,9 @@ pub struct FailoverRequest {
     /// follow where the last operation left these networks are led back there, as far as the networks' `drift` policy says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconcile: Option<BTreeSet<NetworkName>>,
+    /// Versions of the inventory that count, by wave. Left out: of every wave the newest.
+    #[serde(default, skip_serializing_if = "NamedVersions::is_empty")]
+    pub inventory: NamedVersions,
     /// A person's word in place of evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<Force>,
@@ -143,6 +176,9 @@ pub struct DrillRequest {
     /// good one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Region>,
+    /// Versions of the inventory that count, by wave. Left out: of every wave the newest.
+    #[serde(default, skip_serializing_if = "NamedVersions::is_empty")]
+    pub inventory: NamedVersions,
 }
 
 /// A person's word in place of evidence; it is recorded with the operation.

@@ -1,7 +1,7 @@
 //! Documents of `verify`.
 
 use crate::wire::{CutoverRequest, DrillRequest};
-use crate::{Evidence, EvidenceId, MapRef, NetworkName, Region, SiteName, WaveName};
+use crate::{Evidence, EvidenceId, MapRef, NamedVersions, NetworkName, Region, SiteName, WaveName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,12 +49,18 @@ pub enum VerifyKind {
         /// Only the machines with these addresses moved, by host routes; none: whole networks.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hosts: Option<BTreeSet<Ipv4Addr>>,
+        /// Versions of the inventory that count, by wave; of every other wave the newest.
+        #[serde(default, skip_serializing_if = "NamedVersions::is_empty")]
+        inventory: NamedVersions,
         /// Evidence to join; none when a person forced the change.
         #[serde(default)]
         evidence: Option<EvidenceId>,
         /// A Region that is declared lost: it is not called.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lost: Option<Region>,
+        /// Whether the guests are asked about themselves.
+        #[serde(default)]
+        guests: GuestView,
     },
     /// A failover on paper; the result is stored.
     Drill {
@@ -65,6 +71,17 @@ pub enum VerifyKind {
         /// The plan as `swap-route` proved it.
         plan: String,
     },
+}
+
+/// Whether guests are asked about themselves, where Systems Manager reaches them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestView {
+    /// They are: each is compared with its capture.
+    Asked,
+    /// They are not: what Prism Central and the probes see of them counts.
+    #[default]
+    NotAsked,
 }
 
 /// What `verify` returns.

@@ -11,7 +11,9 @@ mod server;
 
 use aws_config::SdkConfig;
 use holdfast_journal::{Append, Entry, Event, JournalStore, Lock, LockWrite, Operation};
-use holdfast_model::{ExtId, HostName, HostRecord, InventoryVersion, NetworkName, SiteName, WaveName};
+use holdfast_model::{
+    ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName, SiteName, WaveName,
+};
 use holdfast_store::{
     HostResult, HostResults, Inventory, LastDrill, Operations, PutVersion, Reports, RestoreJournal, RestoreKey,
     RestorePut, Standing,
@@ -67,7 +69,7 @@ async fn inventory(config: &SdkConfig) {
     let stored = inventory.put(&wave(), None, "c1", &first).await.unwrap();
     assert_eq!(stored, PutVersion::Stored(InventoryVersion(1)));
     assert_eq!(inventory.newest(&wave()).await.unwrap().unwrap().hosts, first);
-    assert_eq!(inventory.hosts_of(&[app()].into()).await.unwrap(), first);
+    assert_eq!(inventory.hosts_of(&[app()].into(), &NamedVersions::new()).await.unwrap(), first);
     let raced = inventory.put(&wave(), None, "c2", &first).await.unwrap();
     assert_eq!(raced, PutVersion::Raced(InventoryVersion(1)));
     let second = vec![host("2026-01-03T00:00:00Z", "Linux")];
@@ -75,8 +77,23 @@ async fn inventory(config: &SdkConfig) {
     assert_eq!(stored, PutVersion::Stored(InventoryVersion(2)));
     let raced = inventory.put(&wave(), Some(InventoryVersion(1)), "c4", &first).await.unwrap();
     assert_eq!(raced, PutVersion::Raced(InventoryVersion(2)));
-    assert_eq!(inventory.hosts_of(&[app()].into()).await.unwrap(), second);
-    assert_eq!(inventory.hosts_of(&[NetworkName::parse("data").unwrap()].into()).await.unwrap(), []);
+    assert_eq!(inventory.hosts_of(&[app()].into(), &NamedVersions::new()).await.unwrap(), second);
+    assert_eq!(
+        inventory.hosts_of(&[NetworkName::parse("data").unwrap()].into(), &NamedVersions::new()).await.unwrap(),
+        []
+    );
+    // Who names a version gets it as it was stored, and nothing of a capture that lost the race.
+    let one = Some(InventoryVersion(1));
+    assert_eq!(inventory.version(&wave(), one).await.unwrap().unwrap().hosts, first);
+    assert_eq!(inventory.version(&wave(), Some(InventoryVersion(2))).await.unwrap().unwrap().hosts, second);
+    assert_eq!(inventory.version(&wave(), None).await.unwrap().unwrap().version, InventoryVersion(2));
+    assert_eq!(inventory.hosts_of(&[app()].into(), &[(wave(), InventoryVersion(1))].into()).await.unwrap(), first);
+    let unknown = inventory.version(&wave(), Some(InventoryVersion(3))).await.unwrap_err();
+    assert_eq!(unknown.to_string(), "wave `wave-1` has no inventory version 3; it has 1, 2");
+    assert_eq!(unknown.fault_name(), FaultName::InvalidInput);
+    let other = [(WaveName::parse("wave-2").unwrap(), InventoryVersion(1))].into();
+    let unknown = inventory.hosts_of(&[app()].into(), &other).await.unwrap_err();
+    assert_eq!(unknown.to_string(), "wave `wave-2` has no inventory version 1; it has none: it was never captured");
 }
 
 async fn operations(config: &SdkConfig) {
