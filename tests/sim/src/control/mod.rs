@@ -12,7 +12,7 @@
 //! | `POST /prism/{name}` `{"lost": bool}` | the same for a Prism Central |
 //! | `POST /nc2/{prism}/gateway` `{"vpc", "interface"}` | NC2 makes another host the gateway of an FVN VPC: its prefixes lead to that host's interface in AWS |
 //! | `GET /switches`, `PUT /switches` | settings of the platforms; only the given ones change |
-//! | `POST /move/{name}/cutover` `{"plan"}` | Nutanix Move cuts a migration plan over |
+//! | `POST /move/{name}/cutover` `{"plan", "only", "fail"}` | Nutanix Move cuts a migration plan over; of `"only"` these workloads, and `"fail"` are those whose cutover fails |
 //! | `POST /recovery-plans/{name}/failover` `{"kind"}` | Nutanix runs the plan, see below -> `{"job", "state", "vms", ..}` |
 //! | `POST /recovery-plans/{name}/job` `{"recover", "fail", "end"}` | takes the plan's job that has not ended a step further |
 //! | `POST /recovery-plans/{name}/clean-up` | removes the VMs of the plan's last test |

@@ -100,6 +100,10 @@ fn merge(into: &mut Value, change: Value) {
 #[serde(deny_unknown_fields)]
 pub(super) struct Cutover {
     plan: String,
+    #[serde(default)]
+    only: Option<Vec<String>>,
+    #[serde(default)]
+    fail: Vec<String>,
 }
 
 pub(super) async fn cutover(
@@ -107,7 +111,8 @@ pub(super) async fn cutover(
     Path(name): Path<String>,
     Json(body): Json<Cutover>,
 ) -> Result<Json<Value>, Refused> {
-    move_::cutover(&mut shared.world(), &name, &body.plan).map(Json).map_err(Refused::conflict)
+    let part = move_::Part { only: body.only, fail: body.fail };
+    move_::cutover_part(&mut shared.world(), &name, &body.plan, &part).map(Json).map_err(Refused::conflict)
 }
 
 pub(super) async fn failover(

@@ -4,6 +4,7 @@
 //! neither (nutanix-api G). The test cutover is not simulated.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::state::{Progress, Workload};
@@ -19,24 +20,71 @@ use crate::{
     world::World,
 };
 
+/// Which workloads of a plan are cut over, by their names or instances; the others go on waiting.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Part {
+    /// Those that are cut over; all that wait unless given.
+    pub only: Option<Vec<String>>,
+    /// Those of them whose cutover fails.
+    pub fail: Vec<String>,
+}
+
 /// Cuts all workloads of a plan over that are not yet.
 ///
 /// # Errors
 /// A sentence that says why it cannot be done; workloads before the failing one are cut over.
 pub fn cutover(world: &mut World, name: &str, plan: &str) -> Result<Value, String> {
+    cutover_part(world, name, plan, &Part::default())
+}
+
+/// Cuts some workloads of a plan over.
+///
+/// # Errors
+/// As [`cutover`](fn@cutover), and names of workloads that do not wait for a cutover.
+pub fn cutover_part(world: &mut World, name: &str, plan: &str, part: &Part) -> Result<Value, String> {
     let appliance = world.moves.get(name).ok_or_else(|| format!("there is no Move `{name}`"))?;
     let plan = appliance.plan(plan).ok_or_else(|| format!("Move `{name}` has no plan `{plan}`"))?;
     let (uuid, plan_name) = (plan.uuid, plan.name.clone());
-    let waiting = |w: &&Workload| w.progress == Progress::ReadyToCutover;
-    let workloads: Vec<ExtId> = plan.workloads.iter().filter(waiting).map(|w| w.uuid).collect();
+    let named = |w: &Workload, names: &[String]| names.contains(&w.name) || names.contains(&w.instance);
+    let waiting = |w: &&Workload| ready(w) && part.only.as_ref().is_none_or(|only| named(w, only));
+    let workloads: Vec<Workload> = plan.workloads.iter().filter(waiting).cloned().collect();
     if workloads.is_empty() {
         return Err(format!("every workload of plan `{plan_name}` is cut over already"));
     }
+    let waits = |name: &str| workloads.iter().any(|w| w.name == name || w.instance == name);
+    if let Some(unknown) = part.only.iter().flatten().chain(&part.fail).find(|name| !waits(name)) {
+        return Err(format!("plan `{plan_name}` has no workload `{unknown}` that waits for a cutover"));
+    }
     let mut done = Vec::new();
     for workload in workloads {
-        done.push(cutover_workload(world, name, uuid, workload)?);
+        if named(&workload, &part.fail) {
+            fail(world, name, uuid, workload.uuid);
+            done.push(json!({"name": workload.name, "instance": workload.instance, "failed": FAILURE}));
+        } else {
+            done.push(cutover_workload(world, name, uuid, workload.uuid)?);
+        }
     }
     Ok(json!({"move": name, "plan": plan_name, "vms": done}))
+}
+
+/// What a cutover that fails says.
+const FAILURE: &str = "the target VM could not be created";
+
+/// A workload that waits for a cutover, its first one or another.
+fn ready(workload: &Workload) -> bool {
+    match workload.progress {
+        Progress::ReadyToCutover | Progress::Failed => true,
+        Progress::CuttingOver(_) | Progress::Completed => false,
+    }
+}
+
+fn fail(world: &mut World, name: &str, plan: ExtId, workload: ExtId) {
+    let plan = world.moves.get_mut(name).and_then(|m| m.plans.get_mut(&plan));
+    if let Some(entry) = plan.and_then(|p| p.workloads.iter_mut().find(|w| w.uuid == workload)) {
+        entry.progress = Progress::Failed;
+        entry.error = Some(FAILURE.to_owned());
+    }
 }
 
 /// Cuts one workload over.
@@ -47,7 +95,7 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     let found = world.moves.get(name).and_then(|m| m.plans.get(&plan)).ok_or("there is no such plan")?;
     let entry = found.workloads.iter().find(|w| w.uuid == workload).ok_or("there is no such workload")?.clone();
     let (prism_name, cluster, network) = (found.prism.clone(), found.cluster, entry.network.unwrap_or(found.network));
-    if entry.progress != Progress::ReadyToCutover {
+    if !ready(&entry) {
         return Err(format!("workload `{}` is not ready for a cutover", entry.name));
     }
     if world.lost_prisms.contains(&prism_name) {
@@ -86,6 +134,7 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     let plan = world.moves.get_mut(name).and_then(|m| m.plans.get_mut(&plan));
     if let Some(entry) = plan.and_then(|p| p.workloads.iter_mut().find(|w| w.uuid == workload)) {
         entry.vm = Some(vm);
+        entry.error = None;
         entry.progress = Progress::CuttingOver(reads);
     }
     Ok(json!({"name": entry.name, "instance": entry.instance, "vm_ext_id": vm, "prism_central": prism_name,

@@ -10,7 +10,7 @@ pub mod state;
 
 use serde::{Deserialize, Serialize};
 
-pub use cutover::cutover;
+pub use cutover::{Part, cutover, cutover_part};
 pub use serve::router;
 pub use state::{MoveAppliance, load};
 

@@ -29,7 +29,7 @@ pub fn providers(appliance: &MoveAppliance) -> Value {
 
 fn status(plan: &Plan, workload: &Workload) -> Value {
     let (actions, percent): (&[&str], u32) = match workload.progress {
-        Progress::ReadyToCutover => (&["CUTOVER", "TEST"], 100),
+        Progress::ReadyToCutover | Progress::Failed => (&["CUTOVER", "TEST"], 100),
         Progress::CuttingOver(_) => (&[], 90),
         Progress::Completed => (&["DELETE"], 100),
     };
@@ -42,7 +42,7 @@ fn status(plan: &Plan, workload: &Workload) -> Value {
         "ETAInSecs": 0,
         "TotalDataSizeInBytes": 0,
         "MigratedDataSizeInBytes": 0,
-        "ErrorMessage": "",
+        "ErrorMessage": workload.error.as_deref().unwrap_or_default(),
     });
     // The link to the VM's console is the one place that tells the UUID of the target VM.
     if let (Progress::Completed, Some(vm), Some(map)) = (workload.progress, workload.vm, status.as_object_mut()) {

@@ -64,15 +64,18 @@ pub enum Progress {
     CuttingOver(u32),
     /// Done.
     Completed,
+    /// The cutover failed; the instance runs on. Another one may start.
+    Failed,
 }
 
 impl Progress {
-    /// The state as Move shows it.
+    /// The state as Move shows it; the word for one that failed is unverified.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ReadyToCutover => "ReadyToCutover",
             Self::CuttingOver(_) => "CutoverInProgress",
             Self::Completed => "Completed",
+            Self::Failed => "CutoverFailed",
         }
     }
 }
@@ -90,6 +93,8 @@ pub struct Workload {
     pub network: Option<ExtId>,
     /// How far it is.
     pub progress: Progress,
+    /// Why its last cutover failed.
+    pub error: Option<String>,
     /// The VM at the target, once there is one.
     pub vm: Option<ExtId>,
 }
@@ -193,6 +198,7 @@ fn read_plan(uuid: ExtId, plan: &PlanFile, place: &str, world: &World) -> Result
             name: tag.cloned().unwrap_or_else(|| id.to_owned()),
             network: workload.network.as_deref().map(subnet).transpose()?,
             progress: Progress::ReadyToCutover,
+            error: None,
             vm: None,
         });
     }

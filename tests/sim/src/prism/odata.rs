@@ -216,7 +216,7 @@ pub fn list(request: &Request, rules: &ListRules, level: Level, mut items: Vec<V
             if descending { order.reverse() } else { order }
         });
     }
-    let total = items.len();
+    let total = request.told_total(items.len());
     let mut items: Vec<Value> = items.into_iter().skip(page.saturating_mul(limit)).take(limit).collect();
     if let Some(text) = request.parameter("$select") {
         let names: Vec<&str> = text.split(',').map(str::trim).collect();

@@ -25,6 +25,8 @@ pub struct Request {
     pub api_key: Option<String>,
     /// The body as it came.
     pub body: Vec<u8>,
+    /// How far the total is off that a list answers with, as the switches have it.
+    pub total_error: i64,
 }
 
 impl Request {
@@ -45,12 +47,19 @@ impl Request {
             authorization: None,
             api_key: None,
             body,
+            total_error: 0,
         }
     }
 
     /// The first query parameter of this name.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    /// The number of entities that a list of so many tells.
+    pub fn told_total(&self, total: usize) -> usize {
+        let error = isize::try_from(self.total_error).unwrap_or(0);
+        total.saturating_add_signed(error)
     }
 
     /// The path as text, for error bodies.

@@ -62,6 +62,7 @@ async fn answer(
     };
     let mut request =
         Request::new(head.method.as_str(), head.uri.path(), head.uri.query().unwrap_or_default(), body.to_vec());
+    request.total_error = appliance.shared.world().switches.prism.total_error;
     request.if_match = header(&head, "if-match");
     request.request_id = header(&head, "ntnx-request-id");
     request.authorization = header(&head, "authorization");

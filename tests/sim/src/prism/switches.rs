@@ -130,6 +130,9 @@ pub struct Switches {
     pub learned_lag_reads: u32,
     /// The ETag of a VM changes when an address is learned, even between the acceptance of a change and its execution.
     pub learning_changes_etag: bool,
+    /// How many more entities lists tell of than there are, fewer where it is negative: totals are only eventually right
+    /// (prism-go-client). The links of v4 follow what is told.
+    pub total_error: i64,
     /// What a planned failover leaves behind.
     pub planned_source: PlannedSource,
     /// A failover keeps the MAC addresses of the NICs.
@@ -168,6 +171,7 @@ impl Default for Switches {
             address_lag_reads: 1,
             learned_lag_reads: 2,
             learning_changes_etag: false,
+            total_error: 0,
             planned_source: PlannedSource::Removed,
             failover_keeps_mac: true,
             failover_keeps_id: false,

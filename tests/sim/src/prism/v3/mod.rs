@@ -123,7 +123,7 @@ fn list(request: &Request, kind: &str, attributes: &[(&str, &str)], mut items: V
         let (_, place) = place.ok_or_else(|| Refusal::invalid(format!("cannot filter by `{attribute}`")))?;
         items.retain(|item| item.pointer(place).and_then(Value::as_str) == Some(value));
     }
-    let total = items.len();
+    let total = request.told_total(items.len());
     let size = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
     let page: Vec<Value> = items.into_iter().skip(size(offset)).take(size(length)).collect();
     let metadata = json!({"total_matches": total, "kind": kind, "length": page.len(), "offset": offset});
