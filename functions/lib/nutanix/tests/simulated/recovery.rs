@@ -123,23 +123,24 @@ async fn a_job_tells_what_became_of_each_vm_while_it_runs_and_after() {
 #[tokio::test]
 async fn long_lists_are_read_whole_or_down_to_the_moment_that_was_asked_for() {
     let ways = [
-        ("4.4", JobOrder::Kept, 2),
-        ("4.4", JobOrder::Ignored, 3),
-        ("4.4", JobOrder::Refused, 3),
-        ("4.1", JobOrder::Kept, 1),
+        ("4.4", JobOrder::Kept, 0, 250, 2),
+        ("4.4", JobOrder::Ignored, -150, 250, 3),
+        ("4.4", JobOrder::Refused, 150, 250, 4),
+        ("4.1", JobOrder::Kept, -150, 620, 2),
+        ("4.1", JobOrder::Kept, 150, 620, 3),
     ];
-    for (level, order, calls) in ways {
-        let sim = at(level, |switches| switches.job_order = order).await;
-        for count in 0..250 {
+    for (level, order, total_error, jobs, calls) in ways {
+        let way = format!("{level} {order:?} {total_error}");
+        let sim = at(level, |switches| (switches.job_order, switches.total_error) = (order, total_error)).await;
+        for count in 0..jobs {
             run(&sim, Kind::Validate, |_| {}, minute(count));
         }
         let prism = prism_of(&sim);
-        assert_eq!(prism.recovery_jobs(minute(0)).await.unwrap().len(), 250, "{level}");
+        assert_eq!(prism.recovery_jobs(minute(0)).await.unwrap().len(), usize::try_from(jobs).unwrap(), "{way}");
         sim.shared().gate().log().clear();
-        let jobs = prism.recovery_jobs(minute(120)).await.unwrap();
-        assert_eq!((jobs.len(), jobs[0].started), (130, Some(minute(249))), "{level}");
-        let asked = sim.shared().gate().log().since(0).len();
-        assert_eq!(asked, calls, "{level}");
+        let found = prism.recovery_jobs(minute(jobs - 120)).await.unwrap();
+        assert_eq!((found.len(), found[0].started), (120, Some(minute(jobs - 1))), "{way}");
+        assert_eq!(sim.shared().gate().log().since(0).len(), calls, "{way}");
     }
 }
 

@@ -75,7 +75,8 @@ impl V3 {
             entities.iter().for_each(&mut show);
             offset += entities.len();
             let total = reply.pointer("/metadata/total_matches").and_then(Value::as_u64);
-            let more = total.map_or(entities.len() >= LENGTH, |total| (offset as u64) < total);
+            // A total may be too low or too high for a while: a full page is followed, and an empty one is the end.
+            let more = entities.len() >= LENGTH || total.is_some_and(|total| (offset as u64) < total);
             if entities.is_empty() || !more {
                 return Ok(());
             }
