@@ -3,6 +3,7 @@
 //! There is no official SDK and no published list of states (nutanix.dev, "Move REST APIs 2.2.0"), so the reading is lenient and the judging strict: only
 //! a workload that says it is complete counts as finished, and whatever smells of a test cutover is none.
 
+mod plan;
 mod record;
 
 use holdfast_model::{Credentials, Login, Trust};
@@ -16,6 +17,7 @@ use crate::http::{Auth, Body, Http, Request};
 use crate::json::{list, text};
 use crate::{NutanixError, Timeouts};
 
+pub use plan::{Cutover, MovePlan};
 pub use record::{MoveRecord, MoveState};
 
 /// A Move appliance.
@@ -56,6 +58,17 @@ impl Move {
     /// # Errors
     /// What any call can return.
     pub async fn records(&self) -> Result<Vec<MoveRecord>, NutanixError> {
+        let plans = self.plans().await?;
+        Ok(plans.into_iter().flat_map(|plan| plan.machines).collect())
+    }
+
+    /// Every migration plan with what Move knows of its machines, which tells how far its cutover is.
+    ///
+    /// Move tells no moment at which a machine was cut over: whoever looks has to remember when it first saw that.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn plans(&self) -> Result<Vec<MovePlan>, NutanixError> {
         let plans = self.post("list of migration plans", "/move/v2/plans/list").await?;
         let mut all = Vec::new();
         for plan in list(&plans, "/Entities") {
@@ -63,7 +76,8 @@ impl Move {
             let name = text(plan, "/Spec/Name").or_else(|| text(plan, "/MetaData/Name")).unwrap_or(id);
             let what = format!("list of machines of migration plan `{name}`");
             let workloads = self.post(&what, &format!("/move/v2/plans/{id}/workloads/list")).await?;
-            all.extend(record::read(name, plan, &workloads));
+            let machines = record::read(name, plan, &workloads);
+            all.push(MovePlan { id: id.to_owned(), name: name.to_owned(), machines });
         }
         Ok(all)
     }

@@ -20,6 +20,34 @@ pub struct MoveRecord {
     pub vm: Option<ExtId>,
     /// How far it is.
     pub state: MoveState,
+    /// What went wrong with it, in Move's words.
+    pub error: Option<String>,
+}
+
+impl MoveRecord {
+    /// Whether its cutover failed: it says so, and is not finished. Another cutover may be made.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        match &self.state {
+            MoveState::Unfinished(state) => {
+                let state = state.to_ascii_lowercase();
+                ["fail", "error", "abort", "cancel"].iter().any(|word| state.contains(word))
+            }
+            MoveState::Finished | MoveState::Test => false,
+        }
+    }
+
+    /// Whether its cutover goes on (`CutoverInProgress`, `CutoverLastSync`); the list of Move's words is not published.
+    #[must_use]
+    pub fn cutting_over(&self) -> bool {
+        match &self.state {
+            MoveState::Unfinished(state) => {
+                let state = state.to_ascii_lowercase();
+                state.contains("cutover") && !state.contains("ready") && !self.failed()
+            }
+            MoveState::Finished | MoveState::Test => false,
+        }
+    }
 }
 
 /// How far the migration of one machine is.
@@ -96,6 +124,7 @@ fn machine_record(plan: &str, machine: &Value, sources: &BTreeMap<String, Instan
         instance: named.or(known),
         vm: link.and_then(vm_of_link),
         state: judge(state.unwrap_or("unknown"), &actions),
+        error: member(&["ErrorMessage"]).map(str::to_owned),
     })
 }
 

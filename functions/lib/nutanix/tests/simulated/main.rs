@@ -8,8 +8,9 @@ mod recovery;
 use std::time::Duration;
 
 use holdfast_model::{Credentials, InstanceId, Key, Trust};
-use holdfast_nutanix::{Move, MoveState, NutanixError, Prism, TimeLimit, Timeouts};
+use holdfast_nutanix::{Cutover, Move, MoveState, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_sim::faults::{Effect, Match, NewFault};
+use holdfast_sim::move_::{Part, cutover_part};
 use holdfast_sim::{Endpoint, Options, Sim, World};
 
 const WORLD: &str = r#"
@@ -22,6 +23,8 @@ regions:
         subnets: [{ name: app, cidr: 172.30.1.0/24 }]
     instances:
       - { name: web-1, platform: windows, interfaces: [{ subnet: app, address: 172.30.1.34 }] }
+      - { name: web-2, interfaces: [{ subnet: app, address: 172.30.1.35 }] }
+      - { name: web-3, interfaces: [{ subnet: app, address: 172.30.1.36 }] }
 switches: { prism: { task_queued_reads: 0, task_running_reads: 0 } }
 prism_centrals:
   osaka:
@@ -61,6 +64,7 @@ moves:
     password: "secret of move"
     plans:
       - { name: plan-1, region: ap-northeast-1, prism_central: tokyo, network: landing, workloads: [{ instance: web-1 }] }
+      - { name: plan-2, region: ap-northeast-1, prism_central: tokyo, network: landing, workloads: [{ instance: web-2 }, { instance: web-3 }] }
 "#;
 
 async fn start(change: impl Fn(String) -> String) -> Sim {
@@ -236,12 +240,11 @@ async fn move_names_the_vm_of_an_instance_after_the_cutover_and_not_before() {
         };
         let appliance = connect("secret of move");
         let before = appliance.records().await.unwrap();
-        assert_eq!(before.len(), 1, "{before:?}");
-        assert_eq!((before[0].name.as_str(), &before[0].vm), ("web-1", &None));
-        assert!(matches!(before[0].state, MoveState::Unfinished(_)));
+        assert_eq!(before.len(), 3, "{before:?}");
+        assert!(before.iter().all(|record| record.vm.is_none() && matches!(record.state, MoveState::Unfinished(_))));
         holdfast_sim::move_::cutover(&mut sim.shared().world(), "move-1", "plan-1").unwrap();
         appliance.records().await.unwrap();
-        let after = appliance.records().await.unwrap().remove(0);
+        let after = appliance.records().await.unwrap().into_iter().find(|record| record.name == "web-1").unwrap();
         assert_eq!(after.state, MoveState::Finished);
         let vm = prism_of(&sim).vms_named("web-1").await.unwrap().remove(0);
         assert_eq!(after.vm, Some(vm.id));
@@ -249,4 +252,44 @@ async fn move_names_the_vm_of_an_instance_after_the_cutover_and_not_before() {
         let error = connect("guess").records().await.unwrap_err();
         assert!(matches!(error, NutanixError::WrongPassword { .. }), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_plan_tells_how_far_its_machines_are_in_parts_too() {
+    let sim = start(|world| world).await;
+    let endpoint = &sim.moves()["move-1"];
+    let appliance =
+        Move::connect(&endpoint.url, credentials("nutanix", "secret of move"), &trust(endpoint), Timeouts::default());
+    let appliance = appliance.unwrap();
+    let plan = async || {
+        let mut plans = appliance.plans().await.unwrap();
+        plans.retain(|plan| plan.name == "plan-2");
+        plans.remove(0)
+    };
+    let cut = |only: &str, fail: &[&str]| {
+        let fail = fail.iter().map(|name| (*name).to_owned()).collect();
+        let part = Part { only: Some(vec![only.to_owned()]), fail };
+        cutover_part(&mut sim.shared().world(), "move-1", "plan-2", &part).unwrap();
+    };
+    assert_eq!(plan().await.cutover(), Cutover::Waiting);
+    cut("web-2", &["web-2"]);
+    let failed = plan().await;
+    assert_eq!(failed.cutover(), Cutover::Failed);
+    let machine = failed.machines.iter().find(|machine| machine.name == "web-2").unwrap();
+    assert!(machine.failed() && machine.vm.is_none());
+    assert!(machine.error.as_deref().unwrap().contains("could not be created"), "{machine:?}");
+    sim.shared().world().switches.move_.cutover_reads = 3;
+    cut("web-3", &[]);
+    assert_eq!(plan().await.cutover(), Cutover::UnderWay);
+    let mut seen = plan().await;
+    for _ in 0..5 {
+        seen = plan().await;
+    }
+    assert_eq!(seen.cutover(), Cutover::Partly);
+    cut("web-2", &[]);
+    for _ in 0..5 {
+        seen = plan().await;
+    }
+    assert_eq!(seen.cutover(), Cutover::Finished);
+    assert!(seen.machines.iter().all(|machine| machine.vm.is_some() && machine.error.is_none()), "{seen:?}");
 }
