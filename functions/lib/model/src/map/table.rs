@@ -31,6 +31,10 @@ pub struct RouteTable {
     /// switched off after the last one left.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub propagations: BTreeMap<SiteName, AttachmentId>,
+    /// Of a VPC table: the transit gateway attachment that hands it what arrives in its subnets. Named, a site whose tables lead in a circle through
+    /// the VPC is found when the map is loaded; left out, when a plan for that site is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<AttachmentId>,
     /// For each site, where this table sends a network whose machines live there. Every site needs an entry.
     pub next_hops: BTreeMap<SiteName, NextHop>,
 }

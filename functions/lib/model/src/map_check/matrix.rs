@@ -1,7 +1,6 @@
-//! Traces every site's column of the matrix by itself: tables that send a network to each other over peerings and pass-through nodes.
+//! Traces every site's column of the matrix by itself: tables that send a network to each other over peerings, pass-through nodes and VPCs.
 //!
-//! A VPC table that leads back to a transit gateway is not seen here: the map does not say which attachment is that VPC's. The trace of every plan
-//! sees it.
+//! A VPC table is only seen here where the map says behind which attachment it is. The trace of every plan sees it anyway.
 
 use super::{Checker, MapError};
 use crate::{AttachmentId, NextHop, RouteTable, Site, SiteName, TableName};
@@ -10,8 +9,8 @@ type Named<'a> = (&'a TableName, &'a RouteTable);
 
 impl<'a> Checker<'a> {
     /// A peering attachment has one id on both sides, so the tables of another Region that name it are those that may decide there. Behind a
-    /// pass-through node it is a table of its Region that does not lead into the node again. Where every one of them leads on in a circle, so does
-    /// the first.
+    /// pass-through node it is a table of its Region that does not lead into the node again; behind a VPC, any of its Region. Where every one of them
+    /// leads on in a circle, so does the first. Of the VPC tables behind an attachment each decides for some of its subnets, so one is enough.
     pub(super) fn matrix(&self) -> Result<(), MapError> {
         for site in self.map.sites.keys() {
             for table in &self.map.route_tables {
@@ -43,12 +42,20 @@ impl<'a> Checker<'a> {
                     .filter(|far| far.1.next_hops.get(site) != table.1.next_hops.get(site))
                     .collect()
             }
-            NextHop::Attachment { .. }
-            | NextHop::Tgw { .. }
-            | NextHop::VpcPeering { .. }
-            | NextHop::Eni { .. }
-            | NextHop::Absent { .. }
-            | NextHop::Blackhole => return None,
+            NextHop::Attachment { id } => {
+                let behind = |far: &Named<'_>| far.1.attachment.as_ref() == Some(id) && common(far.1, table.1);
+                way.push(table.0);
+                let circle = self.map.route_tables.iter().filter(behind).find_map(|far| self.circle(site, far, way));
+                way.pop();
+                return circle;
+            }
+            NextHop::Tgw { .. } => {
+                let near = |far: &Named<'_>| far.1.id.is_tgw() && far.1.region == table.1.region;
+                self.map.route_tables.iter().filter(|far| near(far) && common(far.1, table.1)).collect()
+            }
+            NextHop::VpcPeering { .. } | NextHop::Eni { .. } | NextHop::Absent { .. } | NextHop::Blackhole => {
+                return None;
+            }
         };
         way.push(table.0);
         let circles: Vec<Option<Vec<&TableName>>> = far.into_iter().map(|far| self.circle(site, far, way)).collect();

@@ -83,6 +83,13 @@ impl Checker<'_> {
                 }
             }
         }
+        if let (TableKind::Tgw, Some(attachment)) = (table.id.kind(), &table.attachment) {
+            let message = format!(
+                "`attachment: {attachment}` is for VPC route tables; `{}` is one of a transit gateway",
+                table.id
+            );
+            return self.error(&[at[0], at[1], "attachment"], message);
+        }
         for site in table.propagations.keys() {
             self.site(&[at[0], at[1], "propagations", site.as_str()], site)?;
         }

@@ -219,6 +219,26 @@ fn a_circle_through_an_inspection_vpc_is_found() {
 }
 
 #[test]
+fn a_circle_through_a_vpc_whose_attachment_is_named_is_found() {
+    let tables = |hop: &str, behind: &str| {
+        let served = "ec2-tokyo: {kind: absent, served_by: 172.30.0.0/16}";
+        let vpc = format!(
+            "  nodes:\n    account: main\n    region: ap-northeast-1\n    id: rtb-0000000a\n{behind}    next_hops:\n      {served}\n      nc2-tokyo: {hop}\nvantages:\n"
+        );
+        NetworkMap::parse(&MAP.replace("vantages:\n", &vpc))
+    };
+    let (back, behind) = ("{kind: tgw, id: tgw-0000000a}", "    attachment: tgw-attach-0000000b\n");
+    let text = tables(back, behind).unwrap_err().to_string();
+    assert!(text.contains("for site `nc2-tokyo` the tables lead in a circle: `nodes` -> `tokyo` -> `nodes`"), "{text}");
+    tables("{kind: eni, id: eni-0000000a}", behind).unwrap();
+    // Another attachment's VPC is not on the way, and whose table this is was not said.
+    tables(back, "    attachment: tgw-attach-0000000c\n").unwrap();
+    tables(back, "").unwrap();
+    let text = error("    next_hops:\n", "    attachment: tgw-attach-0000000b\n    next_hops:\n");
+    assert!(text.contains("`attachment: tgw-attach-0000000b` is for VPC route tables"), "{text}");
+}
+
+#[test]
 fn further_entries_and_pass_through_nodes_are_checked() {
     let entry = "    enters: tgw-attach-0000000c\n    or_enters:\n      - {account: main, region: ap-northeast-3, attachment: tgw-attach-0000000d, advertised: {kind: bgp}}\n";
     let map = NetworkMap::parse(&MAP.replace("    enters: tgw-attach-0000000c\n", entry)).unwrap();
