@@ -284,6 +284,20 @@ fn a_route_to_an_attachment_of_another_transit_gateway_is_refused() {
     );
 }
 
+/// AWS, "Transit gateway attachments": an account sees the attachments of its own and of its transit gateways.
+#[test]
+fn a_route_to_an_attachment_that_nobody_sees_is_refused() {
+    let mut world = story();
+    world.picture.attachments.get_mut(&region(TOKYO)).unwrap().remove(&attachment("nctokyo"));
+    let networks = [network("app")].into();
+    let refusal = plan_move(&Move::whole(&networks, &site("nc2-tokyo")), &map(), &world.picture).unwrap_err();
+    assert_eq!(refusal.fault(), FaultName::Refused);
+    assert_eq!(
+        refusal.to_string(),
+        "tgw-attach-0nctokyo, which tokyo-main (tgw-rtb-000tokyo) (account `main` in ap-northeast-1) would lead to, is seen by no account of the network map in ap-northeast-1: gone, or another account's; a route to it would be a blackhole"
+    );
+}
+
 fn inspected() -> (World, NetworkMap) {
     let mut world = at_tokyo();
     world.vpc("wall", "10.50.0.0/16", &[("wl", "10.50.1.0/24")], "tokyo");
