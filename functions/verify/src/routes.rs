@@ -8,7 +8,7 @@ use holdfast_model::{
     SiteName, Vantage, VantageName,
 };
 use holdfast_plan::{
-    Move, Outcome, Reply, Source, View, check, current_site, drift, parts, plan_move, trace, trace_reply,
+    Move, Outcome, Reply, Source, View, check, current_site, drift, forecast, parts, plan_move, trace, trace_reply,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -178,7 +178,9 @@ pub(crate) fn plan_to(subject: &Subject<'_>, live: &Live, to: &SiteName) -> Chec
             .enumerate()
             .flat_map(|(at, stage)| stage.iter().map(move |step| format!("stage {}: {step}", at.saturating_add(1)))),
     );
-    pass(name, format!("proven from every vantage for every order within a stage: {steps}"))
+    let proven = format!("proven from every vantage for every order within a stage: {steps}");
+    let unknown = forecast(&plan, subject.map, &live.picture).unknown;
+    if unknown.is_empty() { pass(name, proven) } else { warn(name, format!("{proven}; {}", list(unknown))) }
 }
 
 /// Site that each network's routes lead to now; none where the tables follow no site of the map.

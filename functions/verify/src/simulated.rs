@@ -254,6 +254,21 @@ async fn routes_to_a_site_where_the_machines_are_not_fail() {
     assert!(!failed.iter().any(|(name, _)| name.starts_with("route ")), "{checks:#?}");
 }
 
+/// EC2 shows the best route of a prefix only ("Transit gateway route tables", route evaluation order).
+#[tokio::test]
+async fn what_our_route_may_hide_is_told_of_a_plan_that_deletes_it() {
+    let world = WORLD.replace(
+        "propagations: [apps, nc2, onprem] }",
+        "propagations: [apps, nc2, onprem], routes: [{ prefix: 172.30.1.0/24, attachment: nc2 }] }",
+    );
+    let (_sim, context) = start(&world).await;
+    let (map, captured) = (map(), Moment::Captured(None));
+    let checks = preflight::checks(&context, &subject(&map, None), &id("ec2"), captured, None).await.unwrap();
+    let plan = checks.iter().find(|check| check.name == "plan to ec2").unwrap();
+    assert_eq!(plan.status, CheckStatus::Warn, "{}", plan.saw);
+    assert!(plan.saw.contains("not known: what takes over for 172.30.1.0/24"), "{}", plan.saw);
+}
+
 #[tokio::test]
 async fn a_machine_that_cannot_be_asked_is_unknown_not_a_failure() {
     let (_sim, context) = start(WORLD).await;
