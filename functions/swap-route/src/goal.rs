@@ -107,3 +107,37 @@ fn names<T: std::fmt::Display>(items: impl Iterator<Item = T>) -> String {
     let names: Vec<String> = items.map(|item| format!("`{item}`")).collect();
     names.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_journal::{Left, Lock, MemoryJournal};
+    use holdfast_model::OperationId;
+
+    #[tokio::test]
+    async fn a_reconcile_that_owes_nothing_leads_where_the_last_operation_left_the_network_and_nobody_forces_it() {
+        let map = NetworkMap::parse(include_str!("../../../infra/network-map.example.yaml")).unwrap();
+        let app = NetworkName::parse("app").unwrap();
+        let ask = async |journal: &MemoryJournal, request: serde_json::Value| {
+            goal(&serde_json::from_value(request).unwrap(), &map, journal).await
+        };
+        let reconcile = serde_json::json!({"reconcile": ["app"]});
+        let journal = MemoryJournal::default();
+        let fault = ask(&journal, reconcile.clone()).await.unwrap_err();
+        assert_eq!(fault.name, FaultName::InvalidInput);
+        assert!(fault.message.contains("no operation that has ended says at which site it is"), "{}", fault.message);
+
+        let (operation, site) = (OperationId::parse("op-00000001").unwrap(), SiteName::parse("nc2-osaka").unwrap());
+        let left = Some(Left { operation: operation.clone(), site: site.clone() });
+        journal.swap_lock(&app, 0, &Lock { fence: 1, left, ..Lock::default() }).await.unwrap();
+        let goal = ask(&journal, reconcile.clone()).await.unwrap();
+        let networks = BTreeSet::from([app.clone()]);
+        assert_eq!(goal.intent, Intent::Move { networks, to: site.clone(), hosts: None, lost: None });
+        assert_eq!(goal.steady, Some(Steady { site, by: [(app, operation)].into() }));
+
+        let mut forced = reconcile;
+        forced["force"] = serde_json::json!({"by": "ana", "reason": "drill"});
+        let fault = ask(&journal, forced).await.unwrap_err();
+        insta::assert_snapshot!(fault.message, @r#"no Region owes anything for these networks, and what corrects drift rests on evidence: leave `force` out, or name the site, as in `{"networks": ["app"], "to": "nc2-osaka", "force": ..}`"#);
+    }
+}
