@@ -79,13 +79,13 @@ fn to_attachment(step: &Step, id: &AttachmentId, picture: &Picture) -> Result<()
     match (picture.side(region, &table.tgw, id), picture.attachment(region, id)) {
         (Some(seen), _) => in_state(step, picture, id, seen.state),
         (None, Some(seen)) => refuse(step, picture, id, &format!("of {}, not of this table's {}", seen.tgw, table.tgw)),
-        // Everything in scope was read.
-        (None, None) => refuse(
-            step,
-            picture,
-            id,
-            &format!("seen by no account of the network map in {region}: gone, or another account's"),
-        ),
+        (None, None) => Err(Refusal::Unread {
+            what: vec![format!(
+                "attachment {id} in {region}, which {} ({}) would lead to: no account of the network map sees it there, so it is gone, or another account's",
+                table_label(picture, &step.table),
+                step.scope
+            )],
+        }),
     }
 }
 

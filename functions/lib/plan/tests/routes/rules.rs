@@ -291,10 +291,10 @@ fn a_route_to_an_attachment_that_nobody_sees_is_refused() {
     world.picture.attachments.get_mut(&region(TOKYO)).unwrap().remove(&attachment("nctokyo"));
     let networks = [network("app")].into();
     let refusal = plan_move(&Move::whole(&networks, &site("nc2-tokyo")), &map(), &world.picture).unwrap_err();
-    assert_eq!(refusal.fault(), FaultName::Refused);
+    assert_eq!(refusal.fault(), FaultName::Unread);
     assert_eq!(
         refusal.to_string(),
-        "tgw-attach-0nctokyo, which tokyo-main (tgw-rtb-000tokyo) (account `main` in ap-northeast-1) would lead to, is seen by no account of the network map in ap-northeast-1: gone, or another account's; a route to it would be a blackhole"
+        "not everything in scope could be read: attachment tgw-attach-0nctokyo in ap-northeast-1, which tokyo-main (tgw-rtb-000tokyo) (account `main` in ap-northeast-1) would lead to: no account of the network map sees it there, so it is gone, or another account's"
     );
 }
 
