@@ -185,6 +185,7 @@ pub async fn operations_and_drift(lab: &Lab) {
     no_faults(lab).await;
     recover(lab).await;
     refused(lab, "failover", to("nc2-tokyo"), &["OperationOpen"]).await;
+    refused(lab, "failover", json!({"reconcile": ["app"]}), &["OperationOpen", "move app to nc2-osaka"]).await;
 
     // Somebody else changed a route of the open operation.
     recover(lab).await;
