@@ -112,7 +112,7 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     prism.vms.insert(vm, Vm::new(vm, entry.name.clone(), cluster, Power::Off, Timestamp::UNIX_EPOCH));
     let seen = |_, _: &str| Vec::new();
     let switches = &mut world.switches.prism;
-    let mut cx = Context { switches, now: Timestamp::UNIX_EPOCH, seen: &seen, signals: Vec::new() };
+    let mut cx = Context { switches, now: Timestamp::UNIX_EPOCH, seen: &seen, signals: Vec::new(), wishes: Vec::new() };
     for _ in 0..interfaces {
         let wish = NicWish { mac: None, subnet: network, wanted: Wanted::Any, shape: NicShape::default() };
         if let Err(failure) = prism.create_nic(vm, wish, &mut cx) {

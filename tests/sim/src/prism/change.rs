@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 
 use super::address::Wanted;
 use super::ids::ExtId;
+use super::recovery::actions::Wish;
 use super::state::{Nic, NicShape, Power, Prism, Subnet, Vm, Vpc};
-use super::task::{Affected, Failure, REL_NIC, REL_SUBNET, REL_VM, REL_VPC};
+use super::task::{Affected, Failure, REL_JOB, REL_NIC, REL_SUBNET, REL_VM, REL_VPC};
 use super::{Context, Signal};
 
 /// A NIC as a client describes it.
@@ -71,6 +72,8 @@ pub enum Change {
     Reserve(ExtId, Vec<Ipv4Addr>, String),
     /// Addresses not kept any more.
     Unreserve(ExtId, Vec<Ipv4Addr>),
+    /// A recovery plan is run, or its test cleaned up.
+    Recover(Box<Wish>),
 }
 
 fn gone(kind: &str, id: ExtId) -> Failure {
@@ -146,6 +149,11 @@ impl Prism {
                 entry.reserved.retain(|a, _| !addresses.contains(a));
                 Ok(Vec::new())
             }
+            Change::Recover(wish) => match wish.outcome {
+                Some(Ok(ext_id)) => Ok(vec![Affected { ext_id, rel: REL_JOB }]),
+                Some(Err(why)) => Err(Failure::refused(why)),
+                None => Err(Failure::refused("nobody did it")),
+            },
         }
     }
 

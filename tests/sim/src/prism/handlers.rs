@@ -273,6 +273,7 @@ impl Prism {
             O::DeleteVpc(vpc) => self.prepare_vpc_delete(request, vpc, cx),
             O::Reserve(subnet) => self.prepare_reserve(request, subnet),
             O::Unreserve(subnet) => self.prepare_unreserve(request, subnet),
+            O::ActOnPlan(plan, action) => self.prepare_plan_action(request, plan, *action),
             O::Info
             | O::ListVms
             | O::GetVm(_)
@@ -370,7 +371,8 @@ impl Prism {
             | O::DeleteSubnet(_)
             | O::CreateVpc
             | O::UpdateVpc(_)
-            | O::DeleteVpc(_) => Err(Refused::NoSuchPath),
+            | O::DeleteVpc(_)
+            | O::ActOnPlan(..) => Err(Refused::NoSuchPath),
         }
     }
 

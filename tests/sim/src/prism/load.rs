@@ -234,7 +234,13 @@ fn add_vm(prism: &mut Prism, vm: &VmFile, place: &str) -> Result<(), WorldError>
     prism.vms.insert(ext_id, Vm::new(ext_id, vm.name.clone(), cluster, Power::Off, Timestamp::UNIX_EPOCH));
     let mut switches = Switches { address_lag_reads: 0, ..Switches::default() };
     let seen = |_, _: &str| Vec::new();
-    let mut cx = Context { switches: &mut switches, now: Timestamp::UNIX_EPOCH, seen: &seen, signals: Vec::new() };
+    let mut cx = Context {
+        switches: &mut switches,
+        now: Timestamp::UNIX_EPOCH,
+        seen: &seen,
+        signals: Vec::new(),
+        wishes: Vec::new(),
+    };
     for (index, nic) in vm.nics.iter().enumerate() {
         let place = format!("{place}.nics[{index}]");
         let subnet = prism.subnet_named(&nic.subnet).map(|s| s.ext_id).ok_or_else(|| {

@@ -105,4 +105,6 @@ pub struct Context<'a> {
     pub seen: &'a dyn Fn(ExtId, &str) -> Vec<Ipv4Addr>,
     /// What guests have to notice, in order.
     pub signals: Vec<Signal>,
+    /// What is to be done with recovery plans, each with its task.
+    pub wishes: Vec<(ids::TaskId, recovery::actions::Wish)>,
 }

@@ -56,6 +56,11 @@ impl Request {
         self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// Whether it is about recovery jobs.
+    pub fn names_jobs(&self) -> bool {
+        self.path.iter().any(|part| part == "recovery-plan-jobs" || part == "recovery_plan_jobs")
+    }
+
     /// The number of entities that a list of so many tells.
     pub fn told_total(&self, total: usize) -> usize {
         let error = isize::try_from(self.total_error).unwrap_or(0);

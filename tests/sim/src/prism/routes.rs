@@ -2,7 +2,7 @@
 
 use super::change::PowerAction;
 use super::level::Level;
-use super::recovery::lookup::Lookup;
+use super::recovery::{actions::Action, lookup::Lookup};
 use super::reply::Request;
 
 /// An operation on the API; the texts are ids as they came.
@@ -78,6 +78,8 @@ pub enum Operation {
     GetCluster(String),
     /// Read recovery plans or jobs.
     Recovery(Lookup),
+    /// Run a recovery plan, or clean its test up.
+    ActOnPlan(String, Action),
 }
 
 impl Operation {
@@ -88,7 +90,7 @@ impl Operation {
             self,
             Self::ListVnics(_) | Self::ListReservedIps(_) | Self::ListDomainManagers | Self::GetDomainManager(_)
         );
-        let recovery = matches!(self, Self::Recovery(_));
+        let recovery = matches!(self, Self::Recovery(_) | Self::ActOnPlan(..));
         !(later && level.is_beta() || recovery && level < Lookup::SINCE)
     }
 
@@ -135,6 +137,7 @@ impl Operation {
             Self::ListClusters => "clusters.list",
             Self::GetCluster(_) => "clusters.get",
             Self::Recovery(lookup) => lookup.action(),
+            Self::ActOnPlan(_, action) => action.action(),
         }
     }
 
@@ -160,6 +163,7 @@ impl Operation {
             | Self::GetDomainManager(a)
             | Self::GetCluster(a) => a.clone(),
             Self::Recovery(lookup) => lookup.id().to_owned(),
+            Self::ActOnPlan(plan, _) => plan.clone(),
             Self::GetNic(a, b)
             | Self::UpdateNic(a, b)
             | Self::DeleteNic(a, b)
@@ -244,6 +248,9 @@ pub fn route(request: &Request) -> Option<(&str, &str, Operation)> {
         ("prism", "GET", ["config", "domain-managers", it]) => O::GetDomainManager(id(it)),
         ("clustermgmt", "GET", ["config", "clusters"]) => O::ListClusters,
         ("clustermgmt", "GET", ["config", "clusters", cluster]) => O::GetCluster(id(cluster)),
+        ("dataprotection", "POST", ["operations", "recovery-plans", plan, "$actions", word]) => {
+            O::ActOnPlan(id(plan), Action::of(word)?)
+        }
         ("datapolicies" | "dataprotection", "GET", rest) => O::Recovery(Lookup::route(namespace, rest)?),
         _ => return None,
     };

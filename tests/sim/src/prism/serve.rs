@@ -13,6 +13,7 @@ use axum::{
     response::Response,
 };
 
+use super::recovery::actions;
 use super::reply::{Refused, Reply, Request};
 use super::routes::route;
 use super::{Context, hooks, level::Level, v3};
@@ -87,14 +88,23 @@ fn dispatch(shared: &Shared, name: &str, request: &Request) -> Reply {
     let now = shared.now();
     let mut guard = shared.world();
     let world = &mut *guard;
+    if !request.mutating() && request.names_jobs() {
+        actions::observe(world, name, now);
+    }
     let World { prisms, guests, switches, .. } = world;
     let Some(prism) = prisms.get_mut(name) else { return Reply::gateway_not_found() };
     let in_vms = hooks::in_vms(guests, name);
     let seen = |vm, mac: &str| in_vms.get(&vm).map(|guest| hooks::used(guest, mac)).unwrap_or_default();
-    let mut cx = Context { switches: &mut switches.prism, now, seen: &seen, signals: Vec::new() };
+    let mut cx = Context { switches: &mut switches.prism, now, seen: &seen, signals: Vec::new(), wishes: Vec::new() };
     let reply = prism.answer(request, &mut cx);
-    let signals = cx.signals;
+    let (signals, wishes) = (cx.signals, cx.wishes);
     hooks::notify(world, name, signals);
+    for (task, wish) in wishes {
+        let outcome = actions::fulfil(world, name, &wish, now);
+        if let Some(prism) = world.prisms.get_mut(name) {
+            prism.settle(&task, outcome);
+        }
+    }
     reply
 }
 

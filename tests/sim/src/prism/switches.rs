@@ -143,6 +143,8 @@ pub struct Switches {
     pub jobs_on_both_sides: bool,
     /// What the list of recovery jobs of v4 makes of `$orderby`.
     pub job_order: JobOrder,
+    /// Reads of jobs for which one that a client started goes on; one that a person starts goes as far as it is told.
+    pub job_reads: u32,
     /// What a job ends with that recovered some VMs and others not.
     pub partly_failed_job: PartlyFailed,
 }
@@ -177,6 +179,7 @@ impl Default for Switches {
             failover_keeps_id: false,
             jobs_on_both_sides: false,
             job_order: JobOrder::Kept,
+            job_reads: 2,
             partly_failed_job: PartlyFailed::Failed,
         }
     }

@@ -65,6 +65,8 @@ pub const REL_NIC: &str = "vmm:ahv:config:vm:nic";
 pub const REL_SUBNET: &str = "networking:config:subnet";
 /// The VPC relation.
 pub const REL_VPC: &str = "networking:config:vpc";
+/// The relation of a recovery job; the word is unverified.
+pub const REL_JOB: &str = "dataprotection:config:recovery-plan-job";
 
 /// A relation as a level writes it: the betas leave the module `config` out of `vmm:ahv:vm` (EntityReference of SDK
 /// 4.0.1b1). That they do so for NICs too is unverified.
@@ -104,6 +106,14 @@ impl Task {
         self.seq
     }
 
+    /// The change that it has not made yet.
+    pub(super) fn change_mut(&mut self) -> Option<&mut Change> {
+        match &mut self.state {
+            State::Waiting { change, .. } => Some(change),
+            State::Succeeded { .. } | State::Failed(_) => None,
+        }
+    }
+
     fn status(&self, cx: &Context<'_>) -> &'static str {
         match &self.state {
             State::Waiting { .. } if self.reads <= cx.switches.task_queued_reads || cx.now < self.runs.0 => "QUEUED",
@@ -116,13 +126,18 @@ impl Task {
     /// The task as v3 shows it (nutanix-api H).
     pub(super) fn render_v3(&self, id: &str, cx: &Context<'_>) -> Value {
         let status = self.status(cx);
-        let entities = self.affected.iter().filter(|a| a.rel == REL_VM);
+        let kind = |a: &Affected| match a.rel {
+            REL_VM => Some(json!({"kind": "vm", "uuid": a.ext_id})),
+            REL_JOB => Some(json!({"kind": "recovery_plan_job", "uuid": a.ext_id})),
+            _ => None,
+        };
+        let entities: Vec<Value> = self.affected.iter().filter_map(kind).collect();
         let mut body = json!({
             "uuid": id,
             "status": status,
             "operation_type": self.operation,
             "percentage_complete": if matches!(status, "QUEUED" | "RUNNING") { 0 } else { 100 },
-            "entity_reference_list": entities.map(|a| json!({"kind": "vm", "uuid": a.ext_id})).collect::<Vec<_>>(),
+            "entity_reference_list": entities,
             "subtask_reference_list": [],
         });
         if let (State::Failed(failure), Some(map)) = (&self.state, body.as_object_mut()) {
@@ -169,6 +184,11 @@ impl Task {
             map.insert("numberOfEntitiesAffected".into(), entities.len().into());
         }
         map.insert("entitiesAffected".into(), entities.into());
+        if let Some(job) = self.affected.iter().find(|a| a.rel == REL_JOB) {
+            let detail = json!({"$objectType": "common.v1.config.KVPair", "$reserved": {},
+                "name": "recoveryPlanJobExtId", "value": job.ext_id});
+            map.insert("completionDetails".into(), json!([detail]));
+        }
         if status != "QUEUED" {
             map.insert("startedTime".into(), self.runs.0.to_string().into());
         }
@@ -205,6 +225,9 @@ impl Prism {
             cx.switches.etag_races -= 1;
             // Versions are never 0: this one is certain to have passed when the task executes.
             *version = 0;
+        }
+        if let Change::Recover(wish) = &change {
+            cx.wishes.push((id.clone(), (**wish).clone()));
         }
         let state = State::Waiting { change, if_version };
         let runs = self.place(cx);

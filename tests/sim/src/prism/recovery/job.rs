@@ -123,6 +123,9 @@ pub struct Job {
     pub warning: bool,
     /// Its VMs.
     pub entities: Vec<Entity>,
+    /// Reads of jobs after which it ends, where a client started it.
+    #[serde(skip)]
+    pub(super) reads_left: Option<u32>,
     /// When the VMs of a test were removed.
     pub cleaned_up: Option<Timestamp>,
 }

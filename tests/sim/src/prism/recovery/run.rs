@@ -158,6 +158,7 @@ pub fn start(world: &mut World, name: &str, order: &Order, now: Timestamp) -> Re
         state,
         warning: order.warning,
         entities,
+        reads_left: None,
         cleaned_up: None,
     };
     remember(world, &plan, &job);
@@ -221,8 +222,19 @@ pub fn step(world: &mut World, name: &str, step: &Step, now: Timestamp) -> Resul
 /// # Errors
 /// A sentence that says why it cannot be done; nothing has changed then.
 pub fn clean_up(world: &mut World, name: &str, now: Timestamp) -> Result<Value, String> {
+    clean_up_job(world, name, None, now)
+}
+
+/// The same for one test, where it is given.
+pub(super) fn clean_up_job(
+    world: &mut World,
+    name: &str,
+    test: Option<ExtId>,
+    now: Timestamp,
+) -> Result<Value, String> {
     let plan = plan_named(world, name)?;
-    let ended = |job: &&Job| job.plan == plan.ext_id && job.kind == Kind::Test && job.ended.is_some();
+    let meant = |job: &Job| test.is_none_or(|test| test == job.ext_id);
+    let ended = |job: &&Job| job.plan == plan.ext_id && job.kind == Kind::Test && job.ended.is_some() && meant(job);
     let jobs = world.prisms.values().flat_map(|prism| prism.jobs.values());
     let last = jobs.filter(ended).filter(|job| job.cleaned_up.is_none()).max_by_key(|job| (job.started, job.ext_id));
     let mut job = last.cloned().ok_or_else(|| format!("recovery plan `{name}` has no test to clean up"))?;

@@ -5,14 +5,16 @@
 
 use serde_json::{Value, json};
 
-use super::super::Context;
+use super::super::change::Change;
 use super::super::ids::ExtId;
+use super::super::recovery::actions::{Action, Wish};
 use super::super::recovery::job::{Entity, Fate, Job, Kind, State};
 use super::super::recovery::{PlanShown, Zone};
 use super::super::reply::{Reply, Request};
 use super::super::state::Prism;
 use super::super::switches::Switches;
-use super::{Refusal, entity, list, reference};
+use super::super::{Context, body};
+use super::{Refusal, entity, list, reference, task_uuid};
 
 fn word(state: State) -> &'static str {
     match state {
@@ -173,6 +175,54 @@ impl Prism {
 
     pub(super) fn v3_get_clean_up(&self, id: &str, cx: &Context<'_>) -> Result<Reply, Refusal> {
         self.v3_job(id, cx.switches).map(|it| Reply::json(200, clean_up(it)))
+    }
+
+    /// Starts a job. The status code of the reply is unverified.
+    pub(super) fn v3_start_job(&mut self, request: &Request, cx: &mut Context<'_>) -> Result<Reply, Refusal> {
+        let asked = body::object(request)?;
+        body::required(body::text(&asked, "/api_version")?, "/api_version")?;
+        if body::text(&asked, "/metadata/kind")? != Some("recovery_plan_job") {
+            return Err(Refusal::invalid("metadata.kind must be recovery_plan_job"));
+        }
+        let name = body::required(body::text(&asked, "/spec/name")?, "/spec/name")?;
+        let place = "/spec/resources/recovery_plan_reference/uuid";
+        let plan = body::required(body::ext_id(&asked, place)?, place)?;
+        let shown = self.recovery_plans.get(&plan);
+        let shown = shown.ok_or_else(|| Refusal::missing("recovery_plan", &plan.to_string()))?;
+        let parameters = asked.pointer("/spec/resources/execution_parameters").unwrap_or(&Value::Null);
+        let kind = match body::text(parameters, "/action_type")? {
+            Some("VALIDATE") => Kind::Validate,
+            Some("TEST_FAILOVER") => Kind::Test,
+            Some("MIGRATE") => Kind::Planned,
+            Some("LIVE_MIGRATE") => Kind::Live,
+            Some("FAILOVER") => Kind::Unplanned,
+            _ => return Err(Refusal::invalid("execution_parameters.action_type is missing or unknown")),
+        };
+        let side = |member: &str| -> Result<Option<ExtId>, Refusal> {
+            match body::items(parameters, member)? {
+                [only] => Ok(body::ext_id(only, "/availability_zone_url")?),
+                _ => Ok(None),
+            }
+        };
+        let (from, to) = (side("/failed_availability_zone_list")?, side("/recovery_availability_zone_list")?);
+        let sides = [shown.primary.ext_id, shown.recovery.ext_id];
+        if to != Some(self.ext_id) || !from.is_some_and(|from| sides.contains(&from) && from != self.ext_id) {
+            return Err(Refusal::invalid(
+                "the availability zones must lead from the other side of the plan to this one",
+            ));
+        }
+        let wish = Wish { plan, action: Action::Run(kind), name: Some(name.to_owned()), test: None, outcome: None };
+        let task = self.accept("RecoveryPlanJob", Vec::new(), None, Change::Recover(Box::new(wish)), cx);
+        Ok(Reply::json(202, json!({"task_uuid": task_uuid(&task)})))
+    }
+
+    /// Removes what a test made. The form of the reply is unverified.
+    pub(super) fn v3_clean_up(&mut self, id: &str, cx: &mut Context<'_>) -> Result<Reply, Refusal> {
+        let job = self.v3_job(id, cx.switches)?;
+        let (plan, test) = (job.plan, Some(job.ext_id));
+        let wish = Wish { plan, action: Action::CleanUp, name: None, test, outcome: None };
+        let task = self.accept("RecoveryPlanJobCleanup", Vec::new(), None, Change::Recover(Box::new(wish)), cx);
+        Ok(Reply::json(202, json!({"task_uuid": task_uuid(&task)})))
     }
 
     /// The zone of this Prism Central and those that it is paired with. The words for what kind a zone is are unverified.

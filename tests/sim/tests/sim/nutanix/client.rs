@@ -169,6 +169,13 @@ impl Client {
         read(request.basic_auth(&to.username, Some(&to.password))).await
     }
 
+    /// A change at another Prism Central of the world, with its request id.
+    pub async fn ask_as(&self, name: &str, path: &str, id: &str, body: Value) -> Reply {
+        let to = &self.sim.prism_centrals()[name];
+        let request = self.http.post(format!("{}{path}", to.url)).json(&body).header("NTNX-Request-Id", id);
+        read(request.basic_auth(&to.username, Some(&to.password))).await
+    }
+
     /// A control call that must succeed.
     pub async fn control(&self, path: &str, body: Value) -> Value {
         let reply = read(self.http.post(format!("{}{path}", self.sim.control_url())).json(&body)).await;

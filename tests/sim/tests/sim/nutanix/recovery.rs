@@ -283,3 +283,40 @@ async fn the_lists_of_jobs_page_and_refuse_what_nobody_published() {
     assert_eq!((missing.status, missing.code()), (404, "VMM-20005"));
     assert_eq!(pc.ask("pc-b", &format!("{V3}/nothing"), None).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_client_runs_a_plan_towards_its_own_side_and_the_same_request_but_once() {
+    let (pc, _) = two_sides().await;
+    let ids = |name: &str| json!(pc.sim.shared().world().prisms[name].ext_id);
+    let plan = pc.ask("pc-b", "/api/datapolicies/v4.3/config/recovery-plans", None).await.body["data"][0].clone();
+    let path = |word: &str| {
+        format!(
+            "/api/dataprotection/v4.3/operations/recovery-plans/{}/$actions/{word}",
+            plan["extId"].as_str().unwrap()
+        )
+    };
+    let toward = |from: &str, to: &str| {
+        let direction = json!({"sourceDomainManagerExtId": ids(from), "targetDomainManagerExtId": ids(to)});
+        json!({"name": "drill-1", "failoverDirections": [direction]})
+    };
+    let post = async |word: &str, id: &str, body: Value| pc.ask_as("pc-b", &path(word), id, body).await;
+    let (first, second) = ("0b7c2c0e-3a53-4e4e-8f0d-6f1d2a7f0a11", "0b7c2c0e-3a53-4e4e-8f0d-6f1d2a7f0a12");
+    let (no_way, other_way) = (json!({"name": "drill-1"}), toward("pc-b", "pc-a"));
+    assert!(post("test-failover", first, no_way).await.schema().contains("is required"));
+    assert!(post("test-failover", first, other_way).await.schema().contains("must lead to this Prism Central"));
+    assert_eq!(post("dance", first, json!({})).await.status, 404);
+    let accepted = post("test-failover", first, toward("pc-a", "pc-b")).await;
+    assert_eq!((accepted.status, pc.jobs("pc-b").await.len()), (202, 1));
+    assert_eq!(post("test-failover", first, toward("pc-a", "pc-b")).await.body, accepted.body);
+    assert_eq!(pc.jobs("pc-b").await[0]["name"], "drill-1");
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        seen.push(pc.jobs("pc-b").await.remove(0)["status"].as_str().unwrap().to_owned());
+    }
+    assert_eq!((seen.last().map(String::as_str), pc.vms("pc-b", "app-2")), (Some("SUCCEEDED"), 1), "{seen:?}");
+    let task = accepted.body["data"]["extId"].as_str().unwrap();
+    let task = pc.ask("pc-b", &format!("/api/prism/v4.3/config/tasks/{task}"), None).await.body["data"].clone();
+    assert_eq!(task["completionDetails"][0]["value"], pc.jobs("pc-b").await[0]["extId"]);
+    assert_eq!(post("clean-up-resources", second, json!({})).await.status, 202);
+    assert_eq!((pc.vms("pc-b", "app-2"), pc.vms("pc-a", "app-2")), (0, 1));
+}
