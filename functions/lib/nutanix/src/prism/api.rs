@@ -85,4 +85,10 @@ pub(crate) trait RecoveryApi {
 
     /// What became of each VM of a recovery job.
     async fn recovered_entities(&self, job: &ExtId) -> Result<Vec<RecoveredEntity>, NutanixError>;
+
+    /// Starts a test of a recovery plan at this side, and returns its job.
+    async fn start_test(&self, plan: &RecoveryPlan, name: &str, limit: &TimeLimit) -> Result<ExtId, NutanixError>;
+
+    /// Removes what a test made.
+    async fn clean_up_test(&self, plan: &ExtId, job: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError>;
 }

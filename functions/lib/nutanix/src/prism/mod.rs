@@ -142,6 +142,27 @@ impl Prism {
         either!(self by recovery, recovered_entities(job))
     }
 
+    /// Starts a test of a recovery plan, which recovers copies of its VMs into the test network of this side, and returns its
+    /// job as soon as there is one. Nothing else of a recovery plan is ever started.
+    ///
+    /// # Guarantees
+    /// `name` is the name of the job: by it one's own is found again after a lost reply.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`]; [`NutanixError::Unreadable`] for a plan of which this Prism Central is not one of two sides.
+    pub async fn start_test(&self, plan: &RecoveryPlan, name: &str, limit: &TimeLimit) -> Result<ExtId, NutanixError> {
+        either!(self by recovery, start_test(plan, name, limit))
+    }
+
+    /// Removes the copies that a test made. v4 takes no job: it removes those of the plan's *last* test, so look first that
+    /// `job` is that.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`].
+    pub async fn clean_up_test(&self, plan: &ExtId, job: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        either!(self by recovery, clean_up_test(plan, job, limit))
+    }
+
     /// Moves a NIC to another subnet with an address; the NIC keeps its id.
     ///
     /// # Errors

@@ -15,6 +15,19 @@ pub struct RecoveryPlan {
     pub id: ExtId,
     /// Its name.
     pub name: String,
+    /// Its sides, the primary one first: domain managers (v4) or URLs of availability zones (v3).
+    pub sides: Vec<String>,
+}
+
+impl RecoveryPlan {
+    /// The side other than `own`, where there is exactly one.
+    pub(super) fn opposite(&self, own: Option<&str>) -> Option<&str> {
+        let others: Vec<&String> = self.sides.iter().filter(|side| Some(side.as_str()) != own).collect();
+        match others.as_slice() {
+            [other] if self.sides.len() == 2 => Some(other),
+            _ => None,
+        }
+    }
 }
 
 /// What a recovery job is for.

@@ -81,9 +81,16 @@ async fn each_level_is_asked_as_its_documentation_says() {
         call!("reboot", prism.reboot(&vm.id, &limit()));
         let at = "2027-01-15T08:00:00Z".parse().unwrap();
         holdfast_sim::prism::failover(&mut sim.shared().world(), "dr", false, at).unwrap();
-        call!("recovery plans", prism.recovery_plans());
+        let plan = call!("recovery plans", prism.recovery_plans()).remove(0);
         let job = call!("recovery jobs", prism.recovery_jobs(at)).remove(0);
         call!("VMs of a recovery job", prism.recovered_entities(&job.id));
+        holdfast_sim::prism::failover(&mut sim.shared().world(), "dr", true, at).unwrap();
+        let test = call!("test of a recovery plan", prism.start_test(&plan, "drill", &limit()));
+        prism.recovery_jobs(at).await.unwrap();
+        prism.recovery_jobs(at).await.unwrap();
+        prism.recovery_jobs(at).await.unwrap();
+        recorded();
+        call!("test cleaned up", prism.clean_up_test(&plan.id, &test, &limit()));
         insta::assert_snapshot!(format!("requests_of_v{level}"), golden);
     }
 }

@@ -8,7 +8,7 @@ use holdfast_sim::prism::recovery::{Kind, Order, Step, Until, start, step};
 use holdfast_sim::prism::switches::{JobOrder, Switches};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{prism_named, prism_of};
+use crate::{limit, prism_named, prism_of};
 
 /// Every way to read recovery jobs: by v3, and by v4 that keeps their order, ignores it, refuses it, and does not tell its level.
 const WAYS: [(&str, JobOrder); 5] = [
@@ -145,14 +145,55 @@ async fn long_lists_are_read_whole_or_down_to_the_moment_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_test_leaves_copies_that_are_told_from_what_moved() {
-    let sim = at("4.4", |_| {}).await;
-    let prism = prism_of(&sim);
-    let test = run(&sim, Kind::Test, |_| {}, minute(0));
-    let job = prism.recovery_jobs(minute(0)).await.unwrap().remove(0);
-    assert!(!job.action.moves());
-    let copies = entities(&prism, &test).await;
-    assert!(copies.iter().all(|copy| matches!(&copy.fate, Fate::Recovered(vm) if *vm != copy.source)), "{copies:?}");
+async fn a_test_is_started_followed_and_cleaned_up_and_its_copies_are_told_from_what_moved() {
+    for (level, _) in WAYS {
+        let sim = at(level, |_| {}).await;
+        let prism = prism_of(&sim);
+        let plan = prism.recovery_plans().await.unwrap().remove(0);
+        let job = prism.start_test(&plan, "holdfast-drill-1", &limit()).await.unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..10 {
+            let found = prism.recovery_jobs(Timestamp::UNIX_EPOCH).await.unwrap().remove(0);
+            assert_eq!(
+                (&found.id, found.name.as_str(), found.action.moves()),
+                (&job, "holdfast-drill-1", false),
+                "{level}"
+            );
+            seen.push(found.state);
+        }
+        assert!(matches!(seen.first(), Some(RecoveryState::Unfinished(_))), "{level}: {seen:?}");
+        assert_eq!(seen.last(), Some(&RecoveryState::Succeeded), "{level}");
+        let copies = prism.recovered_entities(&job).await.unwrap();
+        assert!(
+            copies.iter().all(|copy| matches!(&copy.fate, Fate::Recovered(vm) if *vm != copy.source)),
+            "{copies:?}"
+        );
+        assert_eq!(prism.vms_named("dr-1").await.unwrap().len(), 1);
+        prism.clean_up_test(&plan.id, &job, &limit()).await.unwrap();
+        assert!(prism.vms_named("dr-1").await.unwrap().is_empty(), "{level}");
+        assert_eq!(prism_named(&sim, "osaka").vms_named("dr-1").await.unwrap().len(), 1);
+        let nothing = prism.clean_up_test(&plan.id, &job, &limit()).await.unwrap_err();
+        assert!(matches!(nothing, NutanixError::TaskFailed { .. }), "{level}: {nothing}");
+    }
+}
+
+#[tokio::test]
+async fn a_test_that_cannot_be_says_why_and_a_plan_of_others_is_refused() {
+    for level in ["4.1", "4.4"] {
+        let sim = at(level, |_| {}).await;
+        let prism = prism_of(&sim);
+        let mut plan = prism.recovery_plans().await.unwrap().remove(0);
+        run(&sim, Kind::Planned, |order| order.until = Until::Running, minute(0));
+        let busy = prism.start_test(&plan, "drill", &limit()).await.unwrap_err();
+        assert!(
+            matches!(busy, NutanixError::TaskFailed { .. }) && busy.to_string().contains("has not ended"),
+            "{busy}"
+        );
+        plan.sides.pop();
+        plan.sides.push("33333333-3333-4333-8333-333333333333".into());
+        let foreign = prism.start_test(&plan, "drill", &limit()).await.unwrap_err();
+        assert!(foreign.to_string().contains("not one of two sides"), "{foreign}");
+    }
 }
 
 #[tokio::test]

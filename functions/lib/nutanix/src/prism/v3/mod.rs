@@ -98,6 +98,17 @@ impl V3 {
 
     /// Waits for the end of a task.
     async fn await_task(&self, what: &str, task: &str, limit: &TimeLimit) -> Result<(), NutanixError> {
+        self.await_told(what, task, limit, |_| false).await.map(|_| ())
+    }
+
+    /// Waits until a task has succeeded, or tells what is looked for before that, and returns it as it is then.
+    async fn await_told(
+        &self,
+        what: &str,
+        task: &str,
+        limit: &TimeLimit,
+        told: impl Fn(&Value) -> bool,
+    ) -> Result<Value, NutanixError> {
         let limit = limit.within(self.calls.timeouts.task);
         let mut backoff = Backoff::default();
         let mut missing = 0;
@@ -111,8 +122,9 @@ impl V3 {
                 reply => reply?,
             };
             match text(&task, "/status") {
-                Some("SUCCEEDED") => return Ok(()),
+                Some("SUCCEEDED") => return Ok(task),
                 Some("FAILED" | "ABORTED" | "CANCELLED" | "CANCELED") => return Err(failure(what, &task)),
+                _ if told(&task) => return Ok(task),
                 other => other.unwrap_or("unknown").clone_into(&mut last),
             }
         }

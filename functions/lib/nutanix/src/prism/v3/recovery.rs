@@ -2,16 +2,16 @@
 
 use holdfast_model::ExtId;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::NutanixError;
 use crate::json::{ext_id, list, text};
 use crate::prism::api::RecoveryApi;
 use crate::prism::recovery::{
     RecoveredEntity, RecoveryAction, RecoveryJob, RecoveryPlan, RecoveryState, Steps, Toward, moment, newest_first,
 };
-use crate::prism::v3::{V3, id, name};
+use crate::prism::v3::{V3, VERSION, id, name};
 use crate::prism::v4::not_there;
+use crate::{NutanixError, TimeLimit};
 
 fn action(word: Option<&str>) -> RecoveryAction {
     match word {
@@ -114,7 +114,10 @@ impl RecoveryApi for V3 {
     async fn recovery_plans(&self) -> Result<Vec<RecoveryPlan>, NutanixError> {
         let mut all = Vec::new();
         self.list("list of recovery plans", "recovery_plan", None, |entity| {
-            all.extend(id(entity).zip(name(entity)).map(|(id, name)| RecoveryPlan { id, name: name.to_owned() }));
+            let zones = list(entity, "/status/resources/parameters/availability_zone_list").iter();
+            let sides = zones.filter_map(|zone| text(zone, "/availability_zone_url").map(str::to_owned)).collect();
+            let plan = id(entity).zip(name(entity));
+            all.extend(plan.map(|(id, name)| RecoveryPlan { id, name: name.to_owned(), sides }));
         })
         .await?;
         Ok(all)
@@ -144,9 +147,46 @@ impl RecoveryApi for V3 {
         let execution = self.get(&what, &format!("/recovery_plan_jobs/{job}/execution_status")).await?;
         Ok(read_steps(&execution))
     }
+
+    async fn start_test(&self, plan: &RecoveryPlan, name: &str, limit: &TimeLimit) -> Result<ExtId, NutanixError> {
+        let what = format!("test of recovery plan `{}`", plan.name);
+        let own = self.own_side().await?;
+        let (Some(to), Some(from)) = (own.as_deref(), plan.opposite(own.as_deref())) else {
+            return Err(self.calls.unreadable(&what, "this Prism Central is not one of two sides of the plan"));
+        };
+        let parameters = json!({"action_type": "TEST_FAILOVER", "should_continue_on_validation_failure": true,
+            "failed_availability_zone_list": [{"availability_zone_url": from}],
+            "recovery_availability_zone_list": [{"availability_zone_url": to}]});
+        let resources = json!({"recovery_plan_reference": {"kind": "recovery_plan", "uuid": plan.id},
+            "execution_parameters": parameters});
+        let body = json!({"api_version": VERSION, "metadata": {"kind": "recovery_plan_job"},
+            "spec": {"name": name, "resources": resources}});
+        let task = self.begun(&what, "/recovery_plan_jobs", body).await?;
+        let task = self.await_told(&what, &task, limit, |task| started(task).is_some()).await?;
+        started(&task).ok_or_else(|| self.calls.unreadable(&what, "its task names no recovery job"))
+    }
+
+    async fn clean_up_test(&self, _: &ExtId, job: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        let what = format!("clean-up of test `{job}`");
+        let task = self.begun(&what, &format!("/recovery_plan_jobs/{job}/cleanup"), json!({})).await?;
+        self.await_task(&what, &task, limit).await
+    }
+}
+
+/// The job that a task started: it shows among its entities some time after the task has begun.
+fn started(task: &Value) -> Option<ExtId> {
+    let job = |reference: &&Value| text(reference, "/kind") == Some("recovery_plan_job");
+    list(task, "/entity_reference_list").iter().find(job).and_then(|reference| ext_id(reference.get("uuid")))
 }
 
 impl V3 {
+    /// Asks for something that becomes a task; its id.
+    async fn begun(&self, what: &str, path: &str, body: Value) -> Result<String, NutanixError> {
+        let reply = self.post(what, path, body).await?;
+        let task = text(&reply, "/task_uuid").map(str::to_owned);
+        task.ok_or_else(|| self.calls.unreadable(what, "no `task_uuid`"))
+    }
+
     /// The URL of the availability zone that this Prism Central is; none where it marks several or none as local.
     async fn own_side(&self) -> Result<Option<String>, NutanixError> {
         if let Some(own) = self.own_side.get() {
@@ -171,7 +211,6 @@ impl V3 {
 mod tests {
     use super::*;
     use crate::Fate;
-    use serde_json::json;
 
     const OLD: &str = "11111111-1111-4111-8111-111111111111";
     const NEW: &str = "22222222-2222-4222-8222-222222222222";

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use holdfast_model::ExtId;
 use jiff::Timestamp;
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use crate::NutanixError;
-use crate::http::Said;
+use crate::http::{Body, Request, Said};
 use crate::json::{ext_id, list, text};
 use crate::prism::api::RecoveryApi;
 use crate::prism::recovery::{
@@ -16,6 +16,7 @@ use crate::prism::recovery::{
 };
 use crate::prism::v4::V4;
 use crate::prism::v4::level::{Namespace, not_there};
+use crate::{NutanixError, TimeLimit};
 
 const JOBS: &str = "/config/recovery-plan-jobs";
 
@@ -95,7 +96,9 @@ impl RecoveryApi for V4 {
         let found =
             self.read_all("list of recovery plans", Namespace::DataPolicies, "/config/recovery-plans", None).await?;
         let plan = |value: &Value| {
-            Some(RecoveryPlan { id: ext_id(value.get("extId"))?, name: text(value, "/name")?.to_owned() })
+            let sides = ["/primaryLocation/domainManagerExtId", "/recoveryLocation/domainManagerExtId"];
+            let sides = sides.iter().filter_map(|place| text(value, place).map(str::to_owned)).collect();
+            Some(RecoveryPlan { id: ext_id(value.get("extId"))?, name: text(value, "/name")?.to_owned(), sides })
         };
         Ok(found.iter().filter_map(plan).collect())
     }
@@ -125,9 +128,51 @@ impl RecoveryApi for V4 {
         self.read_pages(&what, Namespace::DataProtection, &path, &[], |step| read_step(step, &mut steps)).await?;
         Ok(steps.entities())
     }
+
+    async fn start_test(&self, plan: &RecoveryPlan, name: &str, limit: &TimeLimit) -> Result<ExtId, NutanixError> {
+        let what = format!("test of recovery plan `{}`", plan.name);
+        let own = self.own_side().await?;
+        let (Some(to), Some(from)) = (own.as_deref(), plan.opposite(own.as_deref())) else {
+            return Err(self.calls.unreadable(&what, "this Prism Central is not one of two sides of the plan"));
+        };
+        let direction = json!({"$objectType": "dataprotection.v4.config.FailoverDirection",
+            "sourceDomainManagerExtId": from, "targetDomainManagerExtId": to});
+        let spec = json!({"$objectType": "dataprotection.v4.operations.TestFailoverSpec", "name": name,
+            "shouldIgnoreWarnings": true, "failoverDirections": [direction]});
+        let task = self.act_on(&what, &plan.id, "test-failover", Body::Json(spec)).await?;
+        let body = self.await_told(&what, &task, limit, |body| started(body).is_some()).await?;
+        started(&body).ok_or_else(|| self.calls.unreadable(&what, "its task names no recovery job"))
+    }
+
+    async fn clean_up_test(&self, plan: &ExtId, _: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
+        let what = format!("clean-up of the last test of recovery plan `{plan}`");
+        let task = self.act_on(&what, plan, "clean-up-resources", Body::None).await?;
+        self.await_told(&what, &task, limit, |_| false).await.map(|_| ())
+    }
+}
+
+/// The job that a task started: in its completion details, else among what it affects.
+fn started(body: &Value) -> Option<ExtId> {
+    let mut details = list(body, "/data/completionDetails").iter();
+    let detail = details.find(|detail| text(detail, "/name") == Some("recoveryPlanJobExtId"));
+    let affected = || {
+        let job = |entity: &&Value| text(entity, "/rel").is_some_and(|rel| rel.ends_with(":recovery-plan-job"));
+        list(body, "/data/entitiesAffected").iter().find(job).and_then(|entity| ext_id(entity.get("extId")))
+    };
+    detail.and_then(|detail| ext_id(detail.get("value"))).or_else(affected)
 }
 
 impl V4 {
+    /// Asks for an action of a recovery plan; its task.
+    async fn act_on(&self, what: &str, plan: &ExtId, action: &str, body: Body) -> Result<String, NutanixError> {
+        let level = self.level(Namespace::DataProtection).await?;
+        let path = format!("/api/dataprotection/{level}/operations/recovery-plans/{plan}/$actions/{action}");
+        let request = Request { body, ..self.calls.request(what, Method::POST, &path) };
+        let reply = self.calls.http.send(&request).await?;
+        let task = text(&reply.body, "/data/extId").map(str::to_owned);
+        task.ok_or_else(|| self.calls.unreadable(what, "no `data.extId`"))
+    }
+
     /// Jobs, down to a page on which one began before `newest_first`; all where they are not asked for in order, or do not
     /// come in it.
     async fn jobs(&self, newest_first: Option<Timestamp>) -> Result<Vec<RecoveryJob>, NutanixError> {
@@ -182,7 +227,6 @@ impl V4 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     const ID: &str = "11111111-1111-4111-8111-111111111111";
     const NEW: &str = "22222222-2222-4222-8222-222222222222";

@@ -35,6 +35,20 @@ impl V4 {
         rel: &str,
         limit: &TimeLimit,
     ) -> Result<Vec<ExtId>, NutanixError> {
+        self.await_told(what, task, limit, |_| false).await.map(|body| affected(&body, rel))
+    }
+
+    /// Waits until a task has succeeded, or tells what is looked for before that, and returns it as it is then.
+    ///
+    /// # Errors
+    /// As [`V4::await_task`].
+    pub(super) async fn await_told(
+        &self,
+        what: &str,
+        task: &str,
+        limit: &TimeLimit,
+        told: impl Fn(&Value) -> bool,
+    ) -> Result<Value, NutanixError> {
         let limit = limit.within(self.calls.timeouts.task);
         let path = format!("/config/tasks/{}", utf8_percent_encode(task, SEGMENT));
         let mut backoff = Backoff::default();
@@ -49,8 +63,9 @@ impl V4 {
                 reply => reply?,
             };
             match standing(what, &reply.body) {
-                Standing::Succeeded => return Ok(affected(&reply.body, rel)),
+                Standing::Succeeded => return Ok(reply.body),
                 Standing::Failed(error) => return Err(*error),
+                Standing::Pending(_) if told(&reply.body) => return Ok(reply.body),
                 Standing::Pending(status) => last = status,
             }
         }
