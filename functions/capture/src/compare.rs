@@ -35,11 +35,12 @@ pub fn compare(host: &HostName, nics: &[NicRecord], guest: &GuestReport) -> (Vec
     let mut contradictions = Vec::new();
     let mut notes = Vec::new();
     for nic in nics {
-        let label = format!("{} ({})", nic.eni, nic.mac);
+        let (Some(eni), Some(mac)) = (&nic.eni, &nic.mac) else { continue };
+        let label = format!("{eni} ({mac})");
         let mut differs = |what: &'static str, api: String, guest: String| {
             contradictions.push(Contradiction { host: host.clone(), nic: label.clone(), what, api, guest });
         };
-        let Some(adapter) = guest.nics.iter().find(|adapter| adapter.mac == nic.mac) else {
+        let Some(adapter) = guest.nics.iter().find(|adapter| adapter.mac == *mac) else {
             differs("the interface", "attached".to_owned(), "not there".to_owned());
             continue;
         };
@@ -66,7 +67,7 @@ pub fn compare(host: &HostName, nics: &[NicRecord], guest: &GuestReport) -> (Vec
             }
         }
     }
-    for adapter in guest.nics.iter().filter(|adapter| nics.iter().all(|nic| nic.mac != adapter.mac)) {
+    for adapter in guest.nics.iter().filter(|adapter| nics.iter().all(|nic| nic.mac.as_ref() != Some(&adapter.mac))) {
         if !adapter.addresses.is_empty() {
             let (name, mac, held) = (&adapter.name, &adapter.mac, held(adapter));
             notes.push(format!("note: `{host}`: EC2 knows no interface of adapter `{name}` ({mac}), which has {held}"));

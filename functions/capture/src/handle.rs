@@ -1,15 +1,17 @@
 //! The handler: read, compare, store.
 
+use crate::import::import;
 use crate::judge::{Judgement, judge};
 use crate::read::{left_out, read_hosts};
 use holdfast_aws_network::AwsNetwork;
 use holdfast_guest::Guest;
 use holdfast_model::wire::{CaptureInput, CaptureOutput, Progress, SCHEMA_VERSION, host_line};
 use holdfast_model::{
-    Fault, FaultName, HostRecord, InventoryVersion, NetworkMap, Scope, Wave, WaveName, first_lines_of,
+    Fault, FaultName, HostRecord, InventoryVersion, MapRef, NetworkMap, Scope, Wave, WaveName, first_lines_of,
 };
 use holdfast_runtime::{Accounts, Clock, Config, Invocation, MapSource, SystemClock, base_config};
-use holdfast_store::{Inventory, PutVersion};
+use holdfast_store::{Captured, Inventory, OldTable, PutVersion};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Clients of the function, made once.
@@ -20,6 +22,8 @@ pub struct Context {
     pub accounts: Accounts,
     /// Inventory table.
     pub inventory: Inventory,
+    /// The table of older scripts that may be imported.
+    pub old_table: Option<OldTable>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -35,6 +39,7 @@ impl Context {
         Ok(Self {
             maps: MapSource::new(&base, config.map_parameter),
             inventory: Inventory::new(&base, config.inventory_table),
+            old_table: config.import_table.map(|table| OldTable::new(&base, table)),
             accounts: Accounts::new(base),
             clock: Arc::new(SystemClock),
         })
@@ -44,7 +49,8 @@ impl Context {
 /// Captures a wave.
 ///
 /// # Flow
-/// Map -> EC2 API and guests at the same time as the newest version -> compare -> store a version, if anything differs.
+/// Map -> EC2 API and guests at the same time as the newest version -> compare -> store a version, if anything differs. An import reads a table of
+/// older scripts in place of EC2 and guests.
 ///
 /// # Guarantees
 /// The newest version is never replaced by a worse one, and no version is changed. The same input again changes nothing while the
@@ -57,6 +63,10 @@ pub async fn handle(context: &Context, input: CaptureInput, invocation: Invocati
     let (map, map_ref) = context.maps.load(input.map.as_ref()).await?;
     let name = &input.request.wave;
     let wave = wave_of(&map, name)?;
+    let newest = async { Ok::<_, Fault>(context.inventory.newest(name).await?) };
+    if let Some(table) = &input.request.import {
+        return take_over(context, &invocation, (&map, map_ref), (name, wave), newest.await?, table).await;
+    }
     let (account, region) =
         map.sites.get(&wave.from).map(|site| (site.account(), site.region())).ok_or_else(bad_map)?;
     let scope = Scope { account: account.clone(), region: region.clone() };
@@ -65,7 +75,6 @@ pub async fn handle(context: &Context, input: CaptureInput, invocation: Invocati
     let (network, guest) = (AwsNetwork::new(&config, scope), Guest::new(&config));
     let now = context.clock.now();
     let read = read_hosts(&network, &guest, &map, name, &input.request.accept_contradiction, now);
-    let newest = async { Ok(context.inventory.newest(name).await?) };
     let (read, newest) = futures::future::try_join(read, newest).await?;
     let failed = read.failed.iter().map(|host| host.name.clone()).collect();
     let (version, hosts, done) = match judge(name, newest.as_ref(), read.hosts, &failed)? {
@@ -77,34 +86,86 @@ pub async fn handle(context: &Context, input: CaptureInput, invocation: Invocati
             (newest.version, newest.hosts, Done::Nothing)
         }
         Judgement::Store(hosts) => {
-            let before = newest.map(|newest| newest.version);
-            match context.inventory.put(name, before, &invocation.id, &hosts).await? {
-                PutVersion::Stored(version) => (version, hosts, Done::Stored),
-                PutVersion::Raced(version) => {
-                    return Err(Fault::new(
-                        FaultName::Unavailable,
-                        format!(
-                            "another capture of wave `{name}` stored version {} in between; nothing was stored; capture again",
-                            version.0
-                        ),
-                    ));
-                }
-            }
+            (store(context, &invocation, name, newest.as_ref(), &hosts).await?, hosts, Done::Captured)
         }
     };
     let summary = summary(name, version, &hosts, done, &read.notes);
     if let Some(fault) = left_out(&read.failed, &format!("of the others: {summary}")) {
         return Err(fault);
     }
-    Ok(CaptureOutput {
+    Ok(output(map_ref, name, version, &hosts, summary))
+}
+
+/// Imports a wave from the table of older scripts. Neither EC2 nor a guest is asked.
+async fn take_over(
+    context: &Context,
+    invocation: &Invocation,
+    (map, map_ref): (&NetworkMap, MapRef),
+    (name, wave): (&WaveName, &Wave),
+    newest: Option<Captured>,
+    table: &str,
+) -> Result<CaptureOutput, Fault> {
+    let Some(old) = context.old_table.as_ref().filter(|old| old.name() == table) else {
+        let may = context.old_table.as_ref().map_or_else(|| "none".to_owned(), |old| format!("`{}`", old.name()));
+        let mend = format!("update the stack with the parameter `ImportTable` = `{table}`");
+        let message = format!("table `{table}` may not be read, the stack allows {may}; {mend}; nothing was stored");
+        return Err(Fault::new(FaultName::NotConfigured, message));
+    };
+    let rows = old.rows().await?;
+    let found = import(&rows, table, map, (name, wave), newest.as_ref(), context.clock.now())?;
+    let (version, hosts, done) = match judge(name, newest.as_ref(), found.hosts, &BTreeSet::new())? {
+        Judgement::Store(hosts) => {
+            let version = store(context, invocation, name, newest.as_ref(), &hosts).await?;
+            (version, hosts, Done::Imported)
+        }
+        Judgement::Same | Judgement::Nothing => {
+            let newest = newest.ok_or_else(bad_map)?;
+            (newest.version, newest.hosts, Done::Nothing)
+        }
+    };
+    let others = format!("note: {} rows of table `{table}` are of other machines", found.others);
+    let notes: Vec<String> = (found.others > 0).then_some(others).into_iter().collect();
+    let summary = summary(name, version, &hosts, done, &notes);
+    Ok(output(map_ref, name, version, &hosts, summary))
+}
+
+/// Stores the next version.
+async fn store(
+    context: &Context,
+    invocation: &Invocation,
+    name: &WaveName,
+    newest: Option<&Captured>,
+    hosts: &[HostRecord],
+) -> Result<InventoryVersion, Fault> {
+    let before = newest.map(|newest| newest.version);
+    match context.inventory.put(name, before, &invocation.id, hosts).await? {
+        PutVersion::Stored(version) => Ok(version),
+        PutVersion::Raced(version) => Err(Fault::new(
+            FaultName::Unavailable,
+            format!(
+                "another capture of wave `{name}` stored version {} in between; nothing was stored; capture again",
+                version.0
+            ),
+        )),
+    }
+}
+
+fn output(
+    map: MapRef,
+    wave: &WaveName,
+    inventory: InventoryVersion,
+    hosts: &[HostRecord],
+    summary: String,
+) -> CaptureOutput {
+    CaptureOutput {
         schema_version: SCHEMA_VERSION,
         result: Progress::Done,
-        map: map_ref,
-        wave: name.clone(),
-        inventory: version,
+        map,
+        wave: wave.clone(),
+        inventory,
         hosts: hosts.iter().map(|host| host.name.clone()).collect(),
         summary,
-    })
+    }
 }
 
 fn wave_of<'a>(map: &'a NetworkMap, name: &WaveName) -> Result<&'a Wave, Fault> {
@@ -122,21 +183,29 @@ fn bad_map() -> Fault {
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Done {
-    Stored,
+    Captured,
+    Imported,
     Nothing,
 }
 
 fn summary(wave: &WaveName, version: InventoryVersion, hosts: &[HostRecord], done: Done, notes: &[String]) -> String {
     let count = if hosts.len() == 1 { "1 host".to_owned() } else { format!("{} hosts", hosts.len()) };
     let mut lines = vec![match done {
-        Done::Stored => format!("captured {count} of {wave} as version {}", version.0),
+        Done::Captured => format!("captured {count} of {wave} as version {}", version.0),
+        Done::Imported => format!("imported {count} of {wave} as version {}", version.0),
         Done::Nothing => {
             format!("nothing changed: {count} of {wave} as already captured in version {}", version.0)
         }
     }];
     let line = |host: &HostRecord| {
         let addresses: Vec<_> = host.addresses().collect();
-        let by = if host.guest.is_some() { "" } else { "; from the EC2 API alone, the instance does not run" };
+        let by = match (&host.imported_from, &host.guest) {
+            (Some(table), _) => {
+                format!("; imported from table `{table}`, its MAC address, platform and guest are not known")
+            }
+            (None, Some(_)) => String::new(),
+            (None, None) => "; from the EC2 API alone, the instance does not run".to_owned(),
+        };
         format!("{}{by}", host_line(&host.name, &host.instance, &addresses))
     };
     lines.extend(first_lines_of(hosts.iter().map(line), "the inventory table"));

@@ -100,8 +100,9 @@ pub async fn read_hosts(
             name: host.name,
             wave: name.clone(),
             instance: host.instance.id,
-            platform: host.instance.platform,
+            platform: Some(host.instance.platform),
             captured_at: now,
+            imported_from: None,
             guest: report,
             nics,
         });
@@ -160,11 +161,11 @@ fn nics_of(map: &NetworkMap, host: &Selected, subnets: &BTreeMap<SubnetId, Prefi
                 .ok_or_else(|| internal(format!("EC2 does not list subnet `{}` of `{}`", eni.subnet, eni.id)))?;
             Ok(NicRecord {
                 device_index: eni.device_index.unwrap_or(position),
-                eni: eni.id.clone(),
-                mac: eni.mac.clone(),
+                eni: Some(eni.id.clone()),
+                mac: Some(eni.mac.clone()),
                 primary: eni.primary,
                 secondary: eni.secondary.clone(),
-                subnet: eni.subnet.clone(),
+                subnet: Some(eni.subnet.clone()),
                 prefix: *prefix,
                 network: network.clone(),
             })

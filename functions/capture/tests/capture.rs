@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use holdfast_aws_network::AwsNetwork;
-use holdfast_capture::{Judgement, Read, compare, judge, read_hosts};
+use holdfast_capture::{Imported, Judgement, Read, compare, import, judge, read_hosts};
 use holdfast_guest::{Guest, Timing};
 use holdfast_model::{
     Fault, FaultName, HostName, HostRecord, InventoryVersion, MacAddress, NetworkMap, NicAddress, Scope, WaveName,
 };
 use holdfast_sim::ec2::Kind;
 use holdfast_sim::{Options, Sim, World};
-use holdfast_store::Captured;
+use holdfast_store::{Captured, OldRow};
 use std::time::Duration;
 
 const REGION: &str = "ap-northeast-1";
@@ -168,7 +168,7 @@ async fn running_machines_are_read_by_the_api_and_in_the_guest() {
     assert_eq!(web.nics[0].prefix.to_string(), "172.30.1.0/24");
     assert_eq!(web.nics[0].network.as_str(), "app");
     let guest = web.guest.as_ref().unwrap();
-    assert_eq!(guest.nics[0].mac, web.nics[0].mac);
+    assert_eq!(Some(&guest.nics[0].mac), web.nics[0].mac.as_ref());
     assert_eq!(hosts[0].nics[0].secondary.len(), 1);
     assert!(notes.iter().all(|note| note.contains("172.30.1.36")), "{notes:?}");
 }
@@ -300,4 +300,88 @@ async fn a_gateway_and_an_adapter_that_ec2_does_not_know_are_told_and_no_contrad
     assert_eq!(contradictions, []);
     assert!(notes[0].ends_with("the gateway is 172.30.1.1 for EC2, 172.30.1.254 for the guest"), "{notes:?}");
     assert!(notes[1].ends_with("adapter `docker0` (02:42:00:00:00:01), which has 172.17.0.1"), "{notes:?}");
+}
+
+/// Items as older scripts wrote them.
+fn rows(items: &[[&str; 3]]) -> Vec<OldRow> {
+    let row = |[instance, name, address]: &[&str; 3]| {
+        let pairs =
+            [("InstanceId", instance), ("InstanceName", name), ("PrivateIp", address), ("CapturedBy", &"script")];
+        pairs.iter().filter(|(_, text)| !text.is_empty()).map(|(k, v)| ((*k).to_owned(), (**v).to_owned())).collect()
+    };
+    items.iter().map(row).collect()
+}
+
+fn imported(wave: &str, items: &[[&str; 3]], newest: Option<&Captured>) -> Result<Imported, Fault> {
+    let map = map("vpc-0000000a");
+    let name = WaveName::parse(wave).unwrap();
+    let now = "2026-01-02T03:04:05Z".parse().unwrap();
+    import(&rows(items), "old", &map, (&name, map.waves.get(&name).unwrap()), newest, now)
+}
+
+const WEB: [&str; 3] = ["i-0000000000000034", "web-1", "172.30.1.34"];
+const APP: [&str; 3] = ["i-0000000000000035", "app-1", "172.30.1.35"];
+
+#[test]
+fn a_table_of_older_scripts_is_a_wave_that_is_marked_imported() {
+    let found = imported("whole", &[WEB, APP, ["i-0000000000000036", "far", "10.9.9.9"]], None).unwrap();
+    let told: Vec<_> = found.hosts.iter().map(|host| (host.name.as_str(), host.nics[0].primary.to_string())).collect();
+    assert_eq!(told, [("app-1", "172.30.1.35".to_owned()), ("web-1", "172.30.1.34".to_owned())]);
+    assert_eq!(found.others, 1);
+    for host in &found.hosts {
+        assert_eq!(host.imported_from.as_deref(), Some("old"));
+        let nic = &host.nics[0];
+        assert!(host.platform.is_none() && nic.mac.is_none() && nic.eni.is_none() && nic.subnet.is_none());
+        assert_eq!((nic.network.as_str(), nic.prefix.to_string().as_str()), ("app", "172.30.1.0/24"));
+    }
+    let newest = Captured { version: InventoryVersion(1), hosts: found.hosts.clone() };
+    let again = imported("whole", &[APP, WEB], Some(&newest)).unwrap();
+    let judged = judge(&WaveName::parse("whole").unwrap(), Some(&newest), again.hosts, &none()).unwrap();
+    assert_eq!(judged, Judgement::Same);
+}
+
+#[test]
+fn a_table_with_a_bad_row_is_refused_whole_and_names_each() {
+    let bad = [
+        WEB,
+        [WEB[0], "web-2", "172.30.1.36"],
+        ["i-0000000000000037", WEB[1], "172.30.1.37"],
+        ["i-0000000000000038", "web-4", WEB[2]],
+        ["i-0000000000000039", "web-5", "172.30.1.300"],
+        ["", "web-6", "172.30.1.40"],
+        ["web", "web-7", "172.30.1.41"],
+        ["i-0000000000000042", "", "172.30.1.42"],
+    ];
+    let fault = imported("whole", &bad, None).unwrap_err();
+    assert_eq!(fault.name, FaultName::InvalidInput);
+    for text in [
+        "row with InstanceId `i-0000000000000034`, InstanceName `web-2`, PrivateIp `172.30.1.36`: InstanceId is that of `web-1`",
+        "InstanceName `web-1`, PrivateIp `172.30.1.37`: InstanceName is that of `web-1` (i-0000000000000034, 172.30.1.34) too",
+        "InstanceName `web-4`, PrivateIp `172.30.1.34`: PrivateIp is that of `web-1`",
+        "PrivateIp `172.30.1.300` is not an IPv4 address",
+        "row with InstanceName `web-6`, PrivateIp `172.30.1.40`: InstanceId is missing",
+        "InstanceId `web` is not",
+        "row with InstanceId `i-0000000000000042`, PrivateIp `172.30.1.42`: InstanceName is missing",
+        "nothing was stored",
+    ] {
+        assert!(fault.message.contains(text), "`{text}` is not in: {}", fault.message);
+    }
+}
+
+#[test]
+fn what_a_table_cannot_answer_or_would_make_worse_is_refused() {
+    let by_tags = imported("wave-1", &[WEB], None).unwrap_err();
+    assert!(by_tags.message.contains("selects by tags or subnet"), "{}", by_tags.message);
+    let none = imported("whole", &[["i-0000000000000036", "far", "10.9.9.9"]], None).unwrap_err();
+    assert!(none.message.contains("none of the 1 rows of table `old` is of wave `whole`"), "{}", none.message);
+    let mut hosts = imported("whole", &[WEB], None).unwrap().hosts;
+    hosts[0].imported_from = None;
+    let captured = Captured { version: InventoryVersion(3), hosts };
+    let worse = imported("whole", &[WEB, APP], Some(&captured)).unwrap_err();
+    assert_eq!(worse.name, FaultName::CaptureWorse);
+    assert!(
+        worse.message.contains("version 3 of wave `whole` has `web-1` as Holdfast captured it"),
+        "{}",
+        worse.message
+    );
 }

@@ -51,7 +51,7 @@ pub(crate) fn pair<'a>(
         pair.nic = take(&|nic| nic.subnet.as_ref() == Some(subnet) && nic.primary() == Some(address));
     }
     for pair in pairs.iter_mut().filter(|pair| pair.nic.is_none()) {
-        pair.nic = take(&|nic| nic.mac.as_ref() == Some(&pair.record.mac));
+        pair.nic = take(&|nic| nic.mac.is_some() && nic.mac == pair.record.mac);
     }
     // One that was deleted by us and is not there is created; it takes none of the others.
     let missing = |pair: &Pair<'_>| pair.nic.is_none() && !matches!(pair.note, Some(Note::Recreate { .. }));

@@ -179,7 +179,11 @@ impl View<'_> {
 
     fn compare(&self, nic: &NicRecord, now: &GuestNic, found: &mut Vec<(CheckStatus, String)>) {
         let mut tell = |status, text: String| found.push((status, format!("{}: {text}", now.name)));
-        let then = self.host.guest.as_ref().and_then(|guest| guest.nics.iter().find(|adapter| adapter.mac == nic.mac));
+        let then = self
+            .host
+            .guest
+            .as_ref()
+            .and_then(|guest| guest.nics.iter().find(|adapter| Some(&adapter.mac) == nic.mac.as_ref()));
         let used_then = |address: &Ipv4Addr| then.is_some_and(|then| uses(then, *address));
         let secondary =
             nic.secondary.iter().copied().filter(|address| used_then(address) && self.subject.holds(*address));

@@ -93,16 +93,17 @@ pub(crate) fn host() -> HostRecord {
         name: id("web-1"),
         wave: id("wave-1"),
         instance: id("i-00000000000000034"),
-        platform: Platform::Linux,
+        platform: Some(Platform::Linux),
         captured_at: Timestamp::UNIX_EPOCH,
+        imported_from: None,
         guest: None,
         nics: vec![NicRecord {
             device_index: 0,
-            eni: id("eni-00000000000000034"),
-            mac: MacAddress::parse("0a:00:00:00:00:34").unwrap(),
+            eni: Some(id("eni-00000000000000034")),
+            mac: Some(MacAddress::parse("0a:00:00:00:00:34").unwrap()),
             primary: "172.30.1.34".parse().unwrap(),
             secondary: Vec::new(),
-            subnet: id("subnet-00000000000000001"),
+            subnet: Some(id("subnet-00000000000000001")),
             prefix: id("172.30.1.0/24"),
             network: id("app"),
         }],
@@ -136,6 +137,7 @@ pub(crate) async fn start(world: &str) -> (Sim, Context) {
         operations_table: "o".into(),
         map_parameter: "m".into(),
         writer: holdfast_runtime::Writer::Any,
+        import_table: None,
     };
     let context = Context::new(Accounts::new(base), &config, Arc::new(FixedClock::at(Timestamp::UNIX_EPOCH)));
     (sim, context)

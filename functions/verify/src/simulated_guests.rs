@@ -37,7 +37,7 @@ impl Scene {
         let mut then = now;
         // EC2's own resolver is not restored and not missed; the MAC address is another one than in EC2.
         then.nics[0].dns.insert(0, "172.30.0.2".parse().unwrap());
-        then.nics[0].mac = host().nics[0].mac.clone();
+        then.nics[0].mac = host().nics[0].mac.clone().unwrap();
         let host = HostRecord { guest: Some(then), ..host() };
         let nic = SightedNic {
             nic: ExtId::parse("22222222-2222-4222-8222-222222222222").unwrap(),

@@ -59,7 +59,7 @@ impl Case {
             os: "Linux".into(),
             nics: vec![GuestNic {
                 name: "eth0".into(),
-                mac: host.nics[0].mac.clone(),
+                mac: host.nics[0].mac.clone().unwrap(),
                 addresses: Vec::new(),
                 addressing: Addressing::Dhcp,
                 gateway: None,
@@ -72,7 +72,7 @@ impl Case {
             end: true,
         });
         // The simulator names the interfaces of the world itself.
-        host.nics[0].eni = id("eni-00000000000000034");
+        host.nics[0].eni = Some(id("eni-00000000000000034"));
         let evidence = Evidence { landings: BTreeMap::from([(id("app"), landing())]), ..no_vm() };
         let world = WORLD.replace(
             "interfaces: [{ subnet: app, address: 172.30.1.34 }]",

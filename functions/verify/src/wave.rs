@@ -6,7 +6,7 @@ use holdfast_aws_network::{AwsNetwork, Ties};
 use holdfast_model::wire::Check;
 use holdfast_model::{
     EniId, Evidence, HostName, HostRecord, InstanceId, InstanceState, Landing, Machines, NetworkMap, NetworkName,
-    Prefix, Scope, Sighting, Wave as Declared, first_lines_of,
+    NicRecord, Prefix, Scope, Sighting, Wave as Declared, first_lines_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -110,7 +110,8 @@ impl Wave<'_> {
 
     /// Move makes new NICs: whoever knows a machine by its MAC address will not know it.
     fn mac_addresses(&self) -> Check {
-        let of = |host: &HostRecord| format!("{} {}", host.name, list(host.nics.iter().map(|nic| nic.mac.as_str())));
+        let mac = |nic: &NicRecord| nic.mac.as_ref().map_or_else(|| "not known".to_owned(), ToString::to_string);
+        let of = |host: &HostRecord| format!("{} {}", host.name, list(host.nics.iter().map(mac)));
         let text = "Move gives every NIC another MAC address; licences, DHCP reservations and rules by MAC address must follow";
         let today = first_lines_of(self.hosts.iter().map(of), "the inventory");
         warn("MAC addresses", format!("{text}. Today: {}", list(today)))
@@ -125,7 +126,7 @@ impl Wave<'_> {
     }
 
     fn enis(&self) -> BTreeSet<EniId> {
-        self.hosts.iter().flat_map(|host| &host.nics).map(|nic| nic.eni.clone()).collect()
+        self.hosts.iter().flat_map(|host| &host.nics).filter_map(|nic| nic.eni.clone()).collect()
     }
 
     /// Others with the name of a host, on EC2 or at the destination.
@@ -173,11 +174,12 @@ impl Wave<'_> {
     fn tied(&self, host: &HostRecord, ties: &Ties, found: &mut Vec<Check>) {
         let ours = self.enis();
         for nic in &host.nics {
-            if let Some(elastic) = ties.elastic.get(&nic.eni) {
+            let Some(own) = &nic.eni else { continue };
+            if let Some(elastic) = ties.elastic.get(own) {
                 let mend = "it leads nowhere once the machine has moved; publish the machine another way";
-                found.push(warn("Elastic IP address", format!("{} of `{}`: {mend}", list(elastic), nic.eni)));
+                found.push(warn("Elastic IP address", format!("{} of `{own}`: {mend}", list(elastic))));
             }
-            for group in ties.groups.get(&nic.eni).into_iter().flatten() {
+            for group in ties.groups.get(own).into_iter().flatten() {
                 let named_by = ties.named_by.get(group).into_iter().flatten();
                 // A group that only machines of the wave carry guards nobody who stays.
                 let stays = |id: &String| ties.groups.iter().any(|(eni, of)| !ours.contains(eni) && of.contains(id));
@@ -185,9 +187,8 @@ impl Wave<'_> {
                     named_by.filter(|(id, _)| stays(id)).map(|(id, name)| format!("`{id}` ({name})")).collect();
                 if !named_by.is_empty() {
                     let text = format!(
-                        "rules of {} name `{group}` of `{}`, and match nothing that comes from NC2; add rules for {}",
+                        "rules of {} name `{group}` of `{own}`, and match nothing that comes from NC2; add rules for {}",
                         list(named_by),
-                        nic.eni,
                         list(
                             std::iter::once(nic.primary)
                                 .chain(nic.secondary.iter().copied())
@@ -274,7 +275,12 @@ fn guest(host: &HostRecord, resolvers: &BTreeSet<Ipv4Addr>, found: &mut Vec<Chec
             found.push(warn("settings of EC2", format!("{}: {mend}", list(settings))));
         }
     }
-    if host.guest.is_none() {
+    if let Some(table) = &host.imported_from {
+        let mend = "capture the wave again if its instances are still there";
+        let saw =
+            format!("it was imported from table `{table}`, which knows one address of it and nothing else: {mend}");
+        found.push(warn("imported", saw));
+    } else if host.guest.is_none() {
         let mend = "its gateway, DNS servers, routes and further addresses are not known, and it cannot be asked after the move; start it with Systems Manager's agent and capture again";
         found.push(warn("guest not read", format!("it was captured from the EC2 API alone: {mend}")));
     }

@@ -28,6 +28,8 @@ use crate::{
 pub const STORY_WORLD: &str = "tests/lab/worlds/story.yaml";
 /// The network map of the reference story.
 pub const STORY_MAP: &str = "infra/network-map.example.yaml";
+/// The table of older scripts that the stacks may read. Who wants one makes it.
+pub const IMPORT_TABLE: &str = "older-scripts";
 /// The tables that one store keeps for all Regions, as a strongly consistent global table does.
 const TABLES: [&str; 2] = [dynamodb::INVENTORY, dynamodb::OPERATIONS];
 /// What the emulator's environment holds.
@@ -203,7 +205,11 @@ impl Lab {
             let aws = Aws::new(&self.sim.aws_endpoint(), &self.account, name);
             let peer = names.iter().find(|peer| *peer != name).cloned().unwrap_or_default();
             let role = if index == 0 { "primary" } else { "secondary" };
-            let mut parameters = vec![("RegionRole", role.to_owned()), ("PeerRegion", peer.clone())];
+            let mut parameters = vec![
+                ("RegionRole", role.to_owned()),
+                ("PeerRegion", peer.clone()),
+                ("ImportTable", IMPORT_TABLE.to_owned()),
+            ];
             if options.tables == Consistency::Strong {
                 parameters.push(("WitnessRegion", WITNESS.to_owned()));
             }

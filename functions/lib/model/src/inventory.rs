@@ -34,10 +34,13 @@ pub struct HostRecord {
     pub wave: WaveName,
     /// The instance.
     pub instance: InstanceId,
-    /// Windows or Linux.
-    pub platform: Platform,
+    /// Windows or Linux; none where nobody said, as in a table of older scripts.
+    pub platform: Option<Platform>,
     /// When it was captured.
     pub captured_at: Timestamp,
+    /// The table of older scripts that all of it is from; none where it was captured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported_from: Option<String>,
     /// What the guest said of itself; none for a stopped instance, which is captured from the EC2 API alone.
     pub guest: Option<GuestReport>,
     /// Network interfaces in device order.
@@ -57,17 +60,17 @@ impl HostRecord {
 pub struct NicRecord {
     /// Position on the instance, from 0.
     pub device_index: u32,
-    /// The interface.
-    pub eni: EniId,
-    /// MAC address in EC2.
-    pub mac: MacAddress,
+    /// The interface; none where it was imported.
+    pub eni: Option<EniId>,
+    /// MAC address in EC2; none where it was imported.
+    pub mac: Option<MacAddress>,
     /// Primary address.
     pub primary: Ipv4Addr,
     /// Secondary addresses.
     pub secondary: Vec<Ipv4Addr>,
-    /// Subnet in EC2.
-    pub subnet: SubnetId,
-    /// Prefix of that subnet.
+    /// Subnet in EC2; none where it was imported.
+    pub subnet: Option<SubnetId>,
+    /// Prefix of that subnet; that of the network where it was imported.
     pub prefix: Prefix,
     /// Network of the map that holds the primary address.
     pub network: NetworkName,

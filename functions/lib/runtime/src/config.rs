@@ -17,6 +17,8 @@ pub struct Config {
     pub map_parameter: String,
     /// `HOLDFAST_WRITER`: which Region may write to the tables.
     pub writer: Writer,
+    /// `HOLDFAST_IMPORT_TABLE`: table of older scripts that may be read; none for `-`, which no table is named.
+    pub import_table: Option<String>,
 }
 
 /// Which Region may write to the tables.
@@ -53,8 +55,13 @@ impl Writer {
 
 impl Config {
     /// Names of all variables.
-    pub const VARIABLES: [&str; 4] =
-        ["HOLDFAST_INVENTORY_TABLE", "HOLDFAST_OPERATIONS_TABLE", "HOLDFAST_MAP_PARAMETER", "HOLDFAST_WRITER"];
+    pub const VARIABLES: [&str; 5] = [
+        "HOLDFAST_INVENTORY_TABLE",
+        "HOLDFAST_OPERATIONS_TABLE",
+        "HOLDFAST_MAP_PARAMETER",
+        "HOLDFAST_WRITER",
+        "HOLDFAST_IMPORT_TABLE",
+    ];
 
     /// Reads the environment.
     ///
@@ -76,13 +83,14 @@ impl Config {
                 )
             })
         };
-        let [inventory, operations, map, writer] = Self::VARIABLES;
+        let [inventory, operations, map, writer, import] = Self::VARIABLES;
         let writer = read(writer)?;
         Ok(Self {
             inventory_table: read(inventory)?,
             operations_table: read(operations)?,
             map_parameter: read(map)?,
             writer: if writer == "any" { Writer::Any } else { Writer::Only(writer) },
+            import_table: Some(read(import)?).filter(|table| table != "-"),
         })
     }
 }

@@ -12,6 +12,7 @@ use aws_config::SdkConfig;
 use holdfast_model::{HostRecord, InstanceId, InventoryVersion, NamedVersions, NetworkName, WaveName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Number of the newest version, on the item that names it.
 const VERSION: &str = "version";
@@ -52,6 +53,39 @@ pub enum PutVersion {
 struct Stored {
     version: InventoryVersion,
     capture: String,
+    #[serde(default, skip_serializing_if = "Source::is_capture")]
+    source: Source,
+}
+
+/// Where a version is from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Source {
+    #[default]
+    Capture,
+    /// A table of older scripts, all of it.
+    Import,
+}
+
+impl Source {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_capture(&self) -> bool {
+        *self == Source::Capture
+    }
+
+    fn of(hosts: &[HostRecord]) -> Self {
+        let imported = !hosts.is_empty() && hosts.iter().all(|host| host.imported_from.is_some());
+        if imported { Source::Import } else { Source::Capture }
+    }
+}
+
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.source {
+            Source::Capture => write!(f, "{}", self.version.0),
+            Source::Import => write!(f, "{} (imported)", self.version.0),
+        }
+    }
 }
 
 /// The item that names the versions of a wave.
@@ -62,6 +96,8 @@ struct Head {
     wave: WaveName,
     version: InventoryVersion,
     capture: String,
+    #[serde(default, skip_serializing_if = "Source::is_capture")]
+    source: Source,
     networks: BTreeSet<NetworkName>,
     /// The versions before this one, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -180,6 +216,7 @@ impl Inventory {
             wave: wave.clone(),
             version,
             capture: capture.to_owned(),
+            source: Source::of(hosts),
             networks: hosts.iter().flat_map(|host| host.nics.iter().map(|nic| nic.network.clone())).collect(),
             older,
             hosts: small(hosts),
@@ -229,7 +266,7 @@ impl Inventory {
         match all.iter().find(|stored| stored.version == version) {
             Some(found) => self.read(wave, version, &found.capture).await,
             None => {
-                let known: Vec<String> = all.iter().map(|stored| stored.version.0.to_string()).collect();
+                let known: Vec<String> = all.iter().map(ToString::to_string).collect();
                 let known = if known.is_empty() { "none: it was never captured".to_owned() } else { known.join(", ") };
                 Err(StoreError::NoVersion { wave: wave.clone(), version: version.0, known })
             }
@@ -248,7 +285,7 @@ impl Inventory {
 impl Head {
     /// All versions, the oldest first.
     fn stored(&self) -> impl Iterator<Item = Stored> + '_ {
-        let newest = Stored { version: self.version, capture: self.capture.clone() };
+        let newest = Stored { version: self.version, capture: self.capture.clone(), source: self.source };
         self.older.iter().cloned().chain([newest])
     }
 }
@@ -311,14 +348,15 @@ mod tests {
             wave: WaveName::parse("wave-1").unwrap(),
             version: InventoryVersion(2),
             capture: "c1".into(),
+            source: Source::Capture,
             networks: [NetworkName::parse("app").unwrap()].into(),
-            older: vec![Stored { version: InventoryVersion(1), capture: "c0".into() }],
+            older: vec![Stored { version: InventoryVersion(1), capture: "c0".into(), source: Source::Import }],
             hosts: None,
         };
         assert_eq!(
             show(&head_record(&head).unwrap().encode()),
             [
-                "doc = {\"v\":1,\"wave\":\"wave-1\",\"version\":2,\"capture\":\"c1\",\"networks\":[\"app\"],\"older\":[{\"version\":1,\"capture\":\"c0\"}]}",
+                "doc = {\"v\":1,\"wave\":\"wave-1\",\"version\":2,\"capture\":\"c1\",\"networks\":[\"app\"],\"older\":[{\"version\":1,\"capture\":\"c0\",\"source\":\"import\"}]}",
                 "pk = waves",
                 "sk = wave-1",
                 "version = #2",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// Starts `capture`: `{"wave": "wave-1"}`.
+/// Starts `capture`: `{"wave": "wave-1"}`, or `{"wave": "wave-1", "import": "<table>"}` for what older scripts recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaptureRequest {
@@ -15,6 +15,10 @@ pub struct CaptureRequest {
     /// Hosts whose guest may say otherwise than the EC2 API; the API then counts.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub accept_contradiction: BTreeSet<HostName>,
+    /// A DynamoDB table that older scripts wrote, with `InstanceId`, `InstanceName` and `PrivateIp` on each item: the wave is taken from it, and
+    /// neither EC2 nor a guest is asked. The stack names it too, as `ImportTable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<String>,
 }
 
 /// Starts `cutover`: `{"wave": "wave-1"}`, or `{"wave": "wave-1", "inventory": 3}` with a version of its inventory that is not the newest.

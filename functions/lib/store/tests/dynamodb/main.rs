@@ -15,8 +15,8 @@ use holdfast_model::{
     ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName, SiteName, WaveName,
 };
 use holdfast_store::{
-    HostResult, HostResults, Inventory, LastDrill, Operations, PutVersion, Reports, RestoreJournal, RestoreKey,
-    RestorePut, Standing,
+    HostResult, HostResults, Inventory, LastDrill, OldTable, Operations, PutVersion, Reports, RestoreJournal,
+    RestoreKey, RestorePut, Standing,
 };
 use serde_json::json;
 use server::Server;
@@ -96,6 +96,17 @@ async fn inventory(config: &SdkConfig) {
     assert_eq!(unknown.to_string(), "wave `wave-2` has no inventory version 1; it has none: it was never captured");
 }
 
+/// A table that is larger than a page is read whole; what is no text is left out.
+async fn old_table(config: &SdkConfig) {
+    let results = HostResults::new(config, "old");
+    for name in ["web-1", "web-2", "web-3"] {
+        results.put(&wave(), &result(name)).await.unwrap();
+    }
+    let rows = OldTable::new(config, "old").rows().await.unwrap();
+    assert_eq!(rows.len(), 3);
+    assert!(rows.iter().all(|row| row["pk"] == "wave#wave-1" && !row.contains_key("at")));
+}
+
 async fn operations(config: &SdkConfig) {
     let store = Operations::new(config, "operations");
     let operation = operation();
@@ -161,17 +172,26 @@ async fn drills(config: &SdkConfig) {
     assert_eq!(reports.last_drill(&networks, &to).await.unwrap().unwrap().report, "later");
 }
 
+fn result(name: &str) -> HostResult {
+    HostResult {
+        v: 1,
+        host: HostName::parse(name).unwrap(),
+        vm: None,
+        standing: Standing::Open,
+        done: Vec::new(),
+        fault: None,
+        execution: "e-1".to_owned(),
+        at: "2026-01-02T03:00:00Z".parse().unwrap(),
+    }
+}
+
 async fn results(config: &SdkConfig) {
     let results = HostResults::new(config, "inventory");
     let said = |at: &str, standing, done: &[&str]| HostResult {
-        v: 1,
-        host: HostName::parse("web-1").unwrap(),
-        vm: None,
         standing,
         done: done.iter().map(ToString::to_string).collect(),
-        fault: None,
-        execution: "e-1".to_owned(),
         at: at.parse().unwrap(),
+        ..result("web-1")
     };
     let open = said("2026-01-02T03:00:00Z", Standing::Open, &[]);
     let right = said("2026-01-02T04:00:00Z", Standing::Right, &["migrated"]);
@@ -202,6 +222,11 @@ async fn with_every_reply_lost(scenario: impl AsyncFn(&SdkConfig)) {
 #[tokio::test]
 async fn a_version_of_a_wave_is_stored_whole_and_never_overwritten() {
     with_every_reply_lost(inventory).await;
+}
+
+#[tokio::test]
+async fn a_table_of_older_scripts_is_read_whole() {
+    with_every_reply_lost(old_table).await;
 }
 
 #[tokio::test]

@@ -68,6 +68,7 @@ impl Server {
             "GetItem" => state.get(body),
             "BatchGetItem" => state.get_batch(body),
             "Query" => state.query(body),
+            "Scan" => state.scan(body),
             _ => Err(error("UnknownOperationException")),
         };
         if state.lose == Some(call) {
@@ -122,6 +123,19 @@ impl State {
         self.holds(body, &key)?;
         self.items.insert(key, body["Item"].clone());
         Ok(json!({}))
+    }
+
+    /// One page, from after the given key.
+    fn scan(&self, body: &Value) -> Result<Value, Value> {
+        consistent(body)?;
+        let from = body.get("ExclusiveStartKey").map(key);
+        let mut rest = self.items.iter().filter(|(key, _)| from.as_ref().is_none_or(|from| *key > from));
+        let page: Vec<_> = rest.by_ref().take(PAGE).collect();
+        let mut answer = json!({"Items": page.iter().map(|(_, item)| *item).collect::<Vec<_>>()});
+        if let (Some(((pk, sk), _)), Some(_)) = (page.last(), rest.next()) {
+            answer["LastEvaluatedKey"] = json!({"pk": {"S": pk}, "sk": {"S": sk}});
+        }
+        Ok(answer)
     }
 
     fn update(&mut self, body: &Value) -> Result<Value, Value> {
