@@ -1,4 +1,4 @@
-//! Prism Central: one client for VMs, NICs, subnets and tasks, over the v4 API at its level or, where that is missing, over v3.
+//! Prism Central: one client for VMs, NICs, subnets, tasks and recovery jobs, over the v4 API at its level or, where that is missing, over v3.
 
 mod api;
 mod calls;
@@ -146,7 +146,8 @@ impl Prism {
     /// job as soon as there is one. Nothing else of a recovery plan is ever started.
     ///
     /// # Guarantees
-    /// `name` is the name of the job: by it one's own is found again after a lost reply.
+    /// A lost reply starts no second test. `name` is the name of the job and must be used once: by it one's own is found again,
+    /// here after a lost reply, and by whoever comes later.
     ///
     /// # Errors
     /// As [`Prism::assign_ip`]; [`NutanixError::Unreadable`] for a plan of which this Prism Central is not one of two sides.

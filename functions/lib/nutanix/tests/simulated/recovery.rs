@@ -3,12 +3,13 @@
 use holdfast_model::ExtId;
 use holdfast_nutanix::{Fate, NutanixError, Prism, RecoveredEntity, RecoveryAction, RecoveryState, Toward};
 use holdfast_sim::Sim;
+use holdfast_sim::faults::Effect;
 use holdfast_sim::prism::recovery::run::End;
 use holdfast_sim::prism::recovery::{Kind, Order, Step, Until, start, step};
 use holdfast_sim::prism::switches::{JobOrder, Switches};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{limit, prism_named, prism_of};
+use crate::{inject, limit, prism_named, prism_of};
 
 /// Every way to read recovery jobs: by v3, and by v4 that keeps their order, ignores it, refuses it, and does not tell its level.
 const WAYS: [(&str, JobOrder); 5] = [
@@ -174,6 +175,22 @@ async fn a_test_is_started_followed_and_cleaned_up_and_its_copies_are_told_from_
         assert_eq!(prism_named(&sim, "osaka").vms_named("dr-1").await.unwrap().len(), 1);
         let nothing = prism.clean_up_test(&plan.id, &job, &limit()).await.unwrap_err();
         assert!(matches!(nothing, NutanixError::TaskFailed { .. }), "{level}: {nothing}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_reply_starts_no_second_test_and_hides_none() {
+    for (level, action) in [("4.1", "v3.recovery-plan-jobs.create"), ("4.4", "recovery-plans.test-failover")] {
+        for fault in [Effect::DropReply, Effect::DropRequest] {
+            let sim = at(level, |_| {}).await;
+            let prism = prism_of(&sim);
+            let plan = prism.recovery_plans().await.unwrap().remove(0);
+            inject(&sim, action, 1, fault.clone());
+            let job = prism.start_test(&plan, "drill-1", &limit()).await.unwrap();
+            let jobs = prism.recovery_jobs(Timestamp::UNIX_EPOCH).await.unwrap();
+            assert_eq!((jobs.len(), &jobs[0].id), (1, &job), "{level} {fault:?}");
+            assert_eq!(sim.shared().gate().faults()[0].struck, 1, "{level} {fault:?}");
+        }
     }
 }
 

@@ -161,9 +161,14 @@ impl RecoveryApi for V3 {
             "execution_parameters": parameters});
         let body = json!({"api_version": VERSION, "metadata": {"kind": "recovery_plan_job"},
             "spec": {"name": name, "resources": resources}});
-        let task = self.begun(&what, "/recovery_plan_jobs", body).await?;
-        let task = self.await_told(&what, &task, limit, |task| started(task).is_some()).await?;
-        started(&task).ok_or_else(|| self.calls.unreadable(&what, "its task names no recovery job"))
+        match self.start(&what, body, limit).await {
+            // v3 knows no request again: what was sent twice is refused the second time, and the first one runs.
+            Err(error @ (NutanixError::TaskFailed { .. } | NutanixError::Unreachable { .. })) => {
+                let jobs = self.recovery_jobs(Timestamp::UNIX_EPOCH).await?;
+                jobs.into_iter().find(|job| job.name == name).map(|job| job.id).ok_or(error)
+            }
+            other => other,
+        }
     }
 
     async fn clean_up_test(&self, _: &ExtId, job: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
@@ -180,6 +185,13 @@ fn started(task: &Value) -> Option<ExtId> {
 }
 
 impl V3 {
+    /// Starts a job.
+    async fn start(&self, what: &str, job: Value, limit: &TimeLimit) -> Result<ExtId, NutanixError> {
+        let task = self.begun(what, "/recovery_plan_jobs", job).await?;
+        let task = self.await_told(what, &task, limit, |task| started(task).is_some()).await?;
+        started(&task).ok_or_else(|| self.calls.unreadable(what, "its task names no recovery job"))
+    }
+
     /// Asks for something that becomes a task; its id.
     async fn begun(&self, what: &str, path: &str, body: Value) -> Result<String, NutanixError> {
         let reply = self.post(what, path, body).await?;
