@@ -213,7 +213,7 @@ impl Lab {
             if options.tables == Consistency::Strong {
                 parameters.push(("WitnessRegion", WITNESS.to_owned()));
             }
-            let package = Package::upload(workspace, template, &aws).await?;
+            let package = Package::upload(workspace, template, &aws, self.regions.first().map(|it| &it.aws)).await?;
             let outputs = package.deploy(&aws, &parameters).await?;
             if options.tables == Consistency::Eventual && index == 0 {
                 for table in TABLES {

@@ -37,19 +37,28 @@ impl Outputs {
 }
 
 impl Package {
-    /// Uploads the functions' archives and the state machines, and rewrites the template to point to them.
+    /// Uploads the functions' archives and the state machines, and rewrites the template to point to them. Archives that `uploaded`, another Region,
+    /// has are copied from there: hundreds of megabytes go through the simulators once.
     ///
     /// # Errors
     /// A file that cannot be read, or a refused upload.
-    pub async fn upload(workspace: &Workspace, template: &Template, aws: &Aws) -> Result<Self, LabError> {
+    pub async fn upload(
+        workspace: &Workspace,
+        template: &Template,
+        aws: &Aws,
+        uploaded: Option<&Aws>,
+    ) -> Result<Self, LabError> {
         // Lambda and CloudFormation want their uploads in the bucket's own Region.
-        let bucket = format!("holdfast-lab-artifacts-{}", aws.region);
+        let bucket = artifacts(aws);
         create_bucket(aws, &bucket).await?;
         let (mut code, mut definitions) = (BTreeMap::new(), BTreeMap::new());
         for name in template.functions() {
-            let archive = functions::package(workspace, &name)?;
             let key = format!("{name}.zip");
-            code.insert(name, put(aws, &bucket, &key, &archive).await?);
+            let uri = match uploaded {
+                None => put(aws, &bucket, &key, &functions::package(workspace, &name)?).await?,
+                Some(other) => copy(aws, &bucket, &key, &artifacts(other)).await?,
+            };
+            code.insert(name, uri);
         }
         for path in template.definitions() {
             let uri = put(aws, &bucket, &path, &workspace.file(&path)).await?;
@@ -148,6 +157,18 @@ pub(crate) async fn create_bucket(aws: &Aws, bucket: &str) -> Result<(), LabErro
         Err(error) if error.is_bucket_already_owned_by_you() => Ok(()),
         Err(error) => Err(LabError::aws(format!("creating the bucket `{bucket}`"), &aws.region, error)),
     }
+}
+
+fn artifacts(aws: &Aws) -> String {
+    format!("holdfast-lab-artifacts-{}", aws.region)
+}
+
+async fn copy(aws: &Aws, bucket: &str, key: &str, from: &str) -> Result<String, LabError> {
+    let sent = aws.s3.copy_object().bucket(bucket).key(key).copy_source(format!("{from}/{key}")).send().await;
+    sent.map_err(|error| {
+        LabError::aws(format!("copying `{key}` of `{from}`"), &aws.region, error.into_service_error())
+    })?;
+    Ok(format!("s3://{bucket}/{key}"))
 }
 
 async fn put(aws: &Aws, bucket: &str, key: &str, file: &Path) -> Result<String, LabError> {
