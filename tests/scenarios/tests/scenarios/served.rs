@@ -33,7 +33,7 @@ async fn the_served_lab_tells_all_on_one_line_works_with_boto3_and_leaves_nothin
 async fn a_story_that_is_stopped_or_loses_a_child_ends_with_one_line_and_leaves_nothing_behind() {
     let interrupted = async {
         let mut lab = Program::start(&["--no-build"]).await;
-        lab.until("3 cutover by event").await;
+        lab.until("2 ").await;
         let all = lab.descendants();
         lab.signal(Signal::SIGINT);
         let (status, last) = lab.end().await;

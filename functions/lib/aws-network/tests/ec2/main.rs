@@ -14,6 +14,7 @@ mod places;
 mod quotas;
 mod targets;
 
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -43,6 +44,7 @@ fn config(sim: &Sim, region: &str) -> SdkConfig {
         .region(SdkRegion::new(region.to_owned()))
         .endpoint_url(sim.aws_endpoint())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(RetryConfig::standard().with_initial_backoff(std::time::Duration::from_millis(1)))
         .build()
 }
 

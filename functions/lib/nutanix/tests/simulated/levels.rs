@@ -1,5 +1,6 @@
 //! Each level of v4, and v3: the same journeys, and the requests as a person compares them.
 
+use futures::future::join_all;
 use holdfast_model::Power;
 use holdfast_nutanix::{NutanixError, Prism};
 use holdfast_sim::faults::Effect;
@@ -10,11 +11,12 @@ use crate::{inject, journey, limit, prism_of, start};
 #[tokio::test]
 async fn a_nic_is_changed_at_every_level() {
     let all = [("4.0.b1", false), ("4.0.b1", true), ("4.0", false), ("4.0", true), ("4.1", false), ("4.3", true)];
-    for (level, advertises) in all {
+    join_all(all.map(async |(level, advertises)| {
         let head = format!("    username: admin\n    api_level: \"{level}\"\n    advertises_level: {advertises}\n");
         let sim = start(|world| world.replacen("    username: admin\n", &head, 1)).await;
         assert_eq!(journey(&prism_of(&sim)).await, 1, "level {level}, advertised {advertises}");
-    }
+    }))
+    .await;
 }
 
 /// The requests of one call, as a person compares them: what differs from run to run is left out.
@@ -97,9 +99,7 @@ async fn each_level_is_asked_as_its_documentation_says() {
 
 #[tokio::test]
 async fn lists_are_read_whole_and_by_exact_name_at_every_level() {
-    for level in ["4.0.a1", "4.0.b1", "4.0", "4.3"] {
-        lists_are_read_whole(level).await;
-    }
+    join_all(["4.0.a1", "4.0.b1", "4.0", "4.3"].map(lists_are_read_whole)).await;
 }
 
 async fn lists_are_read_whole(level: &str) {
@@ -208,11 +208,11 @@ async fn where_v4_is_missing_v3_is_asked() {
 
 #[tokio::test]
 async fn by_v3_a_lost_reply_makes_no_second_nic_and_loses_none() {
-    let sim = start(|world| world.replacen("    username: admin\n", V3_ONLY, 1)).await;
-    let prism = prism_of(&sim);
-    let vm = prism.vms_named("app-1").await.unwrap().remove(0);
-    let again = vm.nics[0].again(vm.nics[0].subnet.as_ref().unwrap(), None).unwrap();
-    for fault in [Effect::DropReply, Effect::DropRequest, Effect::Throttle] {
+    join_all([Effect::DropReply, Effect::DropRequest, Effect::Throttle].map(async |fault| {
+        let sim = start(|world| world.replacen("    username: admin\n", V3_ONLY, 1)).await;
+        let prism = prism_of(&sim);
+        let vm = prism.vms_named("app-1").await.unwrap().remove(0);
+        let again = vm.nics[0].again(vm.nics[0].subnet.as_ref().unwrap(), None).unwrap();
         let nic = prism.vm(&vm.id).await.unwrap().vm.nics[0].id.clone();
         for action in ["v3.vms.list", "v3.vms.get", "v3.tasks.get"] {
             inject(&sim, action, 1, fault.clone());
@@ -227,8 +227,8 @@ async fn by_v3_a_lost_reply_makes_no_second_nic_and_loses_none() {
         }
         assert_eq!(prism.vm(&vm.id).await.unwrap().vm.nics.len(), 1, "{fault:?}");
         assert!(sim.shared().gate().faults().iter().all(|rule| rule.struck == 1), "{fault:?}");
-        sim.shared().gate().clear_faults();
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]

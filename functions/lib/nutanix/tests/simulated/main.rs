@@ -7,6 +7,7 @@ mod recovery;
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use holdfast_model::{Credentials, InstanceId, Key, Trust};
 use holdfast_nutanix::{Cutover, Move, MoveState, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_sim::faults::{Effect, Match, NewFault};
@@ -184,10 +185,10 @@ async fn another_authority_is_not_trusted() {
 
 #[tokio::test]
 async fn a_lost_reply_makes_no_second_nic() {
-    let sim = start(|world| world).await;
-    inject(&sim, "info", 1, Effect::DropReply);
-    let prism = prism_of(&sim);
-    for fault in [Effect::DropReply, Effect::DropRequest, Effect::Throttle] {
+    join_all([Effect::DropReply, Effect::DropRequest, Effect::Throttle].map(async |fault| {
+        let sim = start(|world| world).await;
+        inject(&sim, "info", 1, fault.clone());
+        let prism = prism_of(&sim);
         for action in ["vms.list", "vms.nics.create", "vms.nics.delete", "tasks.get"] {
             inject(&sim, action, 1, fault.clone());
         }
@@ -198,19 +199,20 @@ async fn a_lost_reply_makes_no_second_nic() {
         prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
         assert_eq!(prism.vm(&vm.id).await.unwrap().vm.nics.len(), 1);
         assert!(sim.shared().gate().faults().iter().all(|rule| rule.struck == 1), "{fault:?}");
-        sim.shared().gate().clear_faults();
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]
 async fn a_change_goes_through_however_the_etag_is_refused() {
-    for switches in [
+    let all = [
         serde_json::json!({"stale_if_match": "refused", "etag_drift_every": 3}),
         serde_json::json!({"stale_if_match": "failed_task", "etag_drift_every": 3}),
         serde_json::json!({"etag_races": 2}),
         serde_json::json!({"nic_entity": "missing", "missing_if_match": "accepted"}),
         serde_json::json!({"nic_entity": "late", "task_queued_reads": 0, "task_running_reads": 0}),
-    ] {
+    ];
+    join_all(all.map(async |switches| {
         let sim = start(|world| world).await;
         {
             let mut world = sim.shared().world();
@@ -219,7 +221,8 @@ async fn a_change_goes_through_however_the_etag_is_refused() {
             world.switches.prism = serde_json::from_value(all).unwrap();
         }
         assert_eq!(journey(&prism_of(&sim)).await, 1, "{switches}");
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]
