@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 
 use holdfast_model::wire::{Progress, RestoreNicInput, RestoreNicOutput, SCHEMA_VERSION};
-use holdfast_model::{Clock, Fault, FaultName, NetworkMap, Site};
+use holdfast_model::{Clock, Credentials, Fault, FaultName, NetworkMap, Site};
 use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
 use holdfast_store::{HostResults, Inventory, RestoreJournal};
@@ -85,34 +85,56 @@ pub async fn handle(
     };
     let central =
         map.prism_centrals.get(prism_central).ok_or_else(|| missing("Prism Central", prism_central.as_str()))?;
-    let credentials = context.secrets.credentials(&central.secret).await?;
-    let prism = Prism::connect(&central.endpoint, credentials, &central.trust, Timeouts::default())
-        .map_err(|e| fault_of(&e))?;
     let appliance = match &wave.move_appliance {
-        Some(name) => {
-            let appliance = map.move_appliances.get(name).ok_or_else(|| missing("Move appliance", name.as_str()))?;
-            let credentials = context.secrets.credentials(&appliance.secret).await?;
-            let client = Move::connect(&appliance.endpoint, credentials, &appliance.trust, Timeouts::default());
-            Some(client.map_err(|e| fault_of(&e))?)
-        }
+        Some(name) => Some(map.move_appliances.get(name).ok_or_else(|| missing("Move appliance", name.as_str()))?),
         None => None,
     };
+    let appliance_secret = appliance.map(|appliance| appliance.secret.as_str());
     let notes = StoredNotes { journal: &context.journal, clock: &context.clock };
-    let job = Job {
-        prism: &prism,
-        appliance: appliance.as_ref(),
-        wave: &input.wave,
-        site: &wave.to,
-        fvn_vpc,
-        cluster,
-        networks: &map.networks,
-        policy: &map.policy,
-        hosts: &captured.hosts,
-        notes: &notes,
-        limits,
+    let mut keys = Keys::read(context, &central.secret, appliance_secret).await?;
+    let mut refused_before = false;
+    let report = loop {
+        let prism = Prism::connect(&central.endpoint, keys.prism.clone(), &central.trust, Timeouts::default())
+            .map_err(|e| fault_of(&e))?;
+        let mover = match (appliance, keys.appliance.clone()) {
+            (Some(appliance), Some(key)) => {
+                let client = Move::connect(&appliance.endpoint, key, &appliance.trust, Timeouts::default());
+                Some(client.map_err(|e| fault_of(&e))?)
+            }
+            (Some(_) | None, _) => None,
+        };
+        let job = Job {
+            prism: &prism,
+            appliance: mover.as_ref(),
+            wave: &input.wave,
+            site: &wave.to,
+            fvn_vpc,
+            cluster,
+            networks: &map.networks,
+            policy: &map.policy,
+            hosts: &captured.hosts,
+            notes: &notes,
+            limits,
+        };
+        let outcome = restore(&job).await;
+        if let Ok(report) = &outcome {
+            keep(context, &input, report).await?;
+        }
+        let refused = match &outcome {
+            Err(fault) => fault.name == FaultName::WrongPassword,
+            Ok(report) => report.is_refused(),
+        };
+        if !refused || refused_before {
+            break outcome?;
+        }
+        // A secret may have been changed since it was read; what is done already is found done.
+        refused_before = true;
+        let now = Keys::read(context, &central.secret, appliance_secret).await?;
+        if now.is_same(&keys) {
+            break outcome?;
+        }
+        keys = now;
     };
-    let report = restore(&job).await?;
-    keep(context, &input, &report).await?;
     let Restored { result, done } = report.finish()?;
     let summary = match result {
         Progress::Done => {
@@ -127,6 +149,32 @@ pub async fn handle(
         Progress::Continue => format!("the time ran out, wave {} goes on: {}", input.wave, done.join("; ")),
     };
     Ok(RestoreNicOutput { schema_version: SCHEMA_VERSION, result, map: reference, done, summary })
+}
+
+/// What the appliances of a wave are logged in to with.
+struct Keys {
+    prism: Credentials,
+    appliance: Option<Credentials>,
+}
+
+impl Keys {
+    async fn read(context: &Context, prism: &str, appliance: Option<&str>) -> Result<Self, Fault> {
+        let prism = context.secrets.credentials(prism).await?;
+        let appliance = match appliance {
+            Some(secret) => Some(context.secrets.credentials(secret).await?),
+            None => None,
+        };
+        Ok(Self { prism, appliance })
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let appliance = match (&self.appliance, &other.appliance) {
+            (Some(one), Some(other)) => one.is_same(other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        appliance && self.prism.is_same(&other.prism)
+    }
 }
 
 /// Stores what became of each host, where it is news. A start that died before is made up for by the next one.

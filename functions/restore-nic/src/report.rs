@@ -64,6 +64,11 @@ impl Report {
         })
     }
 
+    /// Whether a password or key was refused while hosts were under repair.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.faults().any(|(_, fault)| fault.name == FaultName::WrongPassword)
+    }
+
     /// Which VM is which host is a matter of the whole wave: a VM that is not the host's own may be that of another one.
     pub(crate) fn refuse_ambiguity(&self) -> Result<(), Fault> {
         let ambiguous = self.faults().filter(|(_, fault)| fault.name == FaultName::VmAmbiguous);

@@ -7,8 +7,8 @@ use futures::StreamExt;
 use holdfast_journal::{Due, JournalStore, due_of};
 use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
-    Clock, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, InventoryVersion, Landing, Network,
-    NetworkMap, NetworkName, Power, SightedNic, Sighting, Site, SiteName, WaveName,
+    Appliance, Clock, Credentials, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, InventoryVersion,
+    Landing, Network, NetworkMap, NetworkName, Power, SightedNic, Sighting, Site, SiteName, WaveName,
 };
 use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config, surviving};
@@ -246,7 +246,34 @@ async fn ask(
     let central = map.prism_centrals.get(prism_central).ok_or_else(|| {
         Fault::new(FaultName::InvalidMap, format!("Prism Central `{prism_central}` is not in the network map"))
     })?;
+    let site = AtSite { map, scope, site, central, fvn_vpc, cluster, hosts, landing };
     let credentials = context.secrets.credentials(&central.secret).await?;
+    match ask_as(&site, credentials.clone()).await {
+        Err(Unread::Fault(fault)) if fault.name == FaultName::WrongPassword => {
+            match context.secrets.changed(&central.secret, &credentials).await? {
+                Some(now) => ask_as(&site, now).await,
+                None => Err(fault.into()),
+            }
+        }
+        other => other,
+    }
+}
+
+/// A site, and what is wanted of it.
+#[derive(Clone, Copy)]
+struct AtSite<'a> {
+    map: &'a NetworkMap,
+    scope: &'a Scope,
+    site: &'a SiteName,
+    central: &'a Appliance,
+    fvn_vpc: &'a str,
+    cluster: &'a str,
+    hosts: &'a [HostRecord],
+    landing: bool,
+}
+
+async fn ask_as(at: &AtSite<'_>, credentials: Credentials) -> Result<Answer, Unread> {
+    let AtSite { map, scope, site, central, fvn_vpc, cluster, hosts, landing } = *at;
     let timeouts = Timeouts { request: REPLY, ..Timeouts::default() };
     let prism = Prism::connect(&central.endpoint, credentials, &central.trust, timeouts)?;
     let networks: BTreeMap<NetworkName, Network> = map

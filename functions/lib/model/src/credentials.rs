@@ -1,6 +1,6 @@
 //! What a function logs in to an appliance with.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// What a secret that the network map names holds.
@@ -32,6 +32,18 @@ pub struct Key {
 }
 
 impl Credentials {
+    /// Whether both are the same user with the same password, or the same key.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Login(one), Self::Login(other)) => {
+                one.username == other.username && one.password.expose_secret() == other.password.expose_secret()
+            }
+            (Self::Key(one), Self::Key(other)) => one.api_key.expose_secret() == other.api_key.expose_secret(),
+            (Self::Login(_), Self::Key(_)) | (Self::Key(_), Self::Login(_)) => false,
+        }
+    }
+
     /// User name and password.
     #[must_use]
     pub fn login(username: &str, password: &str) -> Self {

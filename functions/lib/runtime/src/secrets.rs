@@ -22,7 +22,7 @@ impl Secrets {
 
     /// User name and password, or API key, of the secret `name`.
     ///
-    /// Read anew at each call: a password that was changed is used from the next invocation on.
+    /// Read anew at each call. Who is refused with what it read earlier asks [`Secrets::changed`].
     ///
     /// # Errors
     /// `NotConfigured` when there is no such secret or it is neither `{"username": .., "password": ..}` nor `{"api_key": ..}`; `AccessDenied`, `Throttled`,
@@ -37,6 +37,17 @@ impl Secrets {
             .await
             .map_err(|error| fault_of(&what, &error, FaultName::NotConfigured))?;
         parse(name, output.secret_string().unwrap_or_default())
+    }
+}
+
+impl Secrets {
+    /// What the secret `name` holds now, if that is something else than `refused`: it may have been changed since it was read.
+    ///
+    /// # Errors
+    /// As [`Secrets::credentials`].
+    pub async fn changed(&self, name: &str, refused: &Credentials) -> Result<Option<Credentials>, Fault> {
+        let now = self.credentials(name).await?;
+        Ok((!now.is_same(refused)).then_some(now))
     }
 }
 

@@ -33,11 +33,14 @@ async fn bad_input_is_named_with_its_mend_and_changes_nothing() {
     against::a_quota_that_is_used_up(&lab).await;
     let accepting = against::load_balancer_targets(&lab).await;
     lab.publish(&accepting).await.unwrap();
-    let first = run(&lab, "cutover", json!({"wave": "wave-1", "inventory": 1})).await;
+    let first = json!({"wave": "wave-1", "inventory": 1});
+    let first = with_a_secret_changed_meanwhile(&lab, "holdfast-restore-nic", "cutover", first).await;
     green(&first);
     worked_with_the_first_version(&first);
     lab.publish(&published(&lab, &patient_map())).await.unwrap();
     remove_twin(&lab);
+    let recheck = json!({"wave": "wave-1"});
+    green(&with_a_secret_changed_meanwhile(&lab, "holdfast-watch", "recheck", recheck).await);
 
     execution_inputs(&lab).await;
     network_maps(&lab).await;
@@ -158,6 +161,20 @@ async fn with_a_wrong_password(lab: &Lab, then: impl AsyncFnOnce()) {
     put(json!({"username": "holdfast", "password": "wrong"}).to_string()).await.unwrap();
     then().await;
     put(secret.secret_string().unwrap().to_owned()).await.unwrap();
+}
+
+/// A function has read a secret that is not right any more when it calls: it reads it again, within the invocation.
+async fn with_a_secret_changed_meanwhile(lab: &Lab, function: &str, machine: &str, input: Value) -> Execution {
+    let hold = json!({"match": {"source": "prism:pc-tokyo", "function": function}, "when": "before"});
+    let hold = format!("/holds/{}", lab.control().post("/holds", &hold).await.unwrap()["id"]);
+    let mut arn = String::new();
+    with_a_wrong_password(lab, async || {
+        arn = lab.begin(TOKYO, machine, &input).await.unwrap();
+        assert_eq!(lab.control().get(&format!("{hold}?wait_ms=60000")).await.unwrap()["state"], "held");
+    })
+    .await;
+    lab.control().post(&format!("{hold}/release"), &json!({})).await.unwrap();
+    lab.finish(TOKYO, &arn).await.unwrap()
 }
 
 fn remove_twin(lab: &Lab) {
