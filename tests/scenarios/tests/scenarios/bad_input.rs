@@ -16,7 +16,7 @@ async fn bad_input_is_named_with_its_mend_and_changes_nothing() {
     // A copy of `web-1` that is off, as a test migration leaves one behind.
     let mut world = story_world();
     let twin: VmFile = serde_json::from_value(json!({
-        "name": "web-1", "id": TWIN, "powered_off": true, "nics": [NicFile { subnet: "landing".to_owned(), address: None, mac: None, disconnected: false }],
+        "name": "web-1", "id": TWIN, "powered_off": true, "nics": [NicFile { subnet: "landing".to_owned(), address: None, secondary: Vec::new(), mac: None, disconnected: false }],
     }))
     .unwrap();
     world.prism_centrals.get_mut("pc-tokyo").unwrap().vms.push(twin);

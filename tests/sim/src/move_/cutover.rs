@@ -114,7 +114,8 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     let switches = &mut world.switches.prism;
     let mut cx = Context { switches, now: Timestamp::UNIX_EPOCH, seen: &seen, signals: Vec::new(), wishes: Vec::new() };
     for _ in 0..interfaces {
-        let wish = NicWish { mac: None, subnet: network, wanted: Wanted::Any, shape: NicShape::default() };
+        let wish =
+            NicWish { mac: None, subnet: network, wanted: Wanted::Any, secondary: None, shape: NicShape::default() };
         if let Err(failure) = prism.create_nic(vm, wish, &mut cx) {
             prism.vms.remove(&vm);
             return Err(format!("VM `{}` cannot be made: {}", entry.name, failure.message));

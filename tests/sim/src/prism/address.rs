@@ -39,7 +39,9 @@ impl Prism {
     }
 
     fn holder(&self, subnet: ExtId, address: Ipv4Addr, but: Option<ExtId>) -> Option<ExtId> {
-        self.nics_on(subnet).find(|(_, n)| n.address == Some(address) && Some(n.ext_id) != but).map(|(_, n)| n.ext_id)
+        self.nics_on(subnet)
+            .find(|(_, n)| Some(n.ext_id) != but && n.addresses().any(|own| own == address))
+            .map(|(_, n)| n.ext_id)
     }
 
     /// The address that a NIC gets on `subnet`; `nic` is the asking NIC, where it exists already.
@@ -70,6 +72,43 @@ impl Prism {
                 Failure::address("Cannot allocate address! No DHCP pool is defined or the DHCP pool is exhausted")
             });
         };
+        self.given(subnet, ip, address, nic, switches).map(Some)
+    }
+
+    /// The secondary addresses that a NIC gets on `subnet`, where `primary` is its own.
+    ///
+    /// # Errors
+    /// As of [`Prism::choose_address`], and for one that is named twice.
+    pub(super) fn choose_secondary(
+        &self,
+        subnet: &Subnet,
+        wanted: &[Ipv4Addr],
+        primary: Option<Ipv4Addr>,
+        nic: Option<ExtId>,
+        switches: &Switches,
+    ) -> Result<Vec<Ipv4Addr>, Failure> {
+        let mut given = Vec::with_capacity(wanted.len());
+        for address in wanted {
+            let Some(ip) = &subnet.ip else {
+                return Err(Failure::address("Cannot assign IP address on an unmanaged network"));
+            };
+            if primary == Some(*address) || given.contains(address) {
+                return Err(Failure::address(format!("IP address {address} is named twice")));
+            }
+            given.push(self.given(subnet, ip, *address, nic, switches)?);
+        }
+        Ok(given)
+    }
+
+    /// An address that is named, where it may be given.
+    fn given(
+        &self,
+        subnet: &Subnet,
+        ip: &IpConfig,
+        address: Ipv4Addr,
+        nic: Option<ExtId>,
+        switches: &Switches,
+    ) -> Result<Ipv4Addr, Failure> {
         if !ip.prefix.contains(&address) {
             let text = format!("IP address {address} does not belong to the subnet {}", ip.prefix);
             return Err(Failure::address(text));
@@ -87,7 +126,7 @@ impl Prism {
         if !ip.pooled(address) && !switches.assign_outside_pool {
             return Err(Failure::address(format!("IP address {address} is not in any pool of the subnet")));
         }
-        Ok(Some(address))
+        Ok(address)
     }
 
     /// Notes that an address of `subnet` is kept for later.

@@ -130,6 +130,11 @@ fn nic_pair(body: &Value, backing: &str, network: &str) -> Result<NicWish, Refus
     if let Some(mac) = mac.as_ref().filter(|m| !is_mac(m)) {
         return Err(Refused::body(mac_path, format!("`{mac}` is not a MAC address")));
     }
+    // The lowest bit of the first octet marks a group of receivers (IEEE 802).
+    let group = |mac: &String| mac.get(..2).and_then(|o| u8::from_str_radix(o, 16).ok()).is_some_and(|o| o & 1 == 1);
+    if let Some(mac) = mac.as_ref().filter(|mac| group(mac)) {
+        return Err(Refused::body(mac_path, format!("`{mac}` is not the MAC address of one NIC")));
+    }
     let subnet_path = format!("{network}/subnet/extId");
     let subnet = required(ext_id(body, &subnet_path)?, &subnet_path)?;
     let config = format!("{network}/ipv4Config");
@@ -139,6 +144,11 @@ fn nic_pair(body: &Value, backing: &str, network: &str) -> Result<NicWish, Refus
         (_, Some(address)) => Wanted::Exactly(address),
         (_, None) => Wanted::Any,
     };
+    let list = format!("{config}/secondaryIpAddressList");
+    let secondary = present(body, &list).map(|_| {
+        let count = items(body, &list)?.len();
+        (0..count).map(|n| format!("{list}/{n}")).map(|path| required(address(body, &path)?, &path)).collect()
+    });
     let kinds = ["NORMAL_NIC", "DIRECT_NIC", "NETWORK_FUNCTION_NIC", "SPAN_DESTINATION_NIC"];
     let trunked_path = format!("{network}/trunkedVlans");
     let trunked = items(body, &trunked_path)?
@@ -151,16 +161,19 @@ fn nic_pair(body: &Value, backing: &str, network: &str) -> Result<NicWish, Refus
         vlan_mode: one_of(body, network, "vlanMode", &["ACCESS", "TRUNK"])?.unwrap_or(default.vlan_mode),
         trunked,
         unknown_macs: flag(body, &format!("{network}/shouldAllowUnknownMacs"))?.unwrap_or(default.unknown_macs),
+        function_chain: ext_id(body, &format!("{network}/networkFunctionChain/extId"))?,
+        function_kind: one_of(body, network, "networkFunctionNicType", &["INGRESS", "EGRESS", "TAP"])?,
         model: one_of(body, backing, "model", &["VIRTIO", "E1000"])?,
         queues: number(body, &format!("{backing}/numQueues"))?.unwrap_or(default.queues),
     };
-    Ok(NicWish { mac, subnet, wanted, shape })
+    Ok(NicWish { mac, subnet, wanted, secondary: secondary.transpose()?, shape })
 }
 
 fn agree(one: &NicWish, other: &NicWish) -> bool {
     let macs = one.mac.as_ref().zip(other.mac.as_ref()).is_none_or(|(a, b)| a == b);
     let addresses = !matches!((one.wanted, other.wanted), (Wanted::Exactly(a), Wanted::Exactly(b)) if a != b);
-    macs && addresses && one.subnet == other.subnet && one.shape == other.shape
+    let secondary = one.secondary.as_ref().zip(other.secondary.as_ref()).is_none_or(|(a, b)| a == b);
+    macs && addresses && secondary && one.subnet == other.subnet && one.shape == other.shape
 }
 
 /// A NIC as a client describes it.

@@ -6,6 +6,7 @@ use super::address::Wanted;
 use super::ids::ExtId;
 use super::recovery::actions::Wish;
 use super::state::{Nic, NicShape, Power, Prism, Subnet, Vm, Vpc};
+use super::switches::{ForeignMacs, SecondaryUpdate};
 use super::task::{Affected, Failure, REL_JOB, REL_NIC, REL_SUBNET, REL_VM, REL_VPC};
 use super::{Context, Signal};
 
@@ -18,6 +19,8 @@ pub struct NicWish {
     pub subnet: ExtId,
     /// Its address.
     pub wanted: Wanted,
+    /// Its secondary addresses, if they are spoken of.
+    pub secondary: Option<Vec<Ipv4Addr>>,
     /// The rest.
     pub shape: NicShape,
 }
@@ -75,6 +78,9 @@ pub enum Change {
     /// A recovery plan is run, or its test cleaned up.
     Recover(Box<Wish>),
 }
+
+/// Prefix of the MAC addresses that AHV gives by itself.
+const OWN_MACS: &str = "50:6b:8d:";
 
 fn gone(kind: &str, id: ExtId) -> Failure {
     Failure {
@@ -160,7 +166,7 @@ impl Prism {
     fn update_subnet(&mut self, subnet: Subnet) -> Result<Vec<Affected>, Failure> {
         self.subnet(subnet.ext_id)?;
         let held = self.nics_on(subnet.ext_id).find_map(|(_, nic)| {
-            nic.address.filter(|a| !subnet.ip.as_ref().is_some_and(|ip| ip.prefix.contains(a) && !ip.keeps(*a)))
+            nic.addresses().find(|a| !subnet.ip.as_ref().is_some_and(|ip| ip.prefix.contains(a) && !ip.keeps(*a)))
         });
         if let Some(address) = held {
             return Err(Failure::address(format!("IP address {address} of a NIC does not fit the subnet any more")));
@@ -240,17 +246,28 @@ impl Prism {
         self.vm(vm)?;
         let subnet = self.subnet(wish.subnet)?;
         let address = self.choose_address(subnet, wish.wanted, None, cx.switches)?;
-        if let Some(mac) = &wish.mac
+        let secondary = wish.secondary.unwrap_or_default();
+        let secondary = self.choose_secondary(subnet, &secondary, address, None, cx.switches)?;
+        let foreign = wish.mac.as_ref().filter(|mac| !mac.starts_with(OWN_MACS));
+        let mac = match (foreign, cx.switches.foreign_macs) {
+            (Some(mac), ForeignMacs::Refused) => {
+                return Err(Failure::refused(format!("MAC address {mac} is not of the range of this cluster")));
+            }
+            (Some(_), ForeignMacs::Replaced) => None,
+            (Some(_), ForeignMacs::Taken) | (None, _) => wish.mac,
+        };
+        if let Some(mac) = &mac
             && self.nics_on(wish.subnet).any(|(_, n)| n.mac == *mac)
         {
             return Err(Failure::refused(format!("MAC address {mac} is already in use on the subnet")));
         }
-        let mac = wish.mac.unwrap_or_else(|| self.next_mac());
+        let mac = mac.unwrap_or_else(|| self.next_mac());
         let nic = Nic {
             ext_id: self.next_id("nic"),
             mac: mac.clone(),
             subnet: wish.subnet,
             address,
+            secondary,
             shape: wish.shape,
             hidden_reads: cx.switches.address_lag_reads.saturating_add(1),
             learned: Vec::new(),
@@ -276,6 +293,17 @@ impl Prism {
         cx: &mut Context<'_>,
     ) -> Result<Vec<Affected>, Failure> {
         let now = cx.now;
+        let old = self.vm(vm)?.nic(nic).ok_or_else(|| gone("NIC", nic))?;
+        let secondary = wish.secondary.filter(|wanted| *wanted != old.secondary);
+        let secondary = match cx.switches.secondary_update {
+            SecondaryUpdate::Refused if secondary.is_some() => return Err(invalid_input()),
+            SecondaryUpdate::Ignored if wish.shape == old.shape && secondary.is_some() => return Ok(Vec::new()),
+            SecondaryUpdate::Refused | SecondaryUpdate::Ignored => None,
+            SecondaryUpdate::Done => secondary,
+        };
+        let subnet = self.subnet(old.subnet)?;
+        let choose = |wanted: Vec<_>| self.choose_secondary(subnet, &wanted, old.address, Some(nic), cx.switches);
+        let secondary = secondary.map(choose).transpose()?;
         let entry = self.vm_mut(vm)?;
         let old = entry.nic_mut(nic).ok_or_else(|| gone("NIC", nic))?;
         // Neither subnet nor address nor MAC address change by PUT (terraform-provider-nutanix issue 993).
@@ -283,9 +311,10 @@ impl Prism {
             || wish.mac.as_ref().is_some_and(|m| *m != old.mac)
             || matches!(wish.wanted, Wanted::Exactly(a) if old.address != Some(a));
         // A PUT that changes nothing is refused too.
-        if moved || wish.shape == old.shape {
+        if moved || wish.shape == old.shape && secondary.is_none() {
             return Err(invalid_input());
         }
+        old.secondary = secondary.unwrap_or_else(|| std::mem::take(&mut old.secondary));
         let was = old.shape.connected;
         old.shape = wish.shape;
         let is = old.shape.connected;
@@ -342,6 +371,8 @@ impl Prism {
         let nic = entry.nic_mut(nic).ok_or_else(|| gone("NIC", nic))?;
         nic.subnet = to;
         nic.address = address;
+        // What becomes of them is unverified; addresses of another subnet cannot stay.
+        nic.secondary.clear();
         nic.hidden_reads = lag;
         if let Some(mac) = other_mac {
             // Another MAC address is another device to the guest.
@@ -374,7 +405,9 @@ impl Prism {
         self.set_address(vm, nic, address, cx)
     }
 
+    /// That secondary addresses go too is unverified.
     fn release_ip(&mut self, vm: ExtId, nic: ExtId, cx: &mut Context<'_>) -> Result<Vec<Affected>, Failure> {
+        self.vm_mut(vm)?.nic_mut(nic).ok_or_else(|| gone("NIC", nic))?.secondary.clear();
         self.set_address(vm, nic, None, cx)
     }
 

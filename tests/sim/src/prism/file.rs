@@ -221,6 +221,9 @@ pub struct NicFile {
     /// Configured address; the next free one of the pools unless given.
     #[serde(default)]
     pub address: Option<Ipv4Addr>,
+    /// Further configured addresses.
+    #[serde(default)]
+    pub secondary: Vec<Ipv4Addr>,
     /// MAC address.
     #[serde(default)]
     pub mac: Option<String>,

@@ -250,6 +250,7 @@ fn add_vm(prism: &mut Prism, vm: &VmFile, place: &str) -> Result<(), WorldError>
             mac: nic.mac.as_ref().map(|mac| mac.to_ascii_lowercase()),
             subnet,
             wanted: nic.address.map_or(Wanted::Any, Wanted::Exactly),
+            secondary: Some(nic.secondary.clone()),
             shape: NicShape { connected: !nic.disconnected, ..NicShape::default() },
         };
         prism.create_nic(ext_id, wish, &mut cx).map_err(|failure| WorldError::at(place, failure.message))?;

@@ -47,6 +47,9 @@ pub fn nic(nic: &Nic, level: Level) -> Value {
     let mut config = json!({"$objectType": "vmm.v4.ahv.config.Ipv4Config", "$reserved": {}, "shouldAssignIp": null});
     if let (Some(address), Some(map)) = (shown, config.as_object_mut()) {
         map.insert("ipAddress".into(), ip_value(address));
+        if !nic.secondary.is_empty() {
+            map.insert("secondaryIpAddressList".into(), nic.secondary.iter().map(|a| ip_value(*a)).collect());
+        }
     }
     let network = |kind: &str| {
         let mut all = object(
@@ -63,6 +66,15 @@ pub fn nic(nic: &Nic, level: Level) -> Value {
         if let Some(map) = all.as_object_mut() {
             if !shape.trunked.is_empty() {
                 map.insert("trunkedVlans".into(), json!(shape.trunked));
+            }
+            if let Some(chain) = shape.function_chain {
+                map.insert(
+                    "networkFunctionChain".into(),
+                    reference("vmm.v4.ahv.config.NetworkFunctionChainReference", chain),
+                );
+            }
+            if let Some(kind) = &shape.function_kind {
+                map.insert("networkFunctionNicType".into(), kind.as_str().into());
             }
             if !nic.learned.is_empty() {
                 let learned: Vec<Value> = nic.learned.iter().map(|a| ip_value(*a)).collect();
@@ -161,7 +173,7 @@ pub fn subnet(central: &Prism, subnet: &Subnet, level: Level) -> Value {
     if let Some(ip) = &subnet.ip {
         let range = |low: Ipv4Addr, high: Ipv4Addr| json!({"$objectType": "networking.v4.config.IPv4Pool", "$reserved": {}, "startIp": ip_value(low), "endIp": ip_value(high)});
         let held = |low: Ipv4Addr, high: Ipv4Addr| {
-            let nics = central.nics_on(subnet.ext_id).filter_map(|(_, n)| n.address);
+            let nics = central.nics_on(subnet.ext_id).flat_map(|(_, n)| n.addresses());
             let taken = nics.chain(subnet.reserved.keys().copied()).filter(|a| (low..=high).contains(a));
             taken.collect::<std::collections::BTreeSet<_>>().len() as u64
         };
@@ -204,6 +216,10 @@ pub fn vnic(vm: &Vm, nic: &Nic, level: Level) -> Value {
     if let Some(map) = members.as_object_mut() {
         if let Some(address) = nic.address.filter(|_| nic.hidden_reads == 0) {
             map.insert("assignedIpv4Addresses".into(), json!([ip_address(address)]));
+            if !nic.secondary.is_empty() {
+                let all = nic.secondary.iter().map(|a| ip_address(*a)).collect();
+                map.insert("assignedSecondaryIpv4Addresses".into(), all);
+            }
         }
         if !nic.learned.is_empty() {
             map.insert("learnedIpv4Addresses".into(), nic.learned.iter().map(|a| ip_address(*a)).collect());

@@ -260,6 +260,10 @@ pub struct NicShape {
     pub trunked: Vec<i64>,
     /// Whether frames of unknown MAC addresses pass.
     pub unknown_macs: bool,
+    /// Chain of network functions.
+    pub function_chain: Option<ExtId>,
+    /// `INGRESS`, `EGRESS` or `TAP`, of a NIC of a chain.
+    pub function_kind: Option<String>,
     /// Emulated model; reads back as null when it was not given.
     pub model: Option<String>,
     /// Number of queues.
@@ -274,6 +278,8 @@ impl Default for NicShape {
             vlan_mode: "ACCESS".into(),
             trunked: Vec::new(),
             unknown_macs: false,
+            function_chain: None,
+            function_kind: None,
             model: None,
             queues: 1,
         }
@@ -291,6 +297,8 @@ pub struct Nic {
     pub subnet: ExtId,
     /// The configured address: what DHCP hands out.
     pub address: Option<Ipv4Addr>,
+    /// Further configured addresses, which DHCP does not hand out.
+    pub secondary: Vec<Ipv4Addr>,
     /// What PUT may change.
     pub shape: NicShape,
     /// The configured address shows at this read from now on; 0 when it shows.
@@ -301,6 +309,13 @@ pub struct Nic {
     /// Reads since the guest began to use other addresses.
     #[serde(skip)]
     pub(super) learned_reads: u32,
+}
+
+impl Nic {
+    /// All configured addresses, the primary one first.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.address.into_iter().chain(self.secondary.iter().copied())
+    }
 }
 
 /// What DHCP offers to a NIC.

@@ -51,6 +51,30 @@ pub enum TornNicUpdate {
     Refused,
 }
 
+/// What becomes of a NIC that is created with a MAC address outside the range that AHV gives by itself. The SDKs take any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ForeignMacs {
+    /// It has that address.
+    Taken,
+    /// It has another one.
+    Replaced,
+    /// The task fails.
+    Refused,
+}
+
+/// What becomes of other secondary addresses in an update of a NIC. None of the public clients sends any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondaryUpdate {
+    /// The NIC gets them.
+    Done,
+    /// The update succeeds without them.
+    Ignored,
+    /// The task fails.
+    Refused,
+}
+
 /// What a planned failover leaves of a VM at the side that it left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -110,6 +134,10 @@ pub struct Switches {
     pub assign_reserved: bool,
     /// An explicit address may lie outside the pools of the subnet.
     pub assign_outside_pool: bool,
+    /// What becomes of other secondary addresses in an update of a NIC.
+    pub secondary_update: SecondaryUpdate,
+    /// What becomes of a NIC that is created with a MAC address outside the range that AHV gives by itself.
+    pub foreign_macs: ForeignMacs,
     /// The answer to an update of a NIC whose two forms contradict each other.
     pub torn_nic_update: TornNicUpdate,
     /// Whether a task names the NIC that it created.
@@ -163,6 +191,8 @@ impl Default for Switches {
             assign_replaces: false,
             assign_reserved: true,
             assign_outside_pool: true,
+            secondary_update: SecondaryUpdate::Done,
+            foreign_macs: ForeignMacs::Taken,
             torn_nic_update: TornNicUpdate::ChangedWins,
             nic_entity: NicEntity::Present,
             task_queued_reads: 1,

@@ -80,7 +80,7 @@ fn rel_at(rel: &'static str, level: Level) -> &'static str {
 
 #[derive(Debug, Clone)]
 enum State {
-    Waiting { change: Change, if_version: Option<(ExtId, u64)> },
+    Waiting { change: Box<Change>, if_version: Option<(ExtId, u64)> },
     Succeeded { reads_since: u32 },
     Failed(Failure),
 }
@@ -229,7 +229,7 @@ impl Prism {
         if let Change::Recover(wish) = &change {
             cx.wishes.push((id.clone(), (**wish).clone()));
         }
-        let state = State::Waiting { change, if_version };
+        let state = State::Waiting { change: Box::new(change), if_version };
         let runs = self.place(cx);
         let task =
             Task { id: id.clone(), seq, operation, reads: 0, state, affected, created: cx.now, runs, completed: None };
@@ -278,7 +278,7 @@ impl Prism {
                 Some((vm, version)) if self.vms.get(&vm).is_some_and(|vm| vm.version != version) => {
                     Err(Failure::etag_mismatch())
                 }
-                _ => self.apply(change, cx),
+                _ => self.apply(*change, cx),
             },
             done => {
                 task.state = done;

@@ -47,6 +47,15 @@ pub(crate) trait NicApi {
     /// Connects or disconnects a NIC; nothing is sent when it is so already, since a PUT without a change is refused.
     async fn set_link(&self, vm: &ExtId, nic: &ExtId, connected: bool, limit: &TimeLimit) -> Result<(), NutanixError>;
 
+    /// Gives a NIC these secondary addresses of its subnet, in place of those that it has.
+    async fn set_secondary(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        addresses: &[Ipv4Addr],
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError>;
+
     /// Deletes a NIC.
     async fn delete_nic(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError>;
 

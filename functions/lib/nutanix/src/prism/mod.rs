@@ -216,6 +216,20 @@ impl Prism {
         either!(self, set_link(vm, nic, connected, limit))
     }
 
+    /// Gives a NIC these secondary addresses of its subnet, in place of those that it has.
+    ///
+    /// # Errors
+    /// As [`Prism::assign_ip`]. Whether a NIC that is there takes other ones is not documented; they may also be accepted and not show.
+    pub async fn set_secondary(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        addresses: &[Ipv4Addr],
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError> {
+        either!(self, set_secondary(vm, nic, addresses, limit))
+    }
+
     /// Deletes a NIC.
     ///
     /// # Errors

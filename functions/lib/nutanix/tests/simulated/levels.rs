@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use holdfast_model::Power;
-use holdfast_nutanix::{NutanixError, Prism};
+use holdfast_nutanix::{CreateNic, NutanixError, Prism};
 use holdfast_sim::faults::Effect;
 use holdfast_sim::prism::reply::Request;
 
@@ -76,8 +76,11 @@ async fn each_level_is_asked_as_its_documentation_says() {
         call!("NIC to another subnet", prism.migrate_nic(&vm.id, nic, &app, address(35), &limit()));
         call!("address taken away", prism.release_ip(&vm.id, nic, &limit()));
         call!("address given", prism.assign_ip(&vm.id, nic, address(36), &limit()));
+        call!("secondary addresses given", prism.set_secondary(&vm.id, nic, &[address(46), address(47)], &limit()));
         call!("link down", prism.set_link(&vm.id, nic, false, &limit()));
-        let again = call!("a VM", prism.vm(&vm.id)).vm.nics[0].again(&app, Some(address(37))).unwrap();
+        let seen = call!("a VM", prism.vm(&vm.id)).vm.nics.remove(0);
+        assert_eq!(seen.configured, [36, 46, 47].map(address), "{level}");
+        let again = CreateNic { secondary: vec![address(48)], ..seen.again(&app, Some(address(37))).unwrap() };
         call!("NIC deleted", prism.delete_nic(&vm.id, nic, &limit()));
         call!("NIC created", prism.create_nic(&vm.id, &again, &limit()));
         call!("reboot", prism.reboot(&vm.id, &limit()));

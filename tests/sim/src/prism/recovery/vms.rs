@@ -49,11 +49,13 @@ pub(super) fn check(
                 let what = if test { "maps to no test network" } else { "does not map" };
                 return Err(format!("a NIC of VM `{}` is in a subnet that the recovery plan {what}", vm.name));
             };
-            let Some(address) = nic.address else { continue };
-            let held = |(vm, n): &(&Vm, &Nic)| n.address == Some(address) && !stale.contains(&vm.ext_id);
-            if let Some((vm, _)) = target.nics_on(subnet).find(held) {
-                let (holder, place) = (&vm.name, &target.name);
-                return Err(format!("address {address} is held by VM `{holder}` of Prism Central `{place}`"));
+            for address in nic.addresses() {
+                let has = |nic: &Nic| nic.addresses().any(|own| own == address);
+                let held = |(vm, nic): &(&Vm, &Nic)| has(nic) && !stale.contains(&vm.ext_id);
+                if let Some((vm, _)) = target.nics_on(subnet).find(held) {
+                    let (holder, place) = (&vm.name, &target.name);
+                    return Err(format!("address {address} is held by VM `{holder}` of Prism Central `{place}`"));
+                }
             }
         }
     }
@@ -151,6 +153,7 @@ fn copy(
             mac,
             subnet: plan.mapped(nic.subnet, from, kind == Kind::Test).unwrap_or(nic.subnet),
             address: nic.address,
+            secondary: nic.secondary.clone(),
             shape: nic.shape.clone(),
             hidden_reads: 0,
             learned: Vec::new(),

@@ -29,10 +29,20 @@ fn nic(central: &Prism, nic: &Nic) -> Value {
         "vlan_mode": if shape.vlan_mode == "TRUNK" { "TRUNKED" } else { "ACCESS" },
         "subnet_reference": reference("subnet", nic.subnet, &subnet),
         "ip_endpoint_list": assigned.into_iter().chain(learned).collect::<Vec<_>>(),
-        "secondary_ip_address_list": [],
+        "trunked_vlan_list": shape.trunked,
     });
-    if let (Some(model), Some(map)) = (&shape.model, shown.as_object_mut()) {
+    let Some(map) = shown.as_object_mut() else { return shown };
+    if let Some(model) = &shape.model {
         map.insert("model".into(), model.as_str().into());
+    }
+    if nic.hidden_reads == 0 {
+        map.insert("secondary_ip_address_list".into(), json!(nic.secondary));
+    }
+    if let Some(chain) = shape.function_chain {
+        map.insert("network_function_chain_reference".into(), reference("network_function_chain", chain, ""));
+    }
+    if let Some(kind) = &shape.function_kind {
+        map.insert("network_function_nic_type".into(), kind.as_str().into());
     }
     shown
 }
@@ -90,10 +100,18 @@ fn wish(item: &Value, default: &NicShape) -> Result<NicWish, Refusal> {
         },
         model: given("/model")?,
         queues: body::number(item, "/num_queues")?.unwrap_or(default.queues),
+        trunked: body::items(item, "/trunked_vlan_list")?.iter().filter_map(Value::as_i64).collect(),
+        function_chain: body::ext_id(item, "/network_function_chain_reference/uuid")?,
+        function_kind: given("/network_function_nic_type")?,
         ..default.clone()
     };
     let wanted = asked(item)?.map_or(Wanted::Any, Wanted::Exactly);
-    Ok(NicWish { mac: given("/mac_address")?.map(|mac| mac.to_ascii_lowercase()), subnet, wanted, shape })
+    let secondary = item.get("secondary_ip_address_list").map(|list| {
+        serde_json::from_value(list.clone())
+            .map_err(|error| Refusal::invalid(format!("secondary_ip_address_list: {error}")))
+    });
+    let mac = given("/mac_address")?.map(|mac| mac.to_ascii_lowercase());
+    Ok(NicWish { mac, subnet, wanted, secondary: secondary.transpose()?, shape })
 }
 
 /// What makes the NICs of a VM those of a list: what is missing goes, what has no UUID comes, links change.
@@ -113,6 +131,7 @@ fn nic_changes(vm: &Vm, wanted: &[Value]) -> Result<Vec<Change>, Refusal> {
         let wish = wish(item, &nic.shape)?;
         let moved = wish.subnet != nic.subnet
             || wish.mac.as_ref().is_some_and(|mac| *mac != nic.mac)
+            || wish.secondary.as_ref().is_some_and(|secondary| *secondary != nic.secondary)
             || matches!(wish.wanted, Wanted::Exactly(ip) if Some(ip) != nic.address);
         if moved {
             return Err(Refusal::invalid(format!("Subnet, address and MAC address of NIC {id} cannot be changed")));

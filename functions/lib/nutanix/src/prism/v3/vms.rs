@@ -1,6 +1,8 @@
 //! VMs of v3, read into the form of v4, and the changes of their NICs: a PUT of the whole intent as it was read.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::sync::{Mutex, PoisonError};
 
 use holdfast_model::ExtId;
 use reqwest::Method;
@@ -31,6 +33,9 @@ pub(super) fn nic(nic: &Value) -> Value {
         "networkInfo": {
             "nicType": nic.get("nic_type"),
             "vlanMode": text(nic, "/vlan_mode").map(|mode| if mode == "TRUNKED" { "TRUNK" } else { mode }),
+            "trunkedVlans": nic.get("trunked_vlan_list"),
+            "networkFunctionChain": nic.pointer("/network_function_chain_reference/uuid"),
+            "networkFunctionNicType": nic.get("network_function_nic_type"),
             "subnet": {"extId": nic.pointer("/subnet_reference/uuid")},
             "ipv4Config": {"ipAddress": primary, "secondaryIpAddressList": assigned.chain(secondary).collect::<Vec<_>>()},
             "ipv4Info": {"learnedIpAddresses": endpoints("LEARNED")},
@@ -60,9 +65,15 @@ fn created(nic: &CreateNic) -> Value {
         "vlan_mode": if nic.vlan_mode.as_deref() == Some("TRUNK") { "TRUNKED" } else { "ACCESS" },
         "model": nic.model,
         "num_queues": nic.queues,
+        "secondary_ip_address_list": nic.secondary,
+        "trunked_vlan_list": nic.trunked_vlans,
+        "network_function_chain_reference":
+            nic.function_chain.as_ref().map(|id| json!({"kind": "network_function_chain", "uuid": id})),
+        "network_function_nic_type": nic.function_type,
     });
+    let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     match all {
-        Value::Object(map) => map.into_iter().filter(|(_, v)| !v.is_null()).collect::<Map<_, _>>().into(),
+        Value::Object(map) => map.into_iter().filter(|(_, v)| !empty(v)).collect::<Map<_, _>>().into(),
         other => other,
     }
 }
@@ -230,6 +241,10 @@ impl NicApi for V3 {
         .await
     }
 
+    async fn set_secondary(&self, _: &ExtId, _: &ExtId, _: &[Ipv4Addr], _: &TimeLimit) -> Result<(), NutanixError> {
+        self.no_action("change of secondary addresses")
+    }
+
     async fn delete_nic(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError> {
         self.change_nics(&format!("deletion of NIC `{nic}`"), vm, limit, |nics| {
             let before = nics.len();
@@ -241,7 +256,10 @@ impl NicApi for V3 {
 
     async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError> {
         let what = format!("creation of a NIC with MAC address {} on VM `{vm}`", nic.mac);
+        let known = Mutex::new(BTreeSet::new());
         self.change_nics(&what, vm, limit, |nics| {
+            let ids = nics.iter().filter_map(|n| text(n, "/uuid")).map(str::to_owned).collect();
+            *known.lock().unwrap_or_else(PoisonError::into_inner) = ids;
             // One that came by an earlier try, whose reply was lost, is not created twice.
             let there =
                 nics.iter().any(|n| text(n, "/mac_address").is_some_and(|m| m.eq_ignore_ascii_case(nic.mac.as_str())));
@@ -249,10 +267,14 @@ impl NicApi for V3 {
             Ok(!there)
         })
         .await?;
+        let known = known.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut backoff = Backoff::default();
         loop {
             let seen = self.vm(vm).await?.vm;
-            if let Some(found) = seen.nics.iter().find(|n| n.mac.as_ref() == Some(&nic.mac)) {
+            let own = seen.nics.iter().find(|n| n.mac.as_ref() == Some(&nic.mac));
+            // One that came with another MAC address is told by its id.
+            let another = || seen.nics.iter().find(|n| !known.contains(n.id.as_str()));
+            if let Some(found) = own.or_else(another) {
                 return Ok(found.clone());
             }
             if !backoff.pause(limit).await {
@@ -276,7 +298,9 @@ mod tests {
                 "uuid": "33333333-3333-4333-8333-333333333333", "mac_address": "50:6b:8d:11:22:33",
                 "subnet_reference": {"kind": "subnet", "uuid": "22222222-2222-4222-8222-222222222222"},
                 "ip_endpoint_list": [{"ip": "10.10.1.25", "type": "ASSIGNED"}, {"ip": "10.10.1.30", "type": "LEARNED"}],
-                "secondary_ip_address_list": ["10.10.1.26"], "vlan_mode": "TRUNKED"}]}},
+                "secondary_ip_address_list": ["10.10.1.26"], "vlan_mode": "TRUNKED", "trunked_vlan_list": [10, 20],
+                "network_function_nic_type": "TAP",
+                "network_function_chain_reference": {"kind": "network_function_chain", "uuid": "55555555-5555-4555-8555-555555555555"}}]}},
         })
     }
 
@@ -287,7 +311,17 @@ mod tests {
         assert_eq!(nic.learned, ["10.10.1.30"].map(|a| a.parse::<Ipv4Addr>().unwrap()));
         assert_eq!((nic.mac.as_ref().unwrap().as_str(), nic.connected), ("50:6b:8d:11:22:33", true));
         let again = nic.again(nic.subnet.as_ref().unwrap(), None).unwrap();
-        assert_eq!(created(&again)["vlan_mode"], "TRUNKED");
+        let created = created(&CreateNic { secondary: vec!["10.10.1.26".parse().unwrap()], ..again });
+        let read = &read()["spec"]["resources"]["nic_list"][0];
+        for member in [
+            "vlan_mode",
+            "trunked_vlan_list",
+            "network_function_nic_type",
+            "network_function_chain_reference",
+            "secondary_ip_address_list",
+        ] {
+            assert_eq!(created[member], read[member], "{member}");
+        }
     }
 
     #[test]

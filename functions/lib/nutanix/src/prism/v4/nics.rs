@@ -43,6 +43,9 @@ pub struct CreateNic {
     pub subnet: ExtId,
     /// Address; none leaves the choice to the subnet's pool.
     pub address: Option<Ipv4Addr>,
+    /// Further addresses on the subnet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secondary: Vec<Ipv4Addr>,
     /// Model, as `VIRTIO`.
     pub model: Option<String>,
     /// Number of queues.
@@ -51,6 +54,15 @@ pub struct CreateNic {
     pub nic_type: Option<String>,
     /// VLAN mode, as `ACCESS`.
     pub vlan_mode: Option<String>,
+    /// VLANs of a trunk; a trunk without any carries all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trunked_vlans: Vec<u64>,
+    /// Chain of network functions that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function_chain: Option<ExtId>,
+    /// Its part in the chain, as `INGRESS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function_type: Option<String>,
     /// Whether frames from other MAC addresses are let out.
     pub unknown_macs: Option<bool>,
 }
@@ -84,34 +96,57 @@ impl Nic {
         network.and_then(|n| n.pointer("/ipv4Config/ipAddress")).and_then(ipv4)
     }
 
-    /// What creates this NIC again on a subnet with an address; none for a NIC whose MAC address is not known.
+    /// What creates this NIC again on a subnet with one address; none for a NIC whose MAC address is not known.
     #[must_use]
     pub fn again(&self, subnet: &ExtId, address: Option<Ipv4Addr>) -> Option<CreateNic> {
         let member = |pair: [&str; 2], name: &str| {
             pair.iter().find_map(|p| self.raw.get(p).and_then(|v| v.get(name)).filter(|v| !v.is_null())).cloned()
         };
         let (backing, network) = (["nicBackingInfo", "backingInfo"], ["nicNetworkInfo", "networkInfo"]);
+        let vlans = member(network, "trunkedVlans");
+        let vlans = vlans.and_then(|v| v.as_array()?.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>());
         let words = |v: Option<Value>| v.and_then(|v| v.as_str().map(str::to_owned));
         Some(CreateNic {
             mac: self.mac.clone()?,
             subnet: subnet.clone(),
             address,
+            secondary: Vec::new(),
             model: words(member(backing, "model")),
             queues: member(backing, "numQueues").and_then(|v| v.as_u64()),
             nic_type: words(member(network, "nicType")),
             vlan_mode: words(member(network, "vlanMode")),
+            trunked_vlans: vlans.unwrap_or_default(),
+            function_chain: ext_id(member(network, "networkFunctionChain").as_ref()),
+            function_type: words(member(network, "networkFunctionNicType")),
             unknown_macs: member(network, "shouldAllowUnknownMacs").and_then(|v| v.as_bool()),
         })
     }
 
-    /// This whole NIC with its link up or down, as a PUT wants it: both pairs in step, nothing that is only learned, no nulls.
+    /// This whole NIC with its link up or down, as a PUT wants it.
     fn with_link(&self, connected: bool) -> Value {
-        let mut nic = self.raw.clone();
+        let mut nic = self.as_a_put_wants_it();
         for pair in ["backingInfo", "nicBackingInfo"] {
             if let Some(backing) = nic.get_mut(pair).and_then(Value::as_object_mut) {
                 backing.insert("isConnected".to_owned(), connected.into());
             }
         }
+        nic
+    }
+
+    /// This whole NIC with other secondary addresses, as a PUT wants it.
+    fn with_secondary(&self, addresses: &[Ipv4Addr]) -> Value {
+        let mut nic = self.as_a_put_wants_it();
+        for pair in ["networkInfo", "nicNetworkInfo"] {
+            if let Some(config) = nic.pointer_mut(&format!("/{pair}/ipv4Config")).and_then(Value::as_object_mut) {
+                config.insert("secondaryIpAddressList".to_owned(), values(addresses));
+            }
+        }
+        nic
+    }
+
+    /// This whole NIC: both pairs in step, nothing that is only learned, no nulls.
+    fn as_a_put_wants_it(&self) -> Value {
+        let mut nic = self.raw.clone();
         for pair in ["networkInfo", "nicNetworkInfo"] {
             if let Some(network) = nic.get_mut(pair).and_then(Value::as_object_mut) {
                 network.remove("ipv4Info");
@@ -140,13 +175,22 @@ impl CreateNic {
         let backing = json!({"$objectType": backing_kind, "isConnected": true, "macAddress": self.mac,
             "model": self.model, "numQueues": self.queues});
         let address = self.address.map(|a| json!({"value": a}));
+        let some = |given: Value, empty: bool| if empty { Value::Null } else { given };
+        let secondary = some(values(&self.secondary), self.secondary.is_empty());
+        let trunked = some(json!(self.trunked_vlans), self.trunked_vlans.is_empty());
+        let chain = self.function_chain.as_ref().map(|id| json!({"extId": id}));
         let network = json!({"$objectType": network_kind, "nicType": self.nic_type.as_deref().unwrap_or("NORMAL_NIC"),
             "vlanMode": self.vlan_mode.as_deref().unwrap_or("ACCESS"), "subnet": {"extId": self.subnet},
             "shouldAllowUnknownMacs": self.unknown_macs.filter(|allowed| *allowed),
-            "ipv4Config": {"shouldAssignIp": true, "ipAddress": address}});
+            "trunkedVlans": trunked, "networkFunctionChain": chain, "networkFunctionNicType": self.function_type,
+            "ipv4Config": {"shouldAssignIp": true, "ipAddress": address, "secondaryIpAddressList": secondary}});
         let [backing_name, network_name] = names;
         without_nulls(json!({"$objectType": "vmm.v4.ahv.config.Nic", backing_name: backing, network_name: network}))
     }
+}
+
+fn values(addresses: &[Ipv4Addr]) -> Value {
+    addresses.iter().map(|address| json!({"value": address})).collect()
 }
 
 fn without_nulls(value: Value) -> Value {
@@ -157,6 +201,11 @@ fn without_nulls(value: Value) -> Value {
         Value::Array(all) => Value::Array(all.into_iter().map(without_nulls).collect()),
         other => other,
     }
+}
+
+fn here(vm: &Vm, nic: &ExtId) -> Result<Nic, NutanixError> {
+    let message = format!("VM `{}` has no such NIC", vm.id);
+    vm.nic(nic).cloned().ok_or(NutanixError::NotFound { what: format!("NIC `{nic}`"), message })
 }
 
 impl NicApi for V4 {
@@ -192,15 +241,24 @@ impl NicApi for V4 {
 
     async fn set_link(&self, vm: &ExtId, nic: &ExtId, connected: bool, limit: &TimeLimit) -> Result<(), NutanixError> {
         let what = format!("{} of NIC `{nic}`", if connected { "connection" } else { "disconnection" });
-        let here = |vm: &Vm| {
-            let message = format!("VM `{}` has no such NIC", vm.id);
-            vm.nic(nic).cloned().ok_or(NutanixError::NotFound { what: format!("NIC `{nic}`"), message })
-        };
-        if here(&self.vm(vm).await?.vm)?.connected == connected {
+        if here(&self.vm(vm).await?.vm, nic)?.connected == connected {
             return Ok(());
         }
         let change = Change { what, method: Method::PUT, path: format!("/nics/{nic}"), rel: ":nic" };
-        let body = |_, vm: &Vm| here(vm).map(|nic| Body::Json(nic.with_link(connected)));
+        let body = |_, vm: &Vm| here(vm, nic).map(|nic| Body::Json(nic.with_link(connected)));
+        self.change(&change, vm, limit, body).await.map(|_| ())
+    }
+
+    async fn set_secondary(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        addresses: &[Ipv4Addr],
+        limit: &TimeLimit,
+    ) -> Result<(), NutanixError> {
+        let what = format!("assignment of secondary addresses to NIC `{nic}`");
+        let change = Change { what, method: Method::PUT, path: format!("/nics/{nic}"), rel: ":nic" };
+        let body = |_, vm: &Vm| here(vm, nic).map(|nic| Body::Json(nic.with_secondary(addresses)));
         self.change(&change, vm, limit, body).await.map(|_| ())
     }
 
@@ -334,6 +392,41 @@ mod tests {
         assert_eq!(new["nicNetworkInfo"]["$objectType"], "vmm.v4.ahv.config.VirtualEthernetNicNetworkInfo");
         assert_eq!(new["nicNetworkInfo"]["ipv4Config"]["ipAddress"]["value"], "10.10.1.99");
         assert_eq!(new["nicNetworkInfo"]["subnet"]["extId"], subnet.as_str());
+        assert!(new["nicNetworkInfo"].get("trunkedVlans").is_none());
+        assert!(new["nicNetworkInfo"]["ipv4Config"].get("secondaryIpAddressList").is_none());
+    }
+
+    #[test]
+    fn a_nic_that_is_created_again_keeps_its_trunk_its_chain_and_its_flags() {
+        let mut trunk = sample(["nicBackingInfo", "nicNetworkInfo"]);
+        let own = json!({"nicType": "NETWORK_FUNCTION_NIC", "vlanMode": "TRUNK", "trunkedVlans": [10, 20],
+            "shouldAllowUnknownMacs": true, "networkFunctionNicType": "TAP",
+            "networkFunctionChain": {"extId": "55555555-5555-4555-8555-555555555555"}});
+        trunk["nicNetworkInfo"].as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        trunk["nicBackingInfo"]["model"] = "E1000".into();
+        let nic = Nic::parse(&trunk).unwrap();
+        let again = nic.again(nic.subnet.as_ref().unwrap(), None).unwrap();
+        for (level, backing, network) in
+            [(Level::Minor(0), "backingInfo", "networkInfo"), (Level::Minor(1), "nicBackingInfo", "nicNetworkInfo")]
+        {
+            let body = again.body(level);
+            for (member, value) in own.as_object().unwrap() {
+                assert_eq!(&body[network][member], value, "{member}");
+            }
+            assert_eq!((&body[backing]["model"], &body[backing]["numQueues"]), (&json!("E1000"), &json!(2)));
+        }
+    }
+
+    #[test]
+    fn secondary_addresses_are_put_into_both_pairs() {
+        let mut both = sample(["backingInfo", "networkInfo"]);
+        both["nicNetworkInfo"] = sample(["nicBackingInfo", "nicNetworkInfo"])["nicNetworkInfo"].clone();
+        let put = Nic::parse(&both).unwrap().with_secondary(&["10.10.1.26", "10.10.1.27"].map(|a| a.parse().unwrap()));
+        for pair in ["networkInfo", "nicNetworkInfo"] {
+            let list = &put[pair]["ipv4Config"]["secondaryIpAddressList"];
+            assert_eq!(*list, json!([{"value": "10.10.1.26"}, {"value": "10.10.1.27"}]));
+            assert_eq!(put[pair]["ipv4Config"]["ipAddress"]["value"], "10.10.1.25");
+        }
     }
 
     #[test]
