@@ -107,7 +107,7 @@ pub async fn handle(
             prism: &prism,
             appliance: mover.as_ref(),
             wave: &input.wave,
-            site: &wave.to,
+            declared: wave,
             fvn_vpc,
             cluster,
             networks: &map.networks,

@@ -16,6 +16,8 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(crate) struct Due {
     pub(crate) device: u32,
     pub(crate) address: Ipv4Addr,
+    /// Secondary addresses that its guest used when it was captured, or may have used.
+    pub(crate) secondary: Vec<Ipv4Addr>,
     pub(crate) nic: Nic,
     /// Whether there is a note on it.
     pub(crate) noted: bool,
@@ -41,7 +43,7 @@ pub(crate) async fn refresh<J: Notes>(repair: &mut Repair<'_, J>, mut due: Vec<D
         return Ok(());
     }
     let untouched: Vec<&Due> = due.iter().filter(|nic| !nic.changed).collect();
-    let after_grace = wait(repair, &untouched, GRACE).await?;
+    let after_grace = wait(repair, &untouched, GRACE, uses).await?;
     if due.iter().any(|nic| nic.changed || !uses(&after_grace, nic)) {
         repair.in_time()?;
         if due.iter().all(|nic| !nic.changed && !nic.noted) {
@@ -62,8 +64,8 @@ pub(crate) async fn refresh<J: Notes>(repair: &mut Repair<'_, J>, mut due: Vec<D
     let all: Vec<&Due> = due.iter().collect();
     let timeout = Duration::from_secs(u64::from(repair.shared.policy.guest_timeout_seconds));
     let allowed = repair.shared.limits.wait.left();
-    let seen = wait(repair, &all, timeout).await?;
-    let silent: Vec<&Due> = due.iter().filter(|nic| !uses(&seen, nic)).collect();
+    let seen = wait(repair, &all, timeout, uses_all).await?;
+    let silent: Vec<&Due> = due.iter().filter(|nic| !uses_all(&seen, nic)).collect();
     if silent.is_empty() {
         for nic in &due {
             clear(repair, nic).await?;
@@ -76,7 +78,7 @@ pub(crate) async fn refresh<J: Notes>(repair: &mut Repair<'_, J>, mut due: Vec<D
     let texts: Vec<String> = silent.iter().map(|nic| instead(&seen, nic)).collect();
     let seconds = timeout.as_secs();
     let message = format!(
-        "Prism Central gives the right address, but after {seconds} s {}; look into the guest: DHCP must be on",
+        "Prism Central gives the right address, but after {seconds} s {}; look into the guest: DHCP must be on, and secondary addresses be set up, as DHCP gives none",
         texts.join("; ")
     );
     Err(Stop::Failed(Fault::new(FaultName::GuestSilent, message)))
@@ -90,8 +92,22 @@ fn uses(vm: &Vm, due: &Due) -> bool {
     vm.nic(&due.nic.id).is_some_and(|nic| nic.learned.contains(&due.address))
 }
 
+/// Secondary addresses included.
+fn uses_all(vm: &Vm, due: &Due) -> bool {
+    uses(vm, due) && unused(vm, due).is_empty()
+}
+
+fn unused(vm: &Vm, due: &Due) -> Vec<Ipv4Addr> {
+    let learned = vm.nic(&due.nic.id).map_or(&[][..], |nic| nic.learned.as_slice());
+    due.secondary.iter().copied().filter(|address| !learned.contains(address)).collect()
+}
+
 fn instead(vm: &Vm, due: &Due) -> String {
     let learned = vm.nic(&due.nic.id).map_or(&[][..], |nic| nic.learned.as_slice());
+    if learned.contains(&due.address) {
+        let unused: Vec<String> = unused(vm, due).iter().map(ToString::to_string).collect();
+        return format!("the guest was not seen to use {} on the NIC of {}", unused.join(", "), due.address);
+    }
     let seen: Vec<String> = learned.iter().map(ToString::to_string).collect();
     if seen.is_empty() {
         format!("no address of the guest was seen on the NIC of {}", due.address)
@@ -100,13 +116,18 @@ fn instead(vm: &Vm, due: &Due) -> String {
     }
 }
 
-/// Reads the VM until the guest uses all these addresses or the time is over.
-async fn wait<J: Notes>(repair: &Repair<'_, J>, due: &[&Due], length: Duration) -> Result<Vm, Stop> {
+/// Reads the VM until the guest does with all of these what is wanted, or the time is over.
+async fn wait<J: Notes>(
+    repair: &Repair<'_, J>,
+    due: &[&Due],
+    length: Duration,
+    wanted: impl Fn(&Vm, &Due) -> bool,
+) -> Result<Vm, Stop> {
     let limit = repair.shared.limits.wait.within(length);
     let mut backoff = Backoff::default();
     loop {
         let vm = read(repair).await?;
-        if due.iter().all(|nic| uses(&vm, nic)) || !backoff.pause(&limit).await {
+        if due.iter().all(|nic| wanted(&vm, nic)) || !backoff.pause(&limit).await {
             return Ok(vm);
         }
     }

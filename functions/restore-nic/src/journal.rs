@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Note {
-    /// The NIC is deleted and created again: it may be missing.
+    /// The NIC is created anew, before or after it is deleted: it may be there twice, or missing.
     Recreate {
         /// The VM.
         vm: ExtId,

@@ -1,13 +1,14 @@
 //! Gives each NIC of a migrated wave its recorded address again, and makes the guests use them.
 //!
 //! Changes only the NICs of the VMs that the wave's hosts became. Powers nothing on or off, changes no route, and guesses no VM: see [`find`].
-//! What a NIC needs is decided in [`pair`], done in [`repair`], and believed when Prism Central has seen it in [`guest`].
+//! What a NIC needs is decided in [`pair`] and done in [`nic`], for a host in [`repair`], and believed when Prism Central has seen it in [`guest`].
 
 mod context;
 mod find;
 mod fit;
 mod guest;
 mod journal;
+mod nic;
 mod pair;
 mod repair;
 mod report;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use holdfast_model::{ExtId, Fault, FaultName, HostName, HostRecord, Network, NetworkName, Policy, SiteName, WaveName};
+use holdfast_model::{ExtId, Fault, FaultName, HostName, HostRecord, Network, NetworkName, Policy, Wave, WaveName};
 use holdfast_nutanix::{Move, Prism};
 use holdfast_store::RestoreKey;
 
@@ -26,8 +26,8 @@ pub struct Job<'a, J> {
     pub appliance: Option<&'a Move>,
     /// The wave.
     pub wave: &'a WaveName,
-    /// Site that it went to.
-    pub site: &'a SiteName,
+    /// What the map says of it: its destination, MAC addresses, and NICs that are mapped.
+    pub declared: &'a Wave,
     /// Flow VPC of the site.
     pub fvn_vpc: &'a str,
     /// Cluster of the site.
@@ -68,6 +68,9 @@ enum Outcome {
 /// # Errors
 /// Faults of Prism Central or Move as such, and VMs that cannot be told apart, end the whole. That of a host is in the report.
 pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
+    refuse_unknown_mappings(job)?;
+    let hosts: Vec<HostRecord> = job.hosts.iter().map(|host| job.declared.kept(host)).collect();
+    let job = &Job { hosts: &hosts, ..*job };
     let cluster = find_cluster(job.prism, job.cluster).await?;
     let records = match job.appliance {
         Some(appliance) => read_move(appliance, job.hosts).await.map_err(|e| fault_of(&e))?,
@@ -97,6 +100,7 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
         let shared = Shared {
             prism: job.prism,
             wave: job.wave,
+            declared: job.declared,
             targets: &targets,
             policy: job.policy,
             notes: job.notes,
@@ -162,6 +166,25 @@ fn notes_of(notes: &BTreeMap<RestoreKey, Note>, host: &HostRecord, vm: &ExtId) -
     ours.map(|(key, note)| (key.nic, note.clone())).collect()
 }
 
+/// A mapping of NICs that are not there was written for others.
+fn refuse_unknown_mappings<J>(job: &Job<'_, J>) -> Result<(), Fault> {
+    let wrong = |why: String| {
+        let place = format!("`waves.{}.nics` of the network map", job.wave);
+        Err(Fault::new(FaultName::InvalidMap, format!("{place}: {why}")))
+    };
+    for (name, mapping) in &job.declared.nics {
+        let Some(host) = job.hosts.iter().find(|host| host.name == *name) else {
+            return wrong(format!("no host `{name}` was captured with the wave; take it out or capture anew"));
+        };
+        let known = |device: &&u32| host.nics.iter().any(|nic| nic.device_index == **device);
+        if let Some(device) = mapping.to.keys().chain(&mapping.leave_out).find(|device| !known(device)) {
+            let have: Vec<String> = host.nics.iter().map(|nic| nic.device_index.to_string()).collect();
+            return wrong(format!("`{name}` was captured without NIC {device}; it has {}", have.join(", ")));
+        }
+    }
+    Ok(())
+}
+
 /// Takes out hosts that would work on one VM.
 fn refuse_shared_vms(pending: &mut Vec<Found<'_>>, report: &mut Report) {
     let mut hosts_of: BTreeMap<ExtId, Vec<HostName>> = BTreeMap::new();
@@ -184,7 +207,7 @@ async fn read_targets<J>(job: &Job<'_, J>) -> Result<BTreeMap<NetworkName, Resul
     let mut targets = BTreeMap::new();
     for name in wanted {
         let Some(network) = job.networks.get(name) else { continue };
-        let target = Target::read(job.prism, job.site, job.fvn_vpc, name, network).await;
+        let target = Target::read(job.prism, &job.declared.to, job.fvn_vpc, name, network).await;
         if let Err(fault) = &target
             && appliance_fault(fault.name)
         {
@@ -197,7 +220,7 @@ async fn read_targets<J>(job: &Job<'_, J>) -> Result<BTreeMap<NetworkName, Resul
 
 async fn repair<J: Notes>(shared: &Shared<'_, J>, found: &Found<'_>, vms: &BTreeSet<ExtId>) -> Outcome {
     let (host, vm, notes) = found;
-    let mut repair = Repair { shared, host, vm, done: Vec::new() };
+    let mut repair = Repair::new(shared, host, vm);
     let stop = match repair.run(notes.clone()).await {
         Ok(()) => return Outcome::Right(repair.done),
         Err(stop) => stop,

@@ -6,7 +6,7 @@ use crate::facts::Subject;
 use futures::future::join_all;
 use holdfast_guest::{GuestError, ProbeAnswer, ProbeRequest, ProbeResult};
 use holdfast_model::wire::{Check, CheckStatus};
-use holdfast_model::{Fault, NetworkName, Vantage, VantageName};
+use holdfast_model::{Fault, HostRecord, NetworkName, Vantage, VantageName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -38,7 +38,12 @@ pub(crate) async fn all(context: &Context, subject: &Subject<'_>) -> Result<Prob
 /// Recorded addresses by network.
 fn targets(subject: &Subject<'_>) -> BTreeMap<NetworkName, BTreeSet<Ipv4Addr>> {
     let mut targets: BTreeMap<NetworkName, BTreeSet<Ipv4Addr>> = BTreeMap::new();
-    for address in subject.hosts.iter().flat_map(|host| host.addresses()).filter(|address| subject.holds(*address)) {
+    let of_host = |host: &&HostRecord| {
+        let kept = subject.map.kept(host);
+        kept.addresses().filter(|address| kept.uses(*address)).collect::<Vec<_>>()
+    };
+    let recorded = subject.hosts.iter().flat_map(|host| of_host(&host));
+    for address in recorded.filter(|address| subject.holds(*address)) {
         if let Some((network, _)) = subject.map.network_of(address)
             && subject.networks.contains(network)
         {

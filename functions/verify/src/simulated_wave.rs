@@ -25,7 +25,15 @@ fn landing() -> Landing {
 
 fn declared() -> holdfast_model::Wave {
     let (from, to) = (id("ec2"), id("nc2"));
-    holdfast_model::Wave { from, to, select: Select::Vpc, move_appliance: None, routes: Led::Networks }
+    holdfast_model::Wave {
+        from,
+        to,
+        select: Select::Vpc,
+        move_appliance: None,
+        routes: Led::Networks,
+        mac_addresses: Macs::AsMoved,
+        nics: BTreeMap::new(),
+    }
 }
 
 fn seen(name: &str, address: &str) -> (HostName, Vec<Sighting>) {

@@ -5,7 +5,7 @@ use crate::facts::Live;
 use holdfast_aws_network::{AwsNetwork, Ties};
 use holdfast_model::wire::Check;
 use holdfast_model::{
-    EniId, Evidence, HostName, HostRecord, InstanceId, InstanceState, Landing, Machines, NetworkMap, NetworkName,
+    EniId, Evidence, HostName, HostRecord, InstanceId, InstanceState, Landing, Machines, Macs, NetworkMap, NetworkName,
     NicRecord, Prefix, Scope, Sighting, Wave as Declared, first_lines_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,6 +110,10 @@ impl Wave<'_> {
 
     /// Move makes new NICs: whoever knows a machine by its MAC address will not know it.
     fn mac_addresses(&self) -> Check {
+        if self.wave.mac_addresses == Macs::AsCaptured {
+            let text = "every NIC is to have its MAC address of EC2 again (`mac_addresses: as_captured`); a host whose Prism Central does not take it is named by `cutover`";
+            return pass("MAC addresses", text);
+        }
         let mac = |nic: &NicRecord| nic.mac.as_ref().map_or_else(|| "not known".to_owned(), ToString::to_string);
         let of = |host: &HostRecord| format!("{} {}", host.name, list(host.nics.iter().map(mac)));
         let text = "Move gives every NIC another MAC address; licences, DHCP reservations and rules by MAC address must follow";

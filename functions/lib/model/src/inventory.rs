@@ -50,7 +50,16 @@ pub struct HostRecord {
 impl HostRecord {
     /// All addresses that must hold.
     pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
-        self.nics.iter().flat_map(|nic| std::iter::once(nic.primary).chain(nic.secondary.iter().copied()))
+        self.nics.iter().flat_map(NicRecord::addresses)
+    }
+
+    /// Whether the guest has to be seen with one of its addresses: not with a secondary one that it did not use when it was captured. DHCP hands out
+    /// none of these, so that nobody sets one up but the guest's administrator.
+    #[must_use]
+    pub fn uses(&self, address: Ipv4Addr) -> bool {
+        let primary = self.nics.iter().any(|nic| nic.primary == address);
+        let used = |guest: &GuestReport| guest.nics.iter().flat_map(|nic| &nic.addresses).any(|a| a.address == address);
+        primary || self.guest.as_ref().is_none_or(used)
     }
 }
 
@@ -74,6 +83,13 @@ pub struct NicRecord {
     pub prefix: Prefix,
     /// Network of the map that holds the primary address.
     pub network: NetworkName,
+}
+
+impl NicRecord {
+    /// Its addresses, the primary one first.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        std::iter::once(self.primary).chain(self.secondary.iter().copied())
+    }
 }
 
 /// What a guest says of itself: the document that the capture script prints.

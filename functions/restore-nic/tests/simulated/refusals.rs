@@ -1,6 +1,7 @@
 //! What is refused, each with one clear error and nothing changed.
 
-use holdfast_model::FaultName;
+use holdfast_model::{FaultName, Macs, NicRecord};
+use holdfast_nutanix::{CreateNic, TimeLimit};
 use serde_json::json;
 
 use crate::world::Scene;
@@ -84,20 +85,109 @@ async fn an_address_of_somebody_else_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_nic_that_was_not_captured_and_secondary_addresses_are_refused() {
+async fn another_number_of_nics_is_refused_with_the_mend_that_mends_it() {
     let mut scene = web_1(|world| world).await;
-    let second = scene.hosts[0].nics[0].clone();
+    let first = scene.hosts[0].nics[0].clone();
+    let second = NicRecord { device_index: 1, primary: "172.30.1.40".parse().unwrap(), ..first };
+    scene.hosts[0].nics.push(second);
+    refused(
+        &scene,
+        FaultName::NicUnexpected,
+        "the VM has 1 NICs, 2 were captured; none for 172.30.1.40 (captured NIC 1)",
+    )
+    .await;
+    refused(&scene, FaultName::NicUnexpected, "under `waves.wave-1.nics.web-1` what is right: `leave_out` lists").await;
+    scene.map_nics("web-1", &json!({"leave_out": [2]}));
+    refused(&scene, FaultName::InvalidMap, "`web-1` was captured without NIC 2; it has 0, 1").await;
+    scene.map_nics("web-2", &json!({"leave_out": [1]}));
+    refused(&scene, FaultName::InvalidMap, "no host `web-2` was captured with the wave").await;
+    scene.map_nics("web-1", &json!({"leave_out": [1]}));
+    let restored = scene.start().await.unwrap();
+    assert!(restored.done[0].starts_with("web-1: 172.30.1.34 is right"), "{:?}", restored.done);
+
+    let two = "    vms:\n      - { name: web-1, nics: [{ subnet: landing, mac: '50:6b:8d:00:00:01' }, { subnet: landing, mac: '50:6b:8d:00:00:02' }] }\n";
+    let mut scene = Scene::before_cutover(|world| world.replacen("    vms:\n", two, 1)).await;
+    scene.hosts.truncate(1);
+    scene.with_move = false;
+    refused(&scene, FaultName::NicUnexpected, "the VM has 2 NICs, 1 were captured; not expected: NIC `").await;
+    scene.map_nics("web-1", &json!({"to": {"0": "50:6b:8d:00:00:03"}, "ignore": ["50:6b:8d:00:00:01"]}));
+    refused(&scene, FaultName::NicUnexpected, "no NIC `50:6b:8d:00:00:03`, which captured NIC 0 is mapped to").await;
+    let before = scene.vm("web-1").await.nics[0].clone();
+    scene.map_nics("web-1", &json!({"to": {"0": "50:6b:8d:00:00:02"}, "ignore": ["50:6b:8d:00:00:01"]}));
+    scene.start().await.unwrap();
+    let nics = scene.vm("web-1").await.nics;
+    assert_eq!((nics.len(), &nics[0]), (2, &before));
+    assert_eq!(nics[1].primary(), Some("172.30.1.34".parse().unwrap()));
+    let changes = scene.changes();
+    scene.start().await.unwrap();
+    assert_eq!(scene.changes(), changes);
+}
+
+#[tokio::test]
+async fn a_mac_address_or_secondary_address_of_somebody_else_is_refused_by_name() {
+    let mut scene = web_1(|world| world).await;
+    scene.declared.mac_addresses = Macs::AsCaptured;
+    let captured = scene.hosts[0].nics[0].mac.take();
+    refused(&scene, FaultName::NotCaptured, "the MAC address of the NIC of 172.30.1.34 was not captured").await;
+    scene.hosts[0].nics[0].mac = captured;
+    scene.switch(&json!({"learned_lag_reads": 0}));
     scene.hosts[0].nics[0].secondary = vec!["172.30.1.44".parse().unwrap()];
-    refused(&scene, FaultName::RestoreIncomplete, "secondary addresses (172.30.1.44)").await;
-    scene.hosts[0].nics[0].secondary.clear();
-    scene.hosts[0].nics.push(holdfast_model::NicRecord {
-        device_index: 1,
-        primary: "172.30.1.40".parse().unwrap(),
-        ..second
-    });
-    refused(&scene, FaultName::NicUnexpected, "the VM has 1 NICs, 2 were captured; none for 172.30.1.40").await;
-    scene.hosts[0].nics.clear();
-    refused(&scene, FaultName::NicUnexpected, "not expected: NIC `").await;
+    let mac = scene.hosts[0].nics[0].mac.clone().unwrap();
+    let (prism, app) = (scene.prism(), scene.prism().subnets_named("app").await.unwrap().remove(0).id);
+    let other = scene.vm("other").await;
+    let limit = TimeLimit::after(std::time::Duration::from_secs(60));
+    let second =
+        CreateNic { mac: mac.clone(), ..other.nics[0].again(&app, Some("172.30.1.44".parse().unwrap())).unwrap() };
+    let made = prism.create_nic(&other.id, &second, &limit).await.unwrap();
+    let refused = async |text: &str| {
+        let fault = scene.start().await.unwrap_err();
+        assert!(fault.name == FaultName::AddressHeld && fault.message.contains(text), "{fault}");
+        assert_eq!(scene.vm("web-1").await.nics[0].configured, ["172.31.99.11".parse::<std::net::Ipv4Addr>().unwrap()]);
+    };
+    refused("172.30.1.44 is not free: VM `other`").await;
+    prism.release_ip(&other.id, &made.id, &limit).await.unwrap();
+    scene.power_off(&other);
+    refused(&format!("MAC address {mac} of EC2 is not free: VM `{}` has it on subnet `app`", other.id)).await;
+}
+
+#[tokio::test]
+async fn a_mac_address_that_is_not_taken_is_told_and_the_nic_is_right_but_for_it() {
+    let all = [("4.1", "refused"), ("4.1", "replaced"), ("4.0.a1", "refused"), ("4.0.a1", "replaced")];
+    futures::future::join_all(all.map(async |(level, foreign)| {
+        let head = format!("  tokyo:\n    api_level: \"{level}\"\n");
+        let mut scene = Scene::after_cutover(|world| world.replacen("  tokyo:\n", &head, 1)).await;
+        // The one has its address already when its MAC address is asked for.
+        let second = scene.hosts.remove(0);
+        scene.start().await.unwrap();
+        scene.hosts.push(second);
+        scene.switch(&json!({"foreign_macs": foreign}));
+        scene.declared.mac_addresses = Macs::AsCaptured;
+        let fault = scene.start().await.unwrap_err();
+        assert_eq!(fault.name, FaultName::RestoreIncomplete, "{level} {foreign}: {fault}");
+        for host in &scene.hosts {
+            let mac = host.nics[0].mac.as_ref().unwrap();
+            let told = format!("not MAC address {mac} of EC2, which Prism Central does not take");
+            assert!(fault.message.contains(&told), "{level} {foreign}: {fault}");
+        }
+        scene.declared.mac_addresses = Macs::AsMoved;
+        scene.assert_right(&format!("{level} {foreign}")).await;
+        let changes = scene.changes();
+        scene.start().await.unwrap();
+        assert_eq!(scene.changes(), changes, "{level} {foreign}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_guest_that_is_not_seen_with_its_secondary_address_is_named_with_it() {
+    let mut scene = web_1(|world| world).await;
+    scene.hosts[0].nics[0].secondary = vec!["172.30.1.44".parse().unwrap()];
+    scene.policy.guest_timeout_seconds = 1;
+    scene.switch(&json!({"learned_lag_reads": 0}));
+    let fault = scene.start().await.unwrap_err();
+    assert_eq!(fault.name, FaultName::GuestSilent, "{fault}");
+    assert!(fault.message.contains("was not seen to use 172.30.1.44 on the NIC of 172.30.1.34"), "{fault}");
+    assert!(fault.message.contains("secondary addresses be set up"), "{fault}");
 }
 
 #[tokio::test]

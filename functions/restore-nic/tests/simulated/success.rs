@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use holdfast_model::GuestRefresh;
 use holdfast_model::wire::Progress;
+use holdfast_model::{GuestRefresh, Macs};
 use holdfast_nutanix::TimeLimit;
+use holdfast_sim::prism::ids::ExtId;
+use holdfast_sim::prism::state::NicShape;
 use serde_json::json;
 
 use crate::world::Scene;
@@ -46,6 +48,112 @@ async fn a_wave_gets_its_addresses_back_whatever_the_platform_refuses() {
         assert_eq!(scene.changes(), changes, "{switches}");
     }))
     .await;
+}
+
+/// `web-1` has two secondary addresses.
+fn with_secondary(world: &str) -> String {
+    let more = "address: 172.30.1.34, secondary: [172.30.1.44, 172.30.1.45] }] }";
+    world.replacen("address: 172.30.1.34 }] }", more, 1)
+}
+
+#[tokio::test]
+async fn secondary_addresses_are_given_back_at_every_level_whatever_the_platform_refuses() {
+    let all = [
+        ("4.1", json!({})),
+        ("4.0.b1", json!({})),
+        ("4.3", json!({"secondary_update": "refused"})),
+        ("4.1", json!({"secondary_update": "ignored"})),
+        ("4.0", json!({"migrate_powered_on": false, "secondary_update": "refused"})),
+        ("4.0.a1", json!({})),
+    ];
+    futures::future::join_all(all.map(async |(level, switches)| {
+        let what = format!("{level}, {switches}");
+        let head = format!("  tokyo:\n    api_level: \"{level}\"\n");
+        let mut scene = Scene::after_cutover(|world| with_secondary(&world).replacen("  tokyo:\n", &head, 1)).await;
+        scene.switch(&switches);
+        scene.guests_use_primary();
+        scene.start().await.unwrap_or_else(|fault| panic!("{what}: {fault}"));
+        scene.assert_right(&what).await;
+        assert_eq!(scene.hosts[0].nics[0].secondary.len(), 2, "{what}");
+        let anew = scene.changes().iter().any(|change| change == "vms.nics.delete");
+        assert_eq!(anew, switches.get("secondary_update").is_some(), "{what}: {:?}", scene.changes());
+        let changes = scene.changes();
+        scene.start().await.unwrap();
+        assert_eq!(scene.changes(), changes, "{what}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn mac_addresses_of_ec2_are_given_back_at_every_level_and_with_them_what_the_guest_has_set() {
+    let all = [
+        ("4.1", json!({})),
+        ("4.0.b1", json!({"nic_entity": "missing", "etag_races": 3})),
+        ("4.3", json!({"nic_actions": false, "stale_if_match": "failed_task", "etag_drift_every": 4})),
+        ("4.0.a1", json!({})),
+    ];
+    futures::future::join_all(all.map(async |(level, switches)| {
+        let what = format!("{level}, {switches}");
+        let head = format!("  tokyo:\n    api_level: \"{level}\"\n");
+        let mut scene = Scene::after_cutover(|world| {
+            // The guest knows its addresses by the MAC address of EC2.
+            let world =
+                with_secondary(&world).replacen("45] }] }", "45] }], guest: { adapters: [{ static: true }] } }", 1);
+            world.replacen("  tokyo:\n", &head, 1)
+        })
+        .await;
+        scene.switch(&switches);
+        // The one has its address already when its MAC address is asked for.
+        let web = scene.hosts.remove(0);
+        scene.start().await.unwrap();
+        scene.hosts.push(web);
+        scene.declared.mac_addresses = Macs::AsCaptured;
+        scene.start().await.unwrap_or_else(|fault| panic!("{what}: {fault}"));
+        scene.assert_right(&what).await;
+        let changes = scene.changes();
+        scene.start().await.unwrap();
+        assert_eq!(scene.changes(), changes, "{what}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_nic_that_is_created_anew_is_what_it_was() {
+    for level in ["4.0", "4.1", "4.0.a1"] {
+        let head = format!("  tokyo:\n    api_level: \"{level}\"\n");
+        let scene = Scene::after_cutover(|world| world.replacen("  tokyo:\n", &head, 1)).await;
+        scene.switch(&json!({"migrate_powered_on": false}));
+        let id = scene.vm("web-1").await.id.to_string();
+        let shape = || {
+            let world = scene.sim.shared().world();
+            let vm = world.prisms["tokyo"].vms.values().find(|vm| vm.ext_id.to_string() == id).unwrap();
+            vm.nics[0].shape.clone()
+        };
+        let trunk = NicShape {
+            vlan_mode: "TRUNK".into(),
+            trunked: vec![10, 20],
+            kind: "NETWORK_FUNCTION_NIC".into(),
+            function_chain: ExtId::parse("55555555-5555-4555-8555-555555555555"),
+            function_kind: Some("TAP".into()),
+            model: Some("E1000".into()),
+            queues: 4,
+            ..shape()
+        };
+        let set = |shape: NicShape| {
+            let mut world = scene.sim.shared().world();
+            let prism = world.prisms.get_mut("tokyo").unwrap();
+            let vm = prism.vms.values_mut().find(|vm| vm.ext_id.to_string() == id).unwrap();
+            vm.nics[0].shape = shape;
+        };
+        set(trunk.clone());
+        scene.start().await.unwrap();
+        assert!(
+            scene.changes().iter().any(|c| c == "vms.nics.delete" || c == "v3.vms.update"),
+            "{:?}",
+            scene.changes()
+        );
+        assert_eq!(shape(), trunk, "{level}");
+    }
 }
 
 #[tokio::test]

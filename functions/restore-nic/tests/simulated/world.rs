@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use holdfast_model::{Credentials, ExtId, Fault, HostRecord, Network, NetworkName, Policy, SiteName, Trust, WaveName};
+use holdfast_model::{
+    Credentials, ExtId, Fault, HostRecord, Macs, Network, NetworkName, Policy, Trust, Wave, WaveName,
+};
 use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts, Vm};
 use holdfast_restore_nic::{Job, Limits, Note, Notes, Restored, restore};
 use holdfast_sim::ec2::Kind;
@@ -82,16 +84,18 @@ pub struct Scene {
     pub sim: Sim,
     pub notes: Kept,
     pub policy: Policy,
+    pub declared: Wave,
     pub hosts: Vec<HostRecord>,
     pub with_move: bool,
 }
 
-fn host(world: &World, name: &str, address: &str) -> HostRecord {
+fn host(world: &World, name: &str) -> HostRecord {
     let instance = world.ec2.find(Kind::Instance, "ap-northeast-1", name).unwrap();
+    let eni = &world.ec2.enis[world.ec2.instances[instance].enis.values().next().unwrap()];
     serde_json::from_value(json!({
         "name": name, "wave": "wave-1", "instance": instance, "platform": "linux",
         "captured_at": "2026-01-02T03:04:05Z", "guest": null,
-        "nics": [{"device_index": 0, "eni": "eni-0a1b2c3d4e", "mac": "0a:00:00:00:00:01", "primary": address, "secondary": [],
+        "nics": [{"device_index": 0, "eni": "eni-0a1b2c3d4e", "mac": eni.mac, "primary": eni.address, "secondary": eni.secondary,
             "subnet": "subnet-0a1b2c3d4e", "prefix": "172.30.1.0/24", "network": "app"}]
     }))
     .unwrap()
@@ -108,10 +112,12 @@ impl Scene {
     /// The world with a change of its file.
     pub async fn before_cutover(change: impl Fn(String) -> String) -> Self {
         let world = World::from_yaml(&change(WORLD.to_owned())).unwrap();
-        let hosts = vec![host(&world, "web-1", "172.30.1.34"), host(&world, "app-1", "172.30.1.35")];
+        let hosts = vec![host(&world, "web-1"), host(&world, "app-1")];
         let sim = Sim::start(world, Options::default()).await.unwrap();
         let policy = Policy { guest_timeout_seconds: 20, ..Policy::default() };
-        Self { sim, notes: Kept::default(), policy, hosts, with_move: true }
+        let declared = json!({"from": "ec2-tokyo", "to": "nc2-tokyo", "select": {"kind": "vpc"}});
+        let declared = serde_json::from_value(declared).unwrap();
+        Self { sim, notes: Kept::default(), policy, declared, hosts, with_move: true }
     }
 
     /// Sets switches of Prism Central.
@@ -142,12 +148,12 @@ impl Scene {
             serde_json::from_value(json!({"app": {"prefix": "172.30.1.0/24", "subnets": {"nc2-tokyo": "app"}},
                 "data": {"prefix": "172.30.2.0/24", "subnets": {"nc2-tokyo": "data"}}}))
             .unwrap();
-        let (wave, site) = (WaveName::parse("wave-1").unwrap(), SiteName::parse("nc2-tokyo").unwrap());
+        let wave = WaveName::parse("wave-1").unwrap();
         let job = Job {
             prism: &prism,
             appliance: self.with_move.then_some(&appliance),
             wave: &wave,
-            site: &site,
+            declared: &self.declared,
             fvn_vpc: "prod",
             cluster: "cluster-1",
             networks: &networks,
@@ -163,19 +169,46 @@ impl Scene {
         self.prism().vms_named(name).await.unwrap().remove(0)
     }
 
-    /// Every host has one NIC, on the right subnet, connected, with its address, which its guest uses; no note is left.
+    /// Every host has one NIC, on the right subnet, connected, with its addresses, which its guest uses as it did in EC2; no note is left.
     pub async fn assert_right(&self, what: &str) {
         let app: ExtId = self.prism().subnets_named("app").await.unwrap().remove(0).id;
-        for (name, address) in [("web-1", "172.30.1.34"), ("app-1", "172.30.1.35")] {
+        for host in &self.hosts {
+            let (name, record) = (host.name.as_str(), &host.nics[0]);
             let vm = self.vm(name).await;
             assert_eq!(vm.nics.len(), 1, "{what}: {name}: {:?}", vm.nics);
             let nic = &vm.nics[0];
             assert_eq!(nic.subnet, Some(app.clone()), "{what}: {name}");
-            assert_eq!(nic.primary(), Some(address.parse().unwrap()), "{what}: {name}");
-            assert_eq!(nic.learned, vec![address.parse::<std::net::Ipv4Addr>().unwrap()], "{what}: {name}");
+            let addresses: Vec<_> = record.addresses().collect();
+            assert_eq!(nic.configured, addresses, "{what}: {name}");
+            let used: Vec<_> = addresses.into_iter().filter(|address| host.uses(*address)).collect();
+            assert_eq!(nic.learned, used, "{what}: {name}");
             assert!(nic.connected, "{what}: {name}");
+            if self.declared.mac_addresses == Macs::AsCaptured {
+                assert_eq!(nic.mac, record.mac, "{what}: {name}");
+            }
         }
         assert!(self.notes.is_empty(), "{what}: notes are left");
+    }
+
+    /// Writes a mapping of NICs into the wave, in place of any other.
+    pub fn map_nics(&mut self, host: &str, mapping: &Value) {
+        self.declared.nics = serde_json::from_value(json!({host: mapping})).unwrap();
+    }
+
+    /// Notes that guests were read at the capture and used their primary addresses only.
+    pub fn guests_use_primary(&mut self) {
+        for host in &mut self.hosts {
+            let nics: Vec<Value> = host
+                .nics
+                .iter()
+                .map(|nic| {
+                    json!({"name": "eth", "mac": nic.mac, "addresses": [{"address": nic.primary, "prefix_length": 24}],
+                        "addressing": "dhcp", "gateway": null, "dns": [], "dns_suffixes": [], "routes": [], "mtu": null})
+                })
+                .collect();
+            let report = json!({"schema_version": 1, "host_name": host.name, "os": "os", "nics": nics, "end": true});
+            host.guest = serde_json::from_value(report).unwrap();
+        }
     }
 
     /// Powers a VM off, as a person would.

@@ -3,7 +3,7 @@
 use super::{Calls, Figure};
 use crate::error::BoxError;
 use holdfast_model::{
-    Credentials, Fault, FaultName, HostRecord, Network, NetworkName, Policy, SiteName, Trust, WaveName, wire::Progress,
+    Credentials, Fault, FaultName, HostRecord, Network, NetworkName, Policy, Trust, Wave, WaveName, wire::Progress,
 };
 use holdfast_nutanix::{Prism, TimeLimit, Timeouts};
 use holdfast_restore_nic::{ANSWER, Job, Limits, NO_MORE_CHANGES, Note, Notes, restore};
@@ -148,7 +148,8 @@ pub async fn worker() -> Result<(), BoxError> {
     let prism = Prism::connect(&order.url, credentials, &trust, Timeouts::default())?;
     let networks: BTreeMap<NetworkName, Network> =
         serde_json::from_value(json!({"app": {"prefix": "10.64.0.0/20", "subnets": {"nc2": "app"}}}))?;
-    let (wave, site, policy) = (WaveName::parse("wave-1")?, SiteName::parse("nc2")?, Policy::default());
+    let (wave, policy) = (WaveName::parse("wave-1")?, Policy::default());
+    let declared: Wave = serde_json::from_value(json!({"from": "ec2", "to": "nc2", "select": {"kind": "vpc"}}))?;
     let notes = Kept::default();
     let begun = Instant::now();
     let mut invocations = 0;
@@ -162,7 +163,7 @@ pub async fn worker() -> Result<(), BoxError> {
             prism: &prism,
             appliance: None,
             wave: &wave,
-            site: &site,
+            declared: &declared,
             fvn_vpc: "prod",
             cluster: "cluster-1",
             networks: &networks,

@@ -12,7 +12,7 @@ pub use policy::{GuestRefresh, PeeringReach, Policy};
 pub use site::{DriftPolicy, Network, Site};
 pub use table::{NextHop, RouteTable};
 pub use vantage::{Advertisement, EntryPoint, PassThrough, ProbeMachine, Replies, Vantage};
-pub use wave::{Led, Select, Wave};
+pub use wave::{Led, Macs, NicMapping, Select, Wave};
 
 use crate::{
     AccountId, AccountName, MoveName, NetworkName, PassThroughName, PrismName, Region, SiteName, TableName,
@@ -153,6 +153,12 @@ impl NetworkMap {
         let touched = shared.filter(|table| networks.iter().any(|network| table.routes(network)));
         let others = touched.flat_map(|table| self.networks.keys().filter(|network| table.routes(network)));
         others.chain(networks).cloned().collect()
+    }
+
+    /// A captured host without the NICs that its VM is to do without.
+    #[must_use]
+    pub fn kept(&self, host: &crate::HostRecord) -> crate::HostRecord {
+        self.waves.get(&host.wave).map_or_else(|| host.clone(), |wave| wave.kept(host))
     }
 
     /// The network that holds an address.

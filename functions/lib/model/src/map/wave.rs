@@ -1,6 +1,8 @@
 //! Machines that move together.
 
-use crate::{Eni, HostRecord, Instance, InstanceId, MoveName, Network, NetworkName, SiteName, SubnetId};
+use crate::{
+    Eni, HostName, HostRecord, Instance, InstanceId, MacAddress, MoveName, Network, NetworkName, SiteName, SubnetId,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +24,38 @@ pub struct Wave {
     /// What the route tables lead to the destination when the wave is cut over.
     #[serde(default, skip_serializing_if = "Led::is_networks")]
     pub routes: Led,
+    /// Which MAC addresses the NICs of its VMs have in the end.
+    #[serde(default, skip_serializing_if = "Macs::is_as_moved")]
+    pub mac_addresses: Macs,
+    /// By the host's Name tag: which NIC of its VM is which, where the VM has more or fewer than were captured.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nics: BTreeMap<HostName, NicMapping>,
+}
+
+/// Which MAC addresses the NICs of VMs have in the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Macs {
+    /// Those that Move gave them.
+    #[default]
+    AsMoved,
+    /// Those that they had in EC2. A NIC gets one only by being created anew; a host whose Prism Central does not take it is refused by name.
+    AsCaptured,
+}
+
+/// Which NIC of a VM is which captured one, where their numbers differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NicMapping {
+    /// By device index of the captured NIC: MAC address of the VM's NIC that it becomes. Those left out are paired by themselves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub to: BTreeMap<u32, MacAddress>,
+    /// Device indexes of captured NICs that the VM is to do without; their addresses are not given to anybody.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub leave_out: BTreeSet<u32>,
+    /// MAC addresses of NICs of the VM that stay as they are.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub ignore: BTreeSet<MacAddress>,
 }
 
 /// What the route tables lead to the destination when a wave is cut over.
@@ -41,8 +75,25 @@ impl Wave {
     pub fn hosts_led(&self, hosts: &[HostRecord]) -> Option<BTreeSet<Ipv4Addr>> {
         match self.routes {
             Led::Networks => None,
-            Led::Hosts => Some(hosts.iter().flat_map(HostRecord::addresses).collect()),
+            Led::Hosts => Some(hosts.iter().flat_map(|host| self.kept(host).addresses().collect::<Vec<_>>()).collect()),
         }
+    }
+
+    /// A captured host without the NICs that its VM is to do without.
+    #[must_use]
+    pub fn kept(&self, host: &HostRecord) -> HostRecord {
+        let mut host = host.clone();
+        if let Some(mapping) = self.nics.get(&host.name) {
+            host.nics.retain(|nic| !mapping.leave_out.contains(&nic.device_index));
+        }
+        host
+    }
+}
+
+impl Macs {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_as_moved(&self) -> bool {
+        *self == Macs::AsMoved
     }
 }
 

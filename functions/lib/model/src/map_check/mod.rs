@@ -8,7 +8,7 @@ mod vantages;
 
 use crate::lines::line_of;
 use crate::{AccountName, NetworkMap, Region, Select, Site, SiteName, Trust};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 /// Why a network map cannot be used: the line, and what to write.
@@ -205,6 +205,20 @@ impl Checker<'_> {
                     appliance,
                     &self.map.move_appliances,
                 )?;
+            }
+            for (host, mapping) in &wave.nics {
+                let at = [at[0], at[1], "nics", host.as_str()];
+                if let Some(device) = mapping.to.keys().find(|device| mapping.leave_out.contains(device)) {
+                    let message = format!("captured NIC {device} is under `to` and `leave_out`; write it under one");
+                    return self.error(&at, message);
+                }
+                let mut macs = BTreeSet::new();
+                if let Some(mac) = mapping.to.values().chain(&mapping.ignore).find(|mac| !macs.insert(*mac)) {
+                    return self.error(
+                        &at,
+                        format!("NIC `{mac}` is named twice; a NIC of the VM is one captured NIC or ignored"),
+                    );
+                }
             }
             match &wave.select {
                 Select::Instances { ids } if ids.is_empty() => {

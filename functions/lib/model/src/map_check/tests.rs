@@ -50,6 +50,17 @@ fn error(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn nics_are_mapped_once() {
+    let error = |mapping: &str| error("{Wave: \"1\"}}}", &format!("{{Wave: \"1\"}}}}, nics: {{web-1: {mapping}}}}}"));
+    let twice = error("{to: {1: '50:6b:8d:00:00:01'}, leave_out: [1]}");
+    assert!(twice.starts_with("network map, line 40: captured NIC 1 is under `to` and `leave_out`"), "{twice}");
+    let twice = error("{to: {1: '50:6b:8d:00:00:01'}, ignore: ['50-6B-8D-00-00-01']}");
+    assert!(twice.contains("NIC `50:6b:8d:00:00:01` is named twice"), "{twice}");
+    let odd = error("{to: {1: nic-1}}");
+    assert!(odd.contains("is not a MAC address"), "{odd}");
+}
+
+#[test]
 fn a_good_map_is_read_whole() {
     let map = NetworkMap::parse(MAP).unwrap();
     assert_eq!(map.scopes().len(), 1);

@@ -76,7 +76,15 @@ impl<'a> Judge<'_, 'a> {
     }
 
     fn addresses(&mut self, host: &HostRecord, seen: &Sighting, prefixes: &[Prefix]) {
-        let wanted: Vec<Ipv4Addr> = host.addresses().filter(|a| self.moves(prefixes, *a)).collect();
+        let kept = self.facts.map.kept(host);
+        let (wanted, left): (Vec<Ipv4Addr>, Vec<Ipv4Addr>) = host
+            .addresses()
+            .filter(|a| self.moves(prefixes, *a))
+            .partition(|address| kept.addresses().any(|other| other == *address));
+        if !left.is_empty() {
+            let mapping = format!("`waves.{}.nics` of the network map", host.wave);
+            self.lines.push(format!("{}: {} left out, as {mapping} says", host.name, list(&left)));
+        }
         let at = format!("at `{}` as VM `{}`", seen.site, seen.vm);
         let mut right = true;
         for address in &wanted {
@@ -89,7 +97,7 @@ impl<'a> Judge<'_, 'a> {
                 right = false;
                 let saw = format!("runs {at}, but the NIC of {address} is disconnected");
                 self.host(host, saw, "connect the NIC");
-            } else if !nic.learned.contains(address) {
+            } else if !nic.learned.contains(address) && host.uses(*address) {
                 right = false;
                 let uses = if nic.learned.is_empty() { "no address".to_owned() } else { list(&nic.learned) };
                 let saw = format!("runs {at} with {address} on its NIC, but the guest was seen to use {uses}");

@@ -315,6 +315,52 @@ fn the_recorded_address_must_be_configured_connected_and_used() {
 }
 
 #[test]
+fn a_secondary_address_that_the_guest_did_not_use_in_ec2_need_not_be_seen_on_nc2() {
+    let with_secondary = |used: &[&str]| {
+        let mut case = Case::good();
+        case.hosts[0].nics[0].secondary.push(ip("172.30.1.36"));
+        case.web()[0].nics[0].configured.push(ip("172.30.1.36"));
+        let addresses = used.iter().map(|address| NicAddress { address: ip(address), prefix_length: 24 }).collect();
+        case.hosts[0].guest = Some(GuestReport {
+            schema_version: 1,
+            host_name: "web-1".into(),
+            os: "os".into(),
+            nics: vec![GuestNic {
+                name: "eth0".into(),
+                mac: mac(),
+                addresses,
+                addressing: Addressing::Dhcp,
+                gateway: None,
+                dns: Vec::new(),
+                dns_suffixes: Vec::new(),
+                routes: Vec::new(),
+                mtu: None,
+            }],
+            ec2_only: Vec::new(),
+            end: true,
+        });
+        case.judge().map_err(|(_, text)| text)
+    };
+    assert!(with_secondary(&["172.30.1.34"]).is_ok());
+    let text = with_secondary(&["172.30.1.34", "172.30.1.36"]).unwrap_err();
+    assert!(text.contains("with 172.30.1.36 on its NIC, but the guest was seen to use `172.30.1.34`"), "{text}");
+}
+
+#[test]
+fn what_the_map_leaves_out_is_not_asked_for_and_told() {
+    let mut case = Case::good();
+    let second = NicRecord { device_index: 1, primary: ip("172.30.1.40"), ..case.hosts[0].nics[0].clone() };
+    case.hosts[0].nics.push(second);
+    assert!(case.judge().unwrap_err().1.contains("without 172.30.1.40 on a NIC"));
+    let wave = case.map.waves.get_mut(&WaveName::parse("wave-1").unwrap()).unwrap();
+    let mapping = NicMapping { leave_out: [1].into(), ..NicMapping::default() };
+    wave.nics = [(case.hosts[0].name.clone(), mapping)].into();
+    let lines = case.judge().unwrap();
+    let told = "web-1: `172.30.1.40` left out, as `waves.wave-1.nics` of the network map says";
+    assert!(lines.iter().any(|line| line == told), "{lines:?}");
+}
+
+#[test]
 fn strangers_in_the_prefix_are_named_by_id_and_address() {
     let add = |case: &mut Case, state, address: &str| {
         let (instance, eni) = machine(9, state, address);

@@ -1,0 +1,403 @@
+//! One NIC, brought to what was captured, step by step.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use holdfast_model::{ExtId, Fault, FaultName};
+use holdfast_nutanix::{Backoff, CreateNic, Nic, NutanixError};
+
+use crate::fit::Holder;
+use crate::guest::Due;
+use crate::journal::{Note, Notes};
+use crate::pair::{Goal, Pair, Refused, Step, next, noted};
+use crate::repair::{Repair, Stop, passing};
+
+/// How long a changed NIC may take to show its address: Nutanix's own Ansible tests wait 60 seconds.
+const SHOWS: Duration = Duration::from_secs(90);
+
+/// How long secondary addresses may take to show that were accepted for a NIC that was there: no public text says that such a NIC takes any.
+const SECONDARY_SHOWS: Duration = Duration::from_secs(10);
+
+/// Looks and changes for one NIC, lost replies and refusals included.
+const TURNS: u32 = 14;
+
+/// A NIC that is being changed.
+struct Work {
+    nic: Option<Nic>,
+    /// The NIC that it was created in place of, where that is still there.
+    old: Option<ExtId>,
+    refused: Refused,
+    /// What the last change came to, where that is open.
+    last: Option<NutanixError>,
+    /// Whether the guest keeps an old lease.
+    changed: bool,
+    /// Whether it was deleted and created by this start.
+    recreated: bool,
+}
+
+impl Work {
+    /// Notes what Prism Central has said no to, where there is another way.
+    fn refuse(&mut self, step: Step, error: NutanixError) -> Result<(), NutanixError> {
+        let why = error.to_string();
+        match step {
+            Step::Migrate => self.refused.migrate = Some(why),
+            Step::Assign { .. } => self.refused.assign = Some(why),
+            Step::Secondary => self.refused.secondary = Some(why),
+            Step::Release => self.refused.release = Some(why),
+            // Whether it was the MAC address that was refused is known already.
+            Step::Replace => {}
+            Step::Right | Step::DeleteOld | Step::Recreate | Step::Create => return Err(error),
+        }
+        self.last = Some(error);
+        Ok(())
+    }
+
+    /// Why the NIC is created anew.
+    fn why(&self) -> String {
+        let refused = &self.refused;
+        let all = [&refused.migrate, &refused.assign, &refused.secondary, &refused.release];
+        let why = all.into_iter().flatten().next().cloned();
+        why.or_else(|| self.last.as_ref().map(ToString::to_string)).unwrap_or_default()
+    }
+}
+
+/// Secondary addresses that a NIC has in the end: what was captured, and what it has beyond that on the same subnet.
+fn secondary(goal: &Goal, nic: Option<&Nic>) -> Vec<Ipv4Addr> {
+    let here = nic.filter(|nic| nic.subnet.as_ref() == Some(&goal.subnet));
+    let own = here.into_iter().flat_map(|nic| nic.configured.iter().filter(|a| nic.primary() != Some(**a)));
+    let further = own.copied().filter(|address| goal.addresses().all(|wanted| wanted != *address));
+    goal.secondary.iter().copied().chain(further).collect()
+}
+
+impl<J: Notes> Repair<'_, J> {
+    /// A fault that also says which NIC may be missing, and how to create it.
+    pub(crate) fn with_what_is_left(&self, fault: Fault, pair: &Pair<'_>, note: Option<&Note>) -> Fault {
+        let Some(Note::Recreate { after, .. }) = note else { return fault };
+        let addresses: Vec<String> = pair.goal.addresses().map(|address| address.to_string()).collect();
+        let message = format!(
+            "{}; VM `{}` may be without the NIC of {addresses}: start again, or create it by hand with MAC address {}, subnet `{}` and {addresses}",
+            fault.message,
+            self.vm,
+            after.mac,
+            pair.goal.subnet,
+            addresses = addresses.join(", ")
+        );
+        Fault::new(fault.name, message)
+    }
+
+    /// Gives one NIC its addresses and returns it as it then is; `note` is what is noted of it when this ends.
+    pub(crate) async fn bring(&mut self, pair: &Pair<'_>, note: &mut Option<Note>) -> Result<Due, Stop> {
+        let address = pair.goal.address;
+        let mut work = Work {
+            nic: pair.nic.clone(),
+            old: pair.old.clone(),
+            refused: Refused::default(),
+            last: None,
+            changed: false,
+            recreated: false,
+        };
+        for _ in 0..TURNS {
+            let step = next(work.nic.as_ref(), work.old.as_ref(), &pair.goal, &work.refused);
+            if let (Step::Right, Some(nic)) = (step, &work.nic) {
+                let device = pair.record.device_index;
+                if matches!(*note, Some(Note::Recreate { .. })) {
+                    self.shared.notes.clear(&self.key(device)).await?;
+                    *note = None;
+                }
+                self.tell_of_mac(&pair.goal, nic, &work.refused);
+                let secondary = pair.goal.secondary.iter().copied().filter(|a| self.host.uses(*a)).collect();
+                let (nic, changed) = (nic.clone(), work.changed);
+                return Ok(Due { device, address, secondary, nic, noted: note.is_some(), changed });
+            }
+            if step != Step::Create {
+                self.in_time()?;
+            }
+            match self.take(step, pair, note, &mut work).await? {
+                Ok(()) => {
+                    // A NIC that was created anew is an adapter without a lease; one that was changed keeps its guest's old lease.
+                    work.changed |= matches!(step, Step::Migrate | Step::Assign { .. });
+                    work.last = None;
+                }
+                Err(error) if error.refused() => work.refuse(step, error)?,
+                Err(error) if passing(&error) => work.last = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+            let before = work.nic.take();
+            (work.nic, work.old) = self.look(pair, before.as_ref(), note.as_ref(), step, work.last.is_none()).await?;
+            if step == Step::Secondary && work.last.is_none() {
+                let missing = |nic: &Nic| pair.goal.addresses().any(|address| !nic.configured.contains(&address));
+                let why = "its secondary addresses were accepted and do not show".to_owned();
+                work.refused.secondary = work.nic.as_ref().filter(|nic| missing(nic)).map(|_| why);
+            }
+        }
+        let why = work.last.map_or_else(|| "its address does not show".to_owned(), |e| e.to_string());
+        Err(Stop::Failed(Fault::new(
+            FaultName::RestoreIncomplete,
+            format!("{address} was not given to its NIC: {why}"),
+        )))
+    }
+
+    /// A NIC that is right but for its MAC address, which Prism Central did not take.
+    fn tell_of_mac(&mut self, goal: &Goal, nic: &Nic, refused: &Refused) {
+        if let (Some(mac), Some(why)) = (&goal.mac, &refused.mac) {
+            self.lacking.push(format!(
+                "{nic} has its address, but not MAC address {mac} of EC2, which Prism Central does not take: {why}; leave `mac_addresses` of the wave out of the network map and start again"
+            ));
+        }
+    }
+
+    /// Takes one step. The inner error leaves the outcome open, or is a refusal.
+    async fn take(
+        &mut self,
+        step: Step,
+        pair: &Pair<'_>,
+        note: &mut Option<Note>,
+        work: &mut Work,
+    ) -> Result<Result<(), NutanixError>, Stop> {
+        let (prism, wait, goal) = (self.shared.prism, self.shared.limits.wait, &pair.goal);
+        let address = goal.address;
+        let Some(nic) = work.nic.clone() else { return self.create(pair, note, work).await };
+        let result = match step {
+            Step::Migrate => {
+                let result = prism.migrate_nic(self.vm, &nic.id, &goal.subnet, address, &wait).await;
+                self.tell(result, || format!("{nic} migrated to subnet `{}` with {address}", goal.subnet))
+            }
+            Step::Assign { release } => {
+                let result = self.assign(&nic, release, address).await;
+                self.tell(result, || format!("{nic} given {address}"))
+            }
+            Step::Secondary => {
+                let all = secondary(goal, Some(&nic));
+                let result = prism.set_secondary(self.vm, &nic.id, &all, &wait).await;
+                self.tell(result, || format!("{nic} given {}", texts(&all)))
+            }
+            Step::Release => {
+                self.note_recreation(pair, &nic, note, work).await?;
+                prism.release_ip(self.vm, &nic.id, &wait).await
+            }
+            Step::Replace => {
+                self.note_recreation(pair, &nic, note, work).await?;
+                self.replace(pair, note, work).await?
+            }
+            Step::DeleteOld => match &work.old {
+                Some(old) => prism.delete_nic(self.vm, old, &wait).await,
+                None => Ok(()),
+            },
+            Step::Recreate if work.recreated => {
+                let text = format!("{nic} was created anew and is not right: {}", work.why());
+                return Err(Stop::Failed(Fault::new(FaultName::RestoreIncomplete, text)));
+            }
+            Step::Recreate => {
+                self.note_recreation(pair, &nic, note, work).await?;
+                work.recreated = true;
+                prism.delete_nic(self.vm, &nic.id, &wait).await
+            }
+            Step::Create | Step::Right => Ok(()),
+        };
+        Ok(result)
+    }
+
+    fn tell(&mut self, result: Result<(), NutanixError>, what: impl FnOnce() -> String) -> Result<(), NutanixError> {
+        result.map(|()| self.done.push(what()))
+    }
+
+    /// The NIC as it is now, with the one that it was created in place of; after a change, once its new addresses show.
+    async fn look(
+        &self,
+        pair: &Pair<'_>,
+        before: Option<&Nic>,
+        note: Option<&Note>,
+        step: Step,
+        changed: bool,
+    ) -> Result<(Option<Nic>, Option<ExtId>), Stop> {
+        let shows = match step {
+            _ if !changed => Duration::from_secs(2),
+            Step::Secondary => SECONDARY_SHOWS,
+            _ => SHOWS,
+        };
+        let limit = self.shared.limits.wait.within(shows);
+        let goal = &pair.goal;
+        let settled = |nic: &Nic| match step {
+            _ if nic.subnet.as_ref() != Some(&goal.subnet) => true,
+            Step::Release => true,
+            Step::Secondary | Step::Replace | Step::Create if changed => {
+                goal.addresses().all(|address| nic.configured.contains(&address))
+            }
+            _ => nic.primary().is_some(),
+        };
+        let mut backoff = Backoff::default();
+        loop {
+            let vm = self.shared.prism.vm(self.vm).await?.vm;
+            let (nic, old) = match note {
+                Some(note @ Note::Recreate { .. }) => noted(note, &vm.nics),
+                Some(Note::Bounce { .. }) | None => {
+                    (before.and_then(|b| vm.nics.iter().find(|nic| nic.id == b.id)).cloned(), None)
+                }
+            };
+            if nic.as_ref().is_none_or(settled) || !backoff.pause(&limit).await {
+                return Ok((nic, old));
+            }
+        }
+    }
+
+    /// Releases and assigns. An address that does not show yet may still have to be released.
+    async fn assign(&self, nic: &Nic, release: bool, address: Ipv4Addr) -> Result<(), NutanixError> {
+        let (prism, wait) = (self.shared.prism, self.shared.limits.wait);
+        if release {
+            prism.release_ip(self.vm, &nic.id, &wait).await?;
+        }
+        match prism.assign_ip(self.vm, &nic.id, address, &wait).await {
+            Err(error) if error.refused() && !release => match prism.release_ip(self.vm, &nic.id, &wait).await {
+                Ok(()) => prism.assign_ip(self.vm, &nic.id, address, &wait).await,
+                Err(_) => Err(error),
+            },
+            other => other,
+        }
+    }
+
+    /// Notes that a NIC will be created anew, once it is sure that its addresses are still free.
+    async fn note_recreation(
+        &self,
+        pair: &Pair<'_>,
+        nic: &Nic,
+        note: &mut Option<Note>,
+        work: &Work,
+    ) -> Result<(), Stop> {
+        let goal = &pair.goal;
+        let mac = goal.mac.as_ref().filter(|_| work.refused.mac.is_none()).or(nic.mac.as_ref());
+        if let Some(Note::Recreate { nic: noted, after, .. }) = note
+            && *noted == nic.id
+            && Some(&after.mac) == mac
+        {
+            return Ok(());
+        }
+        let why = work.why();
+        let mut target = self.target(&pair.record.network)?.clone();
+        target.refresh(self.shared.prism).await?;
+        for address in goal.addresses() {
+            let Some(holder) = target.holder(address, self.vm) else { continue };
+            let who = match holder {
+                Holder::Vm(vm) => format!("VM `{vm}` holds it"),
+                Holder::Other(text) => text,
+            };
+            let message = format!("{address} is not free: {who}; before that: {why}");
+            return Err(Stop::Failed(Fault::new(FaultName::AddressHeld, message)));
+        }
+        let after = nic.again(&goal.subnet, Some(goal.address));
+        let before = nic.subnet.as_ref().and_then(|subnet| nic.again(subnet, None));
+        let (Some(after), Some(before), Some(mac)) = (after, before, mac) else {
+            return Err(Stop::Failed(Fault::new(
+                FaultName::RestoreIncomplete,
+                format!("{nic} shows no MAC address or no subnet, so it cannot be created again; {why}"),
+            )));
+        };
+        let after = CreateNic { mac: mac.clone(), secondary: secondary(goal, pair.nic.as_ref()), ..after };
+        let new = Note::Recreate {
+            vm: self.vm.clone(),
+            nic: nic.id.clone(),
+            after: Box::new(after),
+            before: Box::new(before),
+        };
+        self.shared.notes.write(&self.key(pair.record.device_index), &new).await?;
+        tracing::info!(host = %self.host.name, "{nic} is created anew: {why}");
+        *note = Some(new);
+        Ok(())
+    }
+
+    /// Creates a NIC with exactly this MAC address. Whether every Prism Central takes any is not documented; one that gives another is taken
+    /// for a refusal, and the NIC away again.
+    async fn create_exactly(&self, wanted: &CreateNic) -> Result<Nic, NutanixError> {
+        let (prism, wait) = (self.shared.prism, self.shared.limits.wait);
+        let made = prism.create_nic(self.vm, wanted, &wait).await?;
+        if made.mac.as_ref() == Some(&wanted.mac) {
+            return Ok(made);
+        }
+        prism.delete_nic(self.vm, &made.id, &wait).await?;
+        Err(NutanixError::TaskFailed {
+            what: format!("creation of a NIC with MAC address {}", wanted.mac),
+            code: String::new(),
+            group: String::new(),
+            message: format!("{made} came instead and was deleted"),
+        })
+    }
+
+    /// Creates the NIC with another MAC address beside the one that is there. Where Prism Central refuses, nothing was changed by it.
+    async fn replace(
+        &mut self,
+        pair: &Pair<'_>,
+        note: &mut Option<Note>,
+        work: &mut Work,
+    ) -> Result<Result<(), NutanixError>, Stop> {
+        let Some(Note::Recreate { nic, after, .. }) = &*note else { return Ok(Ok(())) };
+        let error = match self.create_exactly(after).await {
+            Ok(made) => {
+                self.done.push(format!("{made} created on subnet `{}` in place of `{nic}`", after.subnet));
+                return Ok(Ok(()));
+            }
+            Err(error) if !error.refused() => return Ok(Err(error)),
+            Err(error) => error,
+        };
+        // One that is there by now, from an earlier try or another start, is looked at again.
+        let seen = self.shared.prism.vm(self.vm).await?.vm;
+        if !seen.nics.iter().any(|n| n.mac.as_ref() == Some(&after.mac)) {
+            self.shared.notes.clear(&self.key(pair.record.device_index)).await?;
+            *note = None;
+            work.refused.mac = Some(error.to_string());
+        }
+        Ok(Err(error))
+    }
+
+    /// Creates the NIC that was deleted. When Prism Central refuses, it is created with the MAC address or as it was before, so that the VM is not
+    /// left without it.
+    ///
+    /// The inner error leaves the outcome open.
+    async fn create(
+        &mut self,
+        pair: &Pair<'_>,
+        note: &mut Option<Note>,
+        work: &mut Work,
+    ) -> Result<Result<(), NutanixError>, Stop> {
+        let goal = &pair.goal;
+        let Some(Note::Recreate { after, before, .. }) = &*note else {
+            let message = format!("the NIC of {} is gone from VM `{}`, and not by Holdfast", goal.address, self.vm);
+            return Err(Stop::Failed(Fault::new(FaultName::NicUnexpected, message)));
+        };
+        // What is recorded now counts, should it have changed since the note was written.
+        let missing = goal.secondary.iter().filter(|address| !after.secondary.contains(address));
+        let secondary = after.secondary.iter().filter(|a| **a != goal.address).chain(missing).copied().collect();
+        let (subnet, address) = (goal.subnet.clone(), Some(goal.address));
+        let after = CreateNic { subnet, address, secondary, ..(**after).clone() };
+        let error = match self.create_exactly(&after).await {
+            Ok(made) => {
+                self.done.push(format!("{made} created again on subnet `{}`", after.subnet));
+                return Ok(Ok(()));
+            }
+            Err(error) if passing(&error) => return Ok(Err(error)),
+            Err(error) => error,
+        };
+        // One that is there by now, from an earlier try or another start, is looked at again.
+        let seen = self.shared.prism.vm(self.vm).await?.vm;
+        if seen.nics.iter().any(|nic| nic.mac.as_ref() == Some(&after.mac)) {
+            return Ok(Ok(()));
+        }
+        let kept = CreateNic { mac: before.mac.clone(), ..after.clone() };
+        if error.refused() && kept.mac != after.mac && self.create_exactly(&kept).await.is_ok() {
+            work.refused.mac = Some(error.to_string());
+            return Ok(Ok(()));
+        }
+        let mut left = String::new();
+        if error.refused() && self.create_exactly(before).await.is_ok() {
+            left = format!("; it was created again on its old subnet `{}`", before.subnet);
+            self.shared.notes.clear(&self.key(pair.record.device_index)).await?;
+            *note = None;
+        }
+        let name = error.fault_name().unwrap_or(FaultName::RestoreIncomplete);
+        let message =
+            format!("the NIC of {} was deleted and not created with its address: {error}{left}", goal.address);
+        Err(Stop::Failed(Fault::new(name, message)))
+    }
+}
+
+fn texts(addresses: &[Ipv4Addr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
