@@ -110,7 +110,7 @@ mod tests {
         extra["request"]["hosts"] = json!([]);
         assert_eq!(
             message(extra),
-            "input field `request.hosts`: unknown field `hosts`, expected `wave` or `accept_contradiction`"
+            "input field `request.hosts`: unknown field `hosts`, expected one of `wave`, `accept_contradiction`, `import`"
         );
         let mut bad = good.clone();
         bad["request"]["wave"] = json!("wave 1!");
