@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Read as _, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -39,24 +39,42 @@ async fn build_now(workspace: &Workspace, progress: &Progress) -> Result<(), Lab
     child::run(&mut cargo, progress, MEND).await
 }
 
-/// Zips the binary of a function as `bootstrap`, once per build of it.
+/// What the code archive of a function holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The binary, as SAM and cargo-lambda pack it.
+    Packed,
+    /// A script that becomes the binary where cargo built it: the same program, and no hundreds of megabytes to upload and unpack for every lab. For
+    /// labs that no build goes on beside.
+    Linked,
+}
+
+/// Zips a function as Lambda wants it, its code as `bootstrap`; the binary is packed once per build of it.
 ///
 /// # Errors
 /// [`LabError::File`].
-pub fn package(workspace: &Workspace, name: &str) -> Result<PathBuf, LabError> {
+pub fn package(workspace: &Workspace, name: &str, code: Code) -> Result<PathBuf, LabError> {
     // Labs of one process that start together wait for the first of them, and find its archive.
     let _packing = PACKING.lock().unwrap_or_else(PoisonError::into_inner);
     let binary = workspace.binary(name);
     let folder = workspace.target().join("lab").join("functions").join(workspace.profile());
-    let archive = folder.join(format!("{name}.zip"));
-    if is_newer(&archive, &binary) {
+    let archive = folder.join(match code {
+        Code::Packed => format!("{name}.zip"),
+        Code::Linked => format!("{name}.linked.zip"),
+    });
+    if code == Code::Packed && is_newer(&archive, &binary) {
         return Ok(archive);
     }
     let partial = folder.join(format!("{name}.{}.partial", uuid::Uuid::new_v4()));
     let written = || -> std::io::Result<()> {
         std::fs::create_dir_all(&folder)?;
-        let mut bytes = Vec::new();
-        File::open(&binary)?.read_to_end(&mut bytes)?;
+        let bytes = match code {
+            Code::Packed => std::fs::read(&binary)?,
+            Code::Linked => {
+                let path = binary.to_string_lossy().replace('\'', r"'\''");
+                format!("#!/bin/sh\nexec '{path}' \"$@\"\n").into_bytes()
+            }
+        };
         let mut zip = ZipWriter::new(File::create(&partial)?);
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)

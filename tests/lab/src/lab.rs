@@ -15,7 +15,7 @@ use crate::{
     control::Control,
     dynamodb,
     executions::{self, Execution},
-    functions,
+    functions::{self, Code},
     ministack::{self, Ministack, Settings},
     network_map,
     progress::Progress,
@@ -55,6 +55,8 @@ pub struct LabOptions {
     pub tables: Consistency,
     /// Whether the functions are built first; else their binaries must be there.
     pub build: bool,
+    /// What the functions' code archives hold: the binaries unless told otherwise.
+    pub code: Code,
     /// Where progress is shown.
     pub progress: Progress,
 }
@@ -90,6 +92,7 @@ impl Default for LabOptions {
             wait_scale: 0.0,
             tables: Consistency::Strong,
             build: true,
+            code: Code::Packed,
             progress: Progress::silent(),
         }
     }
@@ -213,7 +216,8 @@ impl Lab {
             if options.tables == Consistency::Strong {
                 parameters.push(("WitnessRegion", WITNESS.to_owned()));
             }
-            let package = Package::upload(workspace, template, &aws, self.regions.first().map(|it| &it.aws)).await?;
+            let uploaded = self.regions.first().map(|it| &it.aws);
+            let package = Package::upload(workspace, template, options.code, &aws, uploaded).await?;
             let outputs = package.deploy(&aws, &parameters).await?;
             if options.tables == Consistency::Eventual && index == 0 {
                 for table in TABLES {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use aws_sdk_cloudformation::types::{Capability, Parameter};
 use aws_sdk_s3::{primitives::ByteStream, types::CreateBucketConfiguration};
 
-use crate::{LabError, aws::Aws, functions, template::Template, wait, workspace::Workspace};
+use crate::{LabError, aws::Aws, functions, functions::Code, template::Template, wait, workspace::Workspace};
 
 /// The name of the stack in every Region.
 pub const STACK: &str = "holdfast";
@@ -45,26 +45,27 @@ impl Package {
     pub async fn upload(
         workspace: &Workspace,
         template: &Template,
+        code: Code,
         aws: &Aws,
         uploaded: Option<&Aws>,
     ) -> Result<Self, LabError> {
         // Lambda and CloudFormation want their uploads in the bucket's own Region.
         let bucket = artifacts(aws);
         create_bucket(aws, &bucket).await?;
-        let (mut code, mut definitions) = (BTreeMap::new(), BTreeMap::new());
+        let (mut archives, mut definitions) = (BTreeMap::new(), BTreeMap::new());
         for name in template.functions() {
             let key = format!("{name}.zip");
             let uri = match uploaded {
-                None => put(aws, &bucket, &key, &functions::package(workspace, &name)?).await?,
+                None => put(aws, &bucket, &key, &functions::package(workspace, &name, code)?).await?,
                 Some(other) => copy(aws, &bucket, &key, &artifacts(other)).await?,
             };
-            code.insert(name, uri);
+            archives.insert(name, uri);
         }
         for path in template.definitions() {
             let uri = put(aws, &bucket, &path, &workspace.file(&path)).await?;
             definitions.insert(path, uri);
         }
-        Ok(Self { template: template.packaged(&code, &definitions) })
+        Ok(Self { template: template.packaged(&archives, &definitions) })
     }
 
     /// Creates the stack in a Region and waits until it is complete.

@@ -20,17 +20,23 @@ async fn restore_nic_killed_at_any_call_of_a_migration_is_finished_by_the_same_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn capture_and_restore_nic_killed_at_any_call_to_others_than_prism_are_finished_by_the_same_input() {
+    killed_at(&lab().await, Every::Other, "migrate", None, |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn restore_nic_killed_around_any_other_change_is_finished_by_the_same_input() {
     let lab = lab().await;
     killed_at(&lab, Every::Change, "assign-ip", Some("app"), |_| {}).await;
     killed_at(&lab, Every::Change, "nics.create", None, |it| it.migrate_within_vpc = false).await;
 }
 
-/// Where it is killed: before each call and after each change, or only around changes.
+/// Where it is killed: before each call to Prism Central and after each change, only around changes, or at the calls that it makes to others.
 #[derive(PartialEq)]
 enum Every {
     Call,
     Change,
+    Other,
 }
 
 /// Kills it on the way by which `web-1` comes to its address: the change that shows the way, where Move lands the VM, and what Nutanix does.
@@ -44,7 +50,7 @@ async fn killed_at(lab: &Lab, every: Every, change: &str, landing: Option<&str>,
     (switches.address_lag_reads, switches.learned_lag_reads) = (0, 0);
     turn(switches);
     begin_anew(lab, &world).await;
-    if every == Every::Call {
+    if every == Every::Other {
         capture_killed(lab).await;
     }
     green(&run(lab, "capture", json!({"wave": "wave-1"})).await);
@@ -55,6 +61,9 @@ async fn killed_at(lab: &Lab, every: Every, change: &str, landing: Option<&str>,
     let actions: Vec<&str> = calls.iter().map(|call| call["action"].as_str().unwrap()).collect();
     let change = actions.iter().find(|action| action.contains(change));
     let change = change.unwrap_or_else(|| panic!("{actions:?}"));
+    if every == Every::Other {
+        return killed_beside_prism(lab, &world, &others).await;
+    }
     for (position, call) in calls.iter().enumerate() {
         let changes = call["mutating"] == true;
         let follows = position > 0 && calls[position - 1]["mutating"] == true;
@@ -65,9 +74,6 @@ async fn killed_at(lab: &Lab, every: Every, change: &str, landing: Option<&str>,
         if changes {
             kill(lab, &world, position, "after").await;
         }
-    }
-    if every == Every::Call {
-        killed_beside_prism(lab, &world, &others).await;
     }
     in_a_cutover(lab, &world, change).await;
 }

@@ -12,10 +12,16 @@ const FUNCTION: &str = "holdfast-swap-route";
 
 /// A death after a change is one before the next call, so every call of a start is died at.
 #[tokio::test(flavor = "multi_thread")]
-async fn swap_route_killed_at_any_call_of_any_kind_of_change_is_finished_by_the_same_input() {
+async fn swap_route_that_dies_one_call_later_each_time_comes_to_its_end() {
     let moved = Moved::new().await;
     let calls = moved.undisturbed().await;
     moved.dies_again_and_again(&calls).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn swap_route_killed_after_any_kind_of_change_is_finished_by_the_same_input() {
+    let moved = Moved::new().await;
+    let calls = moved.undisturbed().await;
     moved.disturbed(&calls, &[How::Killed]).await;
 }
 

@@ -1,13 +1,12 @@
 //! The reference story, and that no function did more than the template allows it.
 
-use crate::support::lab;
-use holdfast_lab::{Progress, story};
+use holdfast_lab::{Lab, LabOptions, Progress, story};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_holds_and_every_call_is_within_the_functions_policy() {
-    let lab = lab().await;
+    let lab = Lab::start(LabOptions::default()).await.unwrap_or_else(|error| panic!("{}", error.line()));
     if let Err(error) = story::tell(&lab, &Progress::silent()).await {
         panic!("{}", error.line());
     }

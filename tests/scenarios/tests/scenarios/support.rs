@@ -1,7 +1,7 @@
 //! A lab in the middle of the story, and hands to disturb it with.
 
 use holdfast_lab::{
-    Consistency, Execution, Lab, LabOptions, STORY_MAP, STORY_WORLD, Source, network_map, prober, query,
+    Code, Consistency, Execution, Lab, LabOptions, STORY_MAP, STORY_WORLD, Source, network_map, prober, query,
 };
 use holdfast_sim::prism::{Signal, state::Power};
 use holdfast_sim::{World, WorldFile};
@@ -17,8 +17,9 @@ pub async fn lab() -> Lab {
     lab_with(LabOptions::default()).await
 }
 
+/// A lab whose functions are where cargo built them: that an archive of them works is seen in the story.
 pub async fn lab_with(options: LabOptions) -> Lab {
-    Lab::start(options).await.unwrap_or_else(|error| panic!("{}", error.line()))
+    Lab::start(LabOptions { code: Code::Linked, ..options }).await.unwrap_or_else(|error| panic!("{}", error.line()))
 }
 
 /// A lab whose wave has been captured, migrated and cut over: everything is at `nc2-tokyo`.

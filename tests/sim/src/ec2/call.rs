@@ -13,15 +13,6 @@ use crate::{front::Caller, world::World};
 ///
 /// # Errors
 /// EC2's error code and its text.
-///
-/// ```
-/// # use holdfast_sim::{World, ec2};
-/// let mut world = World::empty();
-/// let vpc = ec2::call(&mut world, "111122223333", "ap-northeast-1", "CreateVpc", &[("CidrBlock", "10.0.0.0/16")], jiff::Timestamp::UNIX_EPOCH);
-/// assert!(vpc.unwrap().contains("<vpcId>vpc-"));
-/// let none = ec2::call(&mut world, "111122223333", "ap-northeast-1", "DeleteVpc", &[("VpcId", "vpc-0")], jiff::Timestamp::UNIX_EPOCH);
-/// assert_eq!(none.unwrap_err().0, "InvalidVpcID.NotFound");
-/// ```
 pub fn call(
     world: &mut World,
     account: &str,

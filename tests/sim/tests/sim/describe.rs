@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_sim::World;
+use holdfast_sim::ec2;
 use holdfast_sim::ec2::throttle::{MUTATING, READING, UNFILTERED, rate};
 
 use crate::support::Aws;
@@ -34,4 +36,14 @@ fn a_description_of_everything_has_the_smaller_bucket() {
     }
     assert_eq!(rate("DescribeRouteTables", false, &form("Action")), READING);
     assert_eq!(rate("CreateRoute", true, &form("Action")), MUTATING);
+}
+
+#[test]
+fn a_call_goes_by_the_same_rules_where_no_server_holds_the_world() {
+    let mut world = World::empty();
+    let mut call = |action: &str, parameters: &[(&str, &str)]| {
+        ec2::call(&mut world, "111122223333", "ap-northeast-1", action, parameters, jiff::Timestamp::UNIX_EPOCH)
+    };
+    assert!(call("CreateVpc", &[("CidrBlock", "10.0.0.0/16")]).unwrap().contains("<vpcId>vpc-"));
+    assert_eq!(call("DeleteVpc", &[("VpcId", "vpc-0")]).unwrap_err().0, "InvalidVpcID.NotFound");
 }
