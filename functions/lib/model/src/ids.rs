@@ -142,6 +142,10 @@ id!(/// The id of an entity in Prism Central.
     ExtId, "a UUID", uuid);
 id!(/// An operation: one intent for one or more networks, from first plan to done or held.
     OperationId, "an operation id like `op-20260102t030405-1a2b3c4d`", operation);
+id!(/// A finished job of Nutanix Move or of a recovery plan, as `failover-<UUID of the job>`: the same for the same job.
+    EventId, "an event id like `failover-1a2b3c4d-1111-4111-8111-111111111111`", |t| {
+    (8..=80).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+});
 id!(/// Name of a site in the network map: where machines can live.
     SiteName, "a name of letters, digits, `-`, `_` and `.`", name);
 id!(/// Name of a network in the network map.

@@ -6,6 +6,7 @@
 mod aws_error;
 mod clock;
 mod credentials;
+mod event;
 mod evidence;
 mod fault;
 mod ids;
@@ -24,6 +25,7 @@ pub mod wire;
 
 pub use clock::Clock;
 pub use credentials::{Credentials, Key, Login};
+pub use event::{Action, Became, Event, Job, Outcome};
 pub use evidence::{Evidence, EvidenceId, Power, SightedNic, Sighting};
 pub use fault::{Fault, FaultName, Function};
 pub use ids::*;
