@@ -19,7 +19,7 @@ pub struct Event {
     /// What finished.
     pub job: Job,
     /// How.
-    pub outcome: Outcome,
+    pub ending: Ending,
     /// Networks of the captured hosts that it moved, at least one.
     pub networks: BTreeSet<NetworkName>,
     /// Site that the machines left; none where it cannot be told.
@@ -79,7 +79,7 @@ pub enum Action {
 /// How a job ended. VMs may have moved by one that failed, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum Ending {
     /// Well, for every machine.
     Finished,
     /// Well for some machines.
@@ -116,13 +116,13 @@ impl Event {
     /// The `detail-type` of the event on the bus.
     #[must_use]
     pub fn detail_type(&self) -> &'static str {
-        match (&self.job, self.outcome) {
-            (Job::Cutover { .. }, Outcome::Finished) => "Cutover finished",
-            (Job::Cutover { .. }, Outcome::PartlyFinished) => "Cutover partly finished",
-            (Job::Cutover { .. }, Outcome::Failed) => "Cutover failed",
-            (Job::Failover { .. }, Outcome::Finished) => "Failover finished",
-            (Job::Failover { .. }, Outcome::PartlyFinished) => "Failover partly finished",
-            (Job::Failover { .. }, Outcome::Failed) => "Failover failed",
+        match (&self.job, self.ending) {
+            (Job::Cutover { .. }, Ending::Finished) => "Cutover finished",
+            (Job::Cutover { .. }, Ending::PartlyFinished) => "Cutover partly finished",
+            (Job::Cutover { .. }, Ending::Failed) => "Cutover failed",
+            (Job::Failover { .. }, Ending::Finished) => "Failover finished",
+            (Job::Failover { .. }, Ending::PartlyFinished) => "Failover partly finished",
+            (Job::Failover { .. }, Ending::Failed) => "Failover failed",
         }
     }
 }
