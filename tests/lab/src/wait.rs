@@ -25,7 +25,13 @@ pub fn environment(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name)
 }
 
-/// Asks until there is an answer.
+/// The pause after the first question; each pause is half as long again as the one before.
+const SHORTEST: Duration = Duration::from_millis(50);
+
+/// The longest pause between two questions.
+const LONGEST: Duration = Duration::from_millis(500);
+
+/// Asks until there is an answer, less and less often: to answer takes the processor time that what is awaited needs.
 ///
 /// # Errors
 /// What `ask` returns; [`LabError::Late`] when there is no answer within the time.
@@ -34,11 +40,13 @@ where
     F: Future<Output = Result<Option<T>, LabError>>,
 {
     let asking = async {
+        let mut next = SHORTEST;
         loop {
             if let Some(answer) = ask().await? {
                 return Ok(answer);
             }
-            pause(Duration::from_millis(50)).await;
+            pause(next).await;
+            next = (next * 3 / 2).min(LONGEST);
         }
     };
     tokio::time::timeout(within, asking)

@@ -22,7 +22,7 @@ const ON_EC2: &str = "EC2";
 const INSTANCES: [&str; 3] = ["i-0e11000000000011a", "i-0e11000000000012b", "i-0e11000000000021c"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_route_follows_the_machines_and_comes_back() {
+async fn machine_by_machine_every_kind_of_route_follows() {
     let lab = captured().await;
     let on_ec2 = tables(&lab);
     served(&lab, &ALL, ON_EC2);
@@ -30,6 +30,17 @@ async fn every_kind_of_route_follows_the_machines_and_comes_back() {
     the_rest_of_its_network(&lab).await;
     what_stands_against_the_last_network(&lab).await;
     the_last_network(&lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_route_follows_to_the_other_region_and_back_to_ec2() {
+    let lab = captured().await;
+    let on_ec2 = tables(&lab);
+    for wave in ["first", "rest", "data"] {
+        migrated(&lab, wave).await;
+        run(&lab, "cutover", json!({"wave": wave})).await;
+    }
+    run(&lab, "failover", json!({"networks": ["app", "db"], "to": "east"})).await;
     to_the_other_region_and_back(&lab).await;
     without_the_first_region(&lab).await;
     back_to_ec2(&lab, &on_ec2).await;
