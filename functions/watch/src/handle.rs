@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use holdfast_journal::{Due, JournalStore, due_of};
-use holdfast_model::wire::{FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
+use holdfast_model::wire::{EvidenceOutput, FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
     Appliance, Clock, Credentials, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, InventoryVersion,
     Landing, Network, NetworkMap, NetworkName, Power, SightedNic, Sighting, Site, SiteName, WaveName,
@@ -181,7 +181,7 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         return Err(Fault::new(FaultName::Unavailable, message));
     }
     let summary = words::summary(&evidence);
-    Ok(WatchOutput {
+    Ok(WatchOutput::Evidence(EvidenceOutput {
         schema_version: SCHEMA_VERSION,
         map: reference,
         networks: scope.networks,
@@ -191,7 +191,7 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         evidence: evidence.id,
         taken_at,
         summary,
-    })
+    }))
 }
 
 /// What a site said.

@@ -1,11 +1,12 @@
 //! What Holdfast keeps in DynamoDB: the inventory, and in the operations table locks, operations, journals, evidence,
-//! reports and NICs being restored.
+//! reports, NICs being restored, and what `watch` found.
 //!
 //! Every write has a condition, every read is strongly consistent, and there are no transactions, which strongly consistent
 //! global tables do not have. Decides nothing: what a lost condition means is for `holdfast-journal` and the functions.
 
 mod document;
 mod error;
+mod events;
 mod evidence;
 mod inventory;
 mod item;
@@ -15,8 +16,10 @@ mod reports;
 mod restore;
 mod results;
 mod table;
+mod watched;
 
 pub use error::StoreError;
+pub use events::{EventRecord, Events, Found, Published, Taken};
 pub use evidence::EvidenceStore;
 pub use inventory::{Captured, Inventory, PutVersion};
 pub use old_table::{OldRow, OldTable};
@@ -25,3 +28,4 @@ pub use reports::{LastDrill, Reports};
 pub use restore::{RestoreJournal, RestoreKey, RestorePut, RestoreRecord};
 pub use results::{HostResult, HostResults, Standing};
 pub use table::Put;
+pub use watched::{Dark, Darkness, First, Note, Noted, Watched, WatchedAppliance, Watches};

@@ -110,27 +110,27 @@ fn the_last_catch_of_every_call_leads_to_a_page_and_then_held() {
     }
 }
 
-/// Property names of a function's output document, with the constants that an enumerated one may have.
+/// Property names of a function's output document, or of all that it may be, with the constants that an enumerated one may have.
 fn output(function: Function) -> BTreeMap<String, BTreeSet<String>> {
     let schema: Value =
         serde_json::from_str(&read(&format!("statemachines/schema/{}.output.json", function.name()))).unwrap();
-    schema["properties"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(name, property)| {
-            let definition = property["$ref"]
-                .as_str()
-                .and_then(|r| r.strip_prefix("#/$defs/"))
-                .map_or(property, |d| &schema["$defs"][d]);
-            let constants = definition["oneOf"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|v| v["const"].as_str().map(str::to_owned));
-            (name.clone(), constants.collect())
-        })
-        .collect()
+    let defined = |of: &Value| {
+        let name = of["$ref"].as_str().and_then(|r| r.strip_prefix("#/$defs/").map(str::to_owned));
+        name.map_or_else(|| of.clone(), |name| schema["$defs"][name].clone())
+    };
+    let forms: Vec<Value> = match schema["anyOf"].as_array() {
+        Some(several) => several.iter().map(defined).collect(),
+        None => vec![schema.clone()],
+    };
+    let properties = forms.iter().flat_map(|form| form["properties"].as_object().unwrap().clone());
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, property) in properties {
+        let definition = defined(&property);
+        let constants = definition["oneOf"].as_array().into_iter().flatten();
+        let constants = constants.filter_map(|v| v["const"].as_str().map(str::to_owned));
+        all.entry(name).or_default().extend(constants);
+    }
+    all
 }
 
 /// Words behind `prefix` in all strings of a value.

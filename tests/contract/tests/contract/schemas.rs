@@ -1,12 +1,12 @@
 //! JSON schemas are generated from the Rust types and committed; the example network map satisfies its schema and its parser.
 
 use crate::support::{read, root};
-use holdfast_model::NetworkMap;
 use holdfast_model::wire::{
     CaptureInput, CaptureOutput, CaptureRequest, CutoverRequest, DrillRequest, FailoverRequest, RecheckRequest,
     RestoreNicInput, RestoreNicOutput, SwapRouteInput, SwapRouteOutput, VerifyInput, VerifyOutput, WatchInput,
     WatchOutput,
 };
+use holdfast_model::{Event, NetworkMap};
 use holdfast_sim::WorldFile;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
@@ -43,6 +43,7 @@ fn committed_schemas_are_those_of_the_types() {
     generated::<RecheckRequest>("statemachines/schema/execution.recheck.json");
     generated::<FailoverRequest>("statemachines/schema/execution.failover.json");
     generated::<DrillRequest>("statemachines/schema/execution.drill.json");
+    generated::<Event>("statemachines/schema/event.json");
     generated::<NetworkMap>("statemachines/schema/network-map.json");
     generated::<WorldFile>(WORLD_SCHEMA);
 }

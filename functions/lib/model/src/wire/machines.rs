@@ -146,9 +146,17 @@ impl Subject {
     }
 }
 
-/// What `watch` returns.
+/// What `watch` returns, by what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct WatchOutput {
+#[serde(untagged)]
+pub enum WatchOutput {
+    /// Evidence of where machines are.
+    Evidence(EvidenceOutput),
+}
+
+/// What `watch` returns to whoever asked for evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceOutput {
     /// 1.
     pub schema_version: u32,
     /// Version of the network map that was used.

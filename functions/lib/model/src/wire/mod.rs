@@ -8,7 +8,9 @@ mod request;
 mod swap;
 mod verify;
 
-pub use machines::{CaptureInput, CaptureOutput, RestoreNicInput, RestoreNicOutput, Subject, WatchInput, WatchOutput};
+pub use machines::{
+    CaptureInput, CaptureOutput, EvidenceOutput, RestoreNicInput, RestoreNicOutput, Subject, WatchInput, WatchOutput,
+};
 pub use request::{
     CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest,
 };

@@ -15,8 +15,9 @@ use holdfast_model::{
     ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName, SiteName, WaveName,
 };
 use holdfast_store::{
-    HostResult, HostResults, Inventory, LastDrill, OldTable, Operations, PutVersion, Reports, RestoreJournal,
-    RestoreKey, RestorePut, Standing,
+    Dark, Darkness, EventRecord, Events, First, Found, HostResult, HostResults, Inventory, LastDrill, Note, OldTable,
+    Operations, Published, Put, PutVersion, Reports, RestoreJournal, RestoreKey, RestorePut, Standing, Taken, Watched,
+    WatchedAppliance, Watches,
 };
 use serde_json::json;
 use server::Server;
@@ -205,6 +206,66 @@ async fn results(config: &SdkConfig) {
     assert!(!again.is_news(known.get(&again.host)));
 }
 
+fn found(by: &str) -> Found {
+    let event = json!({"schema_version": 1, "id": "failover-1a2b3c4d-1111-4111-8111-111111111111",
+        "job": {"kind": "failover", "prism_central": "pc-osaka", "job": "1a2b3c4d-1111-4111-8111-111111111111",
+            "name": "app", "action": "unplanned"},
+        "outcome": "finished", "networks": ["app"], "to": "nc2-osaka", "machines": {"web-1": {}},
+        "found_at": "2026-01-02T03:04:05Z", "summary": "web-1 is at nc2-osaka"});
+    Found { v: 1, event: serde_json::from_value(event).unwrap(), by: by.to_owned() }
+}
+
+async fn events(config: &SdkConfig) {
+    let events = Events::new(config, "operations");
+    let (tokyo, osaka) = (found("tokyo"), found("osaka"));
+    let id = &tokyo.event.id;
+    assert_eq!(events.read(id).await.unwrap(), EventRecord::default());
+    assert_eq!(events.put_found(&tokyo).await.unwrap(), Put::Stored);
+    assert_eq!(events.put_found(&osaka).await.unwrap(), Put::AlreadyThere);
+    let at = "2026-01-02T03:04:06Z".parse().unwrap();
+    for by in ["tokyo", "osaka"] {
+        events.put_published(id, &Published { v: 1, by: by.to_owned(), at }).await.unwrap();
+    }
+    let taken = |execution: &str| Taken { v: 1, execution: execution.to_owned(), at, answer: json!("go") };
+    assert_eq!(events.take(id, &taken("e1")).await.unwrap(), taken("e1"));
+    assert_eq!(events.take(id, &taken("e2")).await.unwrap(), taken("e1"));
+    let record = events.read(id).await.unwrap();
+    assert_eq!((record.found, record.taken), (Some(tokyo), Some(taken("e1"))));
+    assert_eq!(record.published.unwrap().by, "tokyo");
+}
+
+async fn watched(config: &SdkConfig) {
+    let watches = Watches::new(config, "operations");
+    let pc = WatchedAppliance::PrismCentral("pc-osaka".parse().unwrap());
+    let other = WatchedAppliance::Move("pc-osaka".parse().unwrap());
+    let at = "2026-01-02T03:04:05Z".parse().unwrap();
+    let first = |job: &str| First { v: 1, at, since: Some(at), ended: [job.to_owned()].into() };
+    assert_eq!(watches.put_first(&pc, &first("a")).await.unwrap(), first("a"));
+    assert_eq!(watches.put_first(&pc, &first("b")).await.unwrap(), first("a"));
+
+    let (event, nobody) = (found("x").event.id, "failover-nobody".parse().unwrap());
+    let note = Note::Event { whole: ["w/web-1=v".to_owned()].into() };
+    watches.note(&pc, &event, &note).await.unwrap();
+    watches.note(&pc, &nobody, &Note::Ignored { why: "x".to_owned() }).await.unwrap();
+    let open = |jobs: &Watched| jobs.jobs.iter().filter(|(_, it)| !it.settled).map(|(id, _)| id.clone()).collect();
+    assert_eq!(open(&watches.read(&pc).await.unwrap()), vec![event.clone()]);
+    watches.settle(&pc, &event, at).await.unwrap();
+
+    let (osaka, dark) = ("ap-northeast-3".parse().unwrap(), |why: &str| Dark { v: 1, since: at, why: why.to_owned() });
+    watches.put_dark(&pc, &osaka, &dark("first")).await.unwrap();
+    watches.put_dark(&pc, &osaka, &dark("second")).await.unwrap();
+    watches.mark_told(&pc, &osaka, at).await.unwrap();
+    let known = watches.read(&pc).await.unwrap();
+    assert_eq!((known.first.as_ref(), open(&known)), (Some(&first("a")), vec![]));
+    assert_eq!(known.dark[&osaka], Darkness { dark: dark("first"), told: true });
+    watches.end_dark(&pc, &osaka, at).await.unwrap();
+    assert!(watches.read(&pc).await.unwrap().dark.is_empty());
+    watches.put_dark(&pc, &osaka, &dark("again")).await.unwrap();
+    let again = watches.read(&pc).await.unwrap().dark;
+    assert_eq!(again[&osaka], Darkness { dark: dark("again"), told: false });
+    assert_eq!(watches.read(&other).await.unwrap(), Watched::default());
+}
+
 /// Runs a scenario, then again with the reply of each of its calls lost in turn.
 async fn with_every_reply_lost(scenario: impl AsyncFn(&SdkConfig)) {
     let server = Server::default();
@@ -247,6 +308,16 @@ async fn a_nic_under_way_keeps_its_record() {
 #[tokio::test]
 async fn what_became_of_a_host_is_what_was_said_last() {
     with_every_reply_lost(results).await;
+}
+
+#[tokio::test]
+async fn an_event_is_found_once_and_taken_once() {
+    with_every_reply_lost(events).await;
+}
+
+#[tokio::test]
+async fn what_is_known_of_an_appliance_outlives_its_watchers() {
+    with_every_reply_lost(watched).await;
 }
 
 #[tokio::test]
