@@ -97,11 +97,11 @@ pub fn plan_correction(
     let found: Vec<String> = drift(&sites, map, picture).iter().map(ToString::to_string).collect();
     let only = only_reported(networks, map);
     let (whole, site_of_all) = (networks.clone(), site.clone());
-    if !only.is_empty() {
-        return Err(Refusal::DriftReported { networks: whole, site: site_of_all, only, found });
-    }
     if found.is_empty() {
         return Ok(Plan { networks: whole, to: site_of_all, hosts: None, stages: Vec::new() });
+    }
+    if !only.is_empty() {
+        return Err(Refusal::DriftReported { networks: whole, site: site_of_all, only, found });
     }
     let apart = apart(networks, site, map, picture, None);
     if !apart.is_empty() {

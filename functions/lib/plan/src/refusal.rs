@@ -231,7 +231,7 @@ pub enum Refusal {
         /// As wanted.
         after: String,
     },
-    /// Tables do not follow where networks are, or do, and policy has that only reported.
+    /// Tables do not follow where networks are, and policy has that only reported.
     #[error("no Region owes anything for {}; {}", named(networks), reported(networks, site, only, found))]
     DriftReported {
         /// Networks that were to be corrected.
@@ -445,11 +445,6 @@ fn reported(
     only: &BTreeSet<NetworkName>,
     found: &[String],
 ) -> String {
-    if found.is_empty() {
-        return format!(
-            "every declared table leads to `{site}`, as the last operation left it: nothing is to be reconciled"
-        );
-    }
     let quoted: Vec<String> = networks.iter().map(|network| format!("\"{network}\"")).collect();
     format!(
         "{}; policy has drift of {} only reported (`drift: report`): if nobody wanted that, start `{{\"networks\": [{}], \"to\": \"{site}\"}}`",

@@ -36,8 +36,9 @@ fn drift_is_corrected_where_policy_says_so_and_else_reported_with_what_mends_it(
     apply(&mut world.picture, plan.steps());
     let right = world.picture.clone();
     let report = |world: &World| plan_correction(&networks, &at, &map(), &world.picture).unwrap_err();
-    insta::assert_snapshot!(report(&world).to_string(), @"no Region owes anything for network `app`; every declared table leads to `nc2-tokyo`, as the last operation left it: nothing is to be reconciled");
-    assert!(plan_correction(&networks, &at, &correcting(), &world.picture).unwrap().is_empty());
+    for map in [map(), correcting()] {
+        assert!(plan_correction(&networks, &at, &map, &world.picture).unwrap().is_empty());
+    }
 
     // Somebody led the network elsewhere in one table, and all but one machine of it.
     world.route("osaka", "172.30.1.0/24", "ncosaka", RouteOrigin::Static);
