@@ -34,6 +34,27 @@ pub const IMPORT_TABLE: &str = "older-scripts";
 const TABLES: [&str; 2] = [dynamodb::INVENTORY, dynamodb::OPERATIONS];
 /// What the emulator's environment holds.
 const REQUIREMENTS: &str = "tests/lab/requirements.txt";
+/// What the stack starts on a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schedule {
+    /// The failover as a plan.
+    Drill,
+    /// Machines that have moved.
+    Recheck,
+    /// Tables that do not follow.
+    Reconcile,
+}
+
+impl Schedule {
+    fn machine(self) -> &'static str {
+        match self {
+            Schedule::Drill => "drill",
+            Schedule::Recheck => "recheck",
+            Schedule::Reconcile => "failover",
+        }
+    }
+}
+
 /// Where the stack is deployed when the world has no Region of its own.
 const REGIONS: [&str; 2] = ["ap-northeast-1", "ap-northeast-3"];
 const ACCOUNT: &str = "111122223333";
@@ -252,15 +273,26 @@ impl Lab {
         Ok(())
     }
 
-    /// Sets when and with what input the drill of a Region runs, as `aws cloudformation deploy` would.
+    /// Sets when and with what input a schedule of a Region runs, as `aws cloudformation deploy` would.
     ///
     /// # Errors
     /// A refused update.
-    pub async fn schedule_drill(&self, region: &str, expression: &str, input: &Value) -> Result<(), LabError> {
+    pub async fn schedule(
+        &self,
+        region: &str,
+        schedule: Schedule,
+        expression: &str,
+        input: &Value,
+    ) -> Result<(), LabError> {
         let region = self.region(region)?;
         let mut parameters = region.parameters.clone();
-        parameters.push(("DrillScheduleExpression", expression.to_owned()));
-        parameters.push(("DrillInput", input.to_string()));
+        let (when, what) = match schedule {
+            Schedule::Drill => ("DrillScheduleExpression", "DrillInput"),
+            Schedule::Recheck => ("RecheckScheduleExpression", "RecheckInput"),
+            Schedule::Reconcile => ("ReconcileScheduleExpression", "ReconcileInput"),
+        };
+        parameters.push((when, expression.to_owned()));
+        parameters.push((what, input.to_string()));
         region.package.update(&region.aws, &parameters).await.map(drop)
     }
 
@@ -308,15 +340,21 @@ impl Lab {
         executions::finish(aws, &started).await
     }
 
-    /// Lets a schedule start a drill and waits for the end of the execution.
+    /// Lets a schedule start its machine two seconds from now and waits for the end of the execution.
     ///
     /// # Errors
     /// [`LabError::Late`] when no execution starts.
-    pub async fn run_by_schedule(&self, region: &str, expression: &str, input: &Value) -> Result<Execution, LabError> {
+    pub async fn run_by_schedule(
+        &self,
+        region: &str,
+        schedule: Schedule,
+        input: &Value,
+    ) -> Result<Execution, LabError> {
         let aws = &self.region(region)?.aws;
-        let arn = self.machine(region, "drill")?;
+        let arn = self.machine(region, schedule.machine())?;
         let known = executions::list(aws, &arn).await?;
-        self.schedule_drill(region, expression, input).await?;
+        let soon = format!("at({})", (wait::now() + Duration::from_secs(2)).strftime("%Y-%m-%dT%H:%M:%S"));
+        self.schedule(region, schedule, &soon, input).await?;
         let started = executions::started_since(aws, &arn, &known, Duration::from_secs(90)).await?;
         executions::finish(aws, &started).await
     }

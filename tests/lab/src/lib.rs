@@ -30,7 +30,7 @@ mod workspace;
 pub use error::LabError;
 pub use executions::Execution;
 pub use functions::Code;
-pub use lab::{Consistency, IMPORT_TABLE, Lab, LabOptions, STORY_MAP, STORY_WORLD, Source, prepare};
+pub use lab::{Consistency, IMPORT_TABLE, Lab, LabOptions, STORY_MAP, STORY_WORLD, Schedule, Source, prepare};
 pub use progress::Progress;
 pub use stack::STACK;
 pub use template::Template;

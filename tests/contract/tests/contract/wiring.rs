@@ -4,6 +4,7 @@ use crate::support::{MACHINES, machine, pascal, placeholder, read, resource, roo
 use cargo_metadata::{CargoOpt, MetadataCommand, TargetKind};
 use holdfast_model::Function;
 use holdfast_runtime::Config;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 #[test]
@@ -69,5 +70,73 @@ fn functions_are_given_exactly_the_environment_that_they_read() {
     assert_eq!(given, Config::VARIABLES.into_iter().collect());
     for function in Function::ALL {
         assert!(template["Resources"][resource(function)]["Properties"]["Environment"].is_null(), "{function:?}");
+    }
+}
+
+/// Machines and functions that rules and schedules start, by the resource that starts them.
+fn started(template: &Value) -> Vec<(String, Value)> {
+    let resources = template["Resources"].as_object().unwrap();
+    let targets = |resource: &Value| match resource["Type"].as_str().unwrap() {
+        "AWS::Events::Rule" => resource["Properties"]["Targets"].as_array().unwrap().clone(),
+        "AWS::Scheduler::Schedule" => vec![resource["Properties"]["Target"].clone()],
+        _ => Vec::new(),
+    };
+    let named = resources.iter().flat_map(|(name, resource)| {
+        targets(resource).into_iter().map(move |target| (name.clone(), target)).collect::<Vec<_>>()
+    });
+    named.collect()
+}
+
+/// Whoever could not be started is in a queue that an alarm watches, and the role that starts may do just that.
+#[test]
+fn what_could_not_be_started_is_kept_and_told() {
+    let template = template();
+    let queue = "NotStartedQueue.Arn";
+    let started = started(&template);
+    let names: BTreeSet<&str> = started.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(["DrillSchedule", "RecheckSchedule", "ReconcileSchedule"].iter().all(|name| names.contains(name)));
+    let mut machines: BTreeSet<String> = BTreeSet::new();
+    for (name, target) in &started {
+        assert_eq!(target["DeadLetterConfig"]["Arn"], queue, "{name}");
+        let Some(reference) = target["Arn"].as_str().filter(|it| it.ends_with("StateMachine")) else { continue };
+        assert_eq!(target["RoleArn"], "StarterRole.Arn", "{name}");
+        machines.insert(reference.to_owned());
+    }
+    let role = &template["Resources"]["StarterRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+    let granted = |action: &str| {
+        let statement = role.as_array().unwrap().iter().find(|statement| statement["Action"] == action);
+        statement.unwrap_or_else(|| panic!("{action} is not granted"))["Resource"].clone()
+    };
+    let may: BTreeSet<String> = granted("states:StartExecution")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|machine| machine.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(may, machines);
+    assert_eq!(granted("sqs:SendMessage"), queue);
+    let alarm = &template["Resources"]["NotStartedAlarm"]["Properties"];
+    assert_eq!(alarm["Dimensions"][0]["Value"], "NotStartedQueue.QueueName");
+    assert_eq!(alarm["AlarmActions"], json!(["HoldTopic"]));
+}
+
+/// EventBridge and CloudWatch cannot publish to a topic under the key that AWS keeps for SNS (Amazon SNS developer guide, "Key management").
+#[test]
+fn who_pages_may_use_the_key_of_the_topic() {
+    let template = template();
+    let resources = &template["Resources"];
+    assert_eq!(resources["HoldTopic"]["Properties"]["KmsMasterKeyId"], "HoldTopicKey");
+    for (resource, policy) in [("HoldTopicKey", "KeyPolicy"), ("HoldTopicPolicy", "PolicyDocument")] {
+        let statements = resources[resource]["Properties"][policy]["Statement"].as_array().unwrap();
+        let services = statements.iter().find(|statement| !statement["Principal"]["Service"].is_null()).unwrap();
+        assert_eq!(services["Principal"]["Service"], json!(["events.amazonaws.com", "cloudwatch.amazonaws.com"]));
+        assert_eq!(services["Condition"]["StringEquals"]["aws:SourceAccount"], "AWS::AccountId");
+    }
+    for name in MACHINES {
+        let policies = &resources[format!("{}StateMachine", pascal(name))]["Properties"]["Policies"];
+        let statements = policies[0]["Statement"].as_array().unwrap();
+        let key = statements.iter().find(|statement| statement["Sid"] == "EncryptPage").unwrap();
+        assert_eq!(key["Action"], json!(["kms:Decrypt", "kms:GenerateDataKey"]), "{name}");
+        assert_eq!(key["Resource"], "HoldTopicKey.Arn", "{name}");
     }
 }

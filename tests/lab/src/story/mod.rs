@@ -16,12 +16,11 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    Lab, LabError, dynamodb,
+    Lab, LabError, Schedule, dynamodb,
     prober::{Counts, Prober},
     progress::Progress,
     query,
     timeline::{Stage, Timeline},
-    wait,
 };
 
 const TOKYO: &str = "ap-northeast-1";
@@ -306,8 +305,7 @@ impl Story<'_> {
         self.begin(stage);
         let (since, before) = (self.last_call().await?, self.tables().await?);
         let input = json!({"networks": ["app"], "to": "nc2-osaka"});
-        let soon = format!("at({})", (wait::now() + Duration::from_secs(2)).strftime("%Y-%m-%dT%H:%M:%S"));
-        let execution = self.lab.run_by_schedule(TOKYO, &soon, &input).await?;
+        let execution = self.lab.run_by_schedule(TOKYO, Schedule::Drill, &input).await?;
         self.green(stage, &execution)?;
         self.nothing_changed(stage, since).await?;
         self.same_tables(stage, &before).await?;
