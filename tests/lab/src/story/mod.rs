@@ -10,7 +10,7 @@ mod report;
 use std::{
     net::Ipv4Addr,
     sync::atomic::AtomicUsize,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
