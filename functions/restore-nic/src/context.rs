@@ -92,13 +92,15 @@ pub async fn handle(
     let appliance_secret = appliance.map(|appliance| appliance.secret.as_str());
     let notes = StoredNotes { journal: &context.journal, clock: &context.clock };
     let mut keys = Keys::read(context, &central.secret, appliance_secret).await?;
+    // A call that hangs is given up in time to tell of it.
+    let timeouts = Timeouts { until: Some(limits.wait), ..Timeouts::default() };
     let mut refused_before = false;
     let report = loop {
-        let prism = Prism::connect(&central.endpoint, keys.prism.clone(), &central.trust, Timeouts::default())
+        let prism = Prism::connect(&central.endpoint, keys.prism.clone(), &central.trust, timeouts)
             .map_err(|e| fault_of(&e))?;
         let mover = match (appliance, keys.appliance.clone()) {
             (Some(appliance), Some(key)) => {
-                let client = Move::connect(&appliance.endpoint, key, &appliance.trust, Timeouts::default());
+                let client = Move::connect(&appliance.endpoint, key, &appliance.trust, timeouts);
                 Some(client.map_err(|e| fault_of(&e))?)
             }
             (Some(_) | None, _) => None,

@@ -291,6 +291,7 @@ impl<J: Notes> Repair<'_, J> {
 pub(crate) fn passing(error: &NutanixError) -> bool {
     match error {
         NutanixError::Unreachable { .. }
+        | NutanixError::Unreadable { .. }
         | NutanixError::TaskUnfinished { .. }
         | NutanixError::Stale { .. }
         | NutanixError::NotFound { .. } => true,
@@ -301,8 +302,7 @@ pub(crate) fn passing(error: &NutanixError) -> bool {
         | NutanixError::TaskFailed { .. }
         | NutanixError::NoAction { .. }
         | NutanixError::Unsupported { .. }
-        | NutanixError::Api { .. }
-        | NutanixError::Unreadable { .. } => false,
+        | NutanixError::Api { .. } => false,
     }
 }
 

@@ -231,6 +231,11 @@ async fn repair<J: Notes>(shared: &Shared<'_, J>, found: &Found<'_>, vms: &BTree
     };
     match stop {
         Stop::OutOfTime => Outcome::OutOfTime,
+        // What hung until the end of the time is met again at the beginning of the next start, if it still hangs.
+        Stop::Failed(fault) if fault.name == FaultName::Unavailable && shared.limits.wait.is_over() => {
+            tracing::warn!(host = %host.name, "{}", fault.message);
+            Outcome::OutOfTime
+        }
         Stop::HeldBy(held) if vms.contains(&held.holder) => {
             let progress = !repair.done.is_empty();
             Outcome::HeldInWave(HeldBy { fault: told(held.fault), ..held }, progress)

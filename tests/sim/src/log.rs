@@ -34,7 +34,7 @@ pub struct Entry {
     pub status: Option<u16>,
     /// Error code of the answer.
     pub error: Option<String>,
-    /// Why the client got no answer: `RequestDropped`, `ReplyDropped`, `CallerKilled`.
+    /// Why the client got no answer of the system's own: `RequestDropped`, `ReplyDropped`, `CallerKilled`, `Hung`, `Trickled`, `Garbage`.
     pub dropped: Option<String>,
 }
 

@@ -27,20 +27,24 @@ pub enum NutanixError {
         why: String,
     },
     /// No connection, or no answer in time.
-    #[error("`{endpoint}` does not answer: {why}")]
+    #[error("`{endpoint}` does not answer, asked for {what}: {why}")]
     Unreachable {
         /// The appliance.
         endpoint: String,
+        /// What was asked for.
+        what: String,
         /// What the network says.
         why: String,
         /// Whether the request may have arrived all the same.
         sent: Sent,
     },
     /// The appliance asked to slow down, and kept asking.
-    #[error("`{endpoint}` asks to slow down")]
+    #[error("`{endpoint}` asks to slow down, asked for {what}")]
     Throttled {
         /// The appliance.
         endpoint: String,
+        /// What was asked for.
+        what: String,
     },
     /// The entity changed between reading and writing; read again and decide anew.
     #[error("{what} changed while it was being changed: {message}")]
@@ -116,8 +120,8 @@ pub enum NutanixError {
         /// In the words of the appliance.
         message: String,
     },
-    /// A reply that does not have the documented form.
-    #[error("`{endpoint}` answers {what} with something unexpected: {why}")]
+    /// A reply that does not have the documented form: whether a change was made is open.
+    #[error("`{endpoint}`, asked for {what}, answers with something unexpected: {why}")]
     Unreadable {
         /// The appliance.
         endpoint: String,
@@ -155,7 +159,7 @@ impl NutanixError {
             NutanixError::Config(_) => Some(FaultName::InvalidMap),
             NutanixError::WrongPassword { .. } => Some(FaultName::WrongPassword),
             NutanixError::Untrusted { .. } => Some(FaultName::UntrustedCertificate),
-            NutanixError::Unreachable { .. } => Some(FaultName::Unavailable),
+            NutanixError::Unreachable { .. } | NutanixError::Unreadable { .. } => Some(FaultName::Unavailable),
             NutanixError::Throttled { .. } => Some(FaultName::Throttled),
             NutanixError::Unsupported { .. } => Some(FaultName::NotConfigured),
             NutanixError::Api { status, .. } if *status >= 500 => Some(FaultName::Unavailable),
@@ -164,8 +168,7 @@ impl NutanixError {
             | NutanixError::NotFound { .. }
             | NutanixError::TaskFailed { .. }
             | NutanixError::TaskUnfinished { .. }
-            | NutanixError::NoAction { .. }
-            | NutanixError::Unreadable { .. } => None,
+            | NutanixError::NoAction { .. } => None,
         }
     }
 

@@ -9,10 +9,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::Sent;
-use crate::json::{list, text};
+use crate::said::Said;
 use crate::slots::{Ended, Slots};
 use crate::wait::pause;
-use crate::{NutanixError, trust};
+use crate::{NutanixError, TimeLimit, trust};
 
 /// How long to wait for an appliance.
 #[derive(Debug, Clone, Copy)]
@@ -23,13 +23,20 @@ pub struct Timeouts {
     pub request: Duration,
     /// For one task, from acceptance to its end.
     pub task: Duration,
+    /// For everything: no reply is waited for after this.
+    pub until: Option<TimeLimit>,
 }
 
 impl Default for Timeouts {
     /// 30 s a request is what Nutanix's own SDKs wait. NIC tasks take seconds; those clients allow them 5 minutes, here they get what a function
     /// has time for and can still tell of.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), request: Duration::from_secs(30), task: Duration::from_secs(200) }
+        Self {
+            connect: Duration::from_secs(5),
+            request: Duration::from_secs(30),
+            task: Duration::from_secs(200),
+            until: None,
+        }
     }
 }
 
@@ -41,6 +48,9 @@ const TRIES_WHEN_THROTTLED: u32 = 8;
 
 /// Longest pause that an appliance may ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Largest reply that is read. A page of 500 VMs, the longest that is asked for, takes a few MiB.
+const LARGEST_REPLY: usize = 16 * 1024 * 1024;
 
 /// Carries an API key (nutanix-api A.2: the security scheme of the v4 SDKs).
 const API_KEY: &str = "X-ntnx-api-key";
@@ -96,6 +106,8 @@ pub(crate) struct Http {
     client: Client,
     endpoint: String,
     slots: Slots,
+    request: Duration,
+    until: Option<TimeLimit>,
 }
 
 /// A failed attempt and whether it may be made again.
@@ -117,7 +129,6 @@ impl Http {
         }
         let mut builder = Client::builder()
             .connect_timeout(timeouts.connect)
-            .timeout(timeouts.request)
             .redirect(redirect::Policy::none())
             .no_proxy()
             .user_agent("holdfast");
@@ -125,7 +136,7 @@ impl Http {
             builder = builder.tls_backend_preconfigured(tls);
         }
         let client = builder.build().map_err(|e| NutanixError::Config(format!("HTTPS cannot be set up: {e}")))?;
-        Ok(Self { client, endpoint, slots: Slots::new() })
+        Ok(Self { client, endpoint, slots: Slots::new(), request: timeouts.request, until: timeouts.until })
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -136,7 +147,8 @@ impl Http {
     ///
     /// # Guarantees
     /// Every try carries the same request id. A change is sent again only with that id, after 408, 429, 503, 504, a refused connection or a lost
-    /// reply. Reads are sent again after any error of the server or the network.
+    /// reply. Reads are sent again after any error of the server or the network. A reply that is no JSON object is an error, and so is a
+    /// read without one.
     pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Reply, NutanixError> {
         let mut wait = Duration::from_millis(250);
         let mut tries = 1;
@@ -153,14 +165,16 @@ impl Http {
                 NutanixError::Throttled { .. } => TRIES_WHEN_THROTTLED,
                 _ => TRIES,
             };
-            let last = tries >= most;
+            let next = |asked: Option<Duration>| asked.map_or(wait, |asked| asked.min(LONGEST_RETRY_AFTER));
+            let last = |asked| tries >= most || self.until.is_some_and(|until| until.left() <= next(asked));
             match failed.again {
-                Again::After(asked) if !last => pause(asked.map_or(wait, |a| a.min(LONGEST_RETRY_AFTER))).await,
+                Again::After(asked) if !last(asked) => pause(next(asked)).await,
                 // A change whose reply was lost and that is now refused may have been made: only reading tells.
                 Again::No | Again::After(_) if lost && request.method != Method::GET && !uncertain => {
                     return Err(NutanixError::Unreachable {
                         endpoint: self.endpoint.clone(),
-                        why: format!("the reply to {} was lost, and sent again it met: {}", request.what, failed.error),
+                        what: request.what.to_owned(),
+                        why: format!("the reply was lost, and sent again it met: {}", failed.error),
                         sent: Sent::Perhaps,
                     });
                 }
@@ -173,7 +187,7 @@ impl Http {
     }
 
     async fn send_once(&self, request: &Request<'_>) -> Result<Reply, Failed> {
-        let slot = self.slots.take().await.map_err(|error| Failed { error, again: Again::No })?;
+        let slot = self.slots.take(self.until.as_ref()).await.map_err(|error| Failed { error, again: Again::No })?;
         let reply = self.exchange(request).await;
         slot.end(match &reply {
             Err(Failed {
@@ -188,9 +202,16 @@ impl Http {
 
     async fn exchange(&self, request: &Request<'_>) -> Result<Reply, Failed> {
         let never = |error| Failed { error, again: Again::No };
+        let left = self.until.map_or(self.request, |until| until.left().min(self.request));
+        if left.is_zero() {
+            let (endpoint, what) = (self.endpoint.clone(), request.what.to_owned());
+            let why = "the time for it was over before it was sent".to_owned();
+            return Err(never(NutanixError::Unreachable { endpoint, what, why, sent: Sent::Never }));
+        }
         let mut builder = self
             .client
             .request(request.method.clone(), format!("{}{}", self.endpoint, request.path))
+            .timeout(left)
             .header(header::ACCEPT, "application/json")
             .header("NTNX-Request-Id", request.id.to_string());
         builder = match request.auth {
@@ -210,39 +231,46 @@ impl Http {
             Body::Json(json) => builder.json(json),
             Body::Form(form) => builder.form(form),
         };
-        let response = builder.send().await.map_err(|e| self.transport(&e))?;
+        let mut response = builder.send().await.map_err(|e| self.transport(request, &e))?;
         let status = response.status();
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let etag = header("etag").or_else(|| header("x-ntnx-etag"));
         let retry_after = header("retry-after").and_then(|t| t.trim().parse().ok()).map(Duration::from_secs);
-        let body = response.text().await.map_err(|e| self.transport(&e))?;
+        let kind = header("content-type").unwrap_or_else(|| "no content type".to_owned());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.transport(request, &e))? {
+            if body.len() + chunk.len() > LARGEST_REPLY {
+                return Err(never(self.unreadable(request, format!("more than {LARGEST_REPLY} bytes ({kind})"))));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let body = String::from_utf8_lossy(&body);
         if status.is_success() {
-            let body = if body.trim().is_empty() {
-                Value::Null
-            } else {
-                serde_json::from_str(&body)
-                    .map_err(|e| Failed { error: self.unreadable(request, &e), again: Again::No })?
+            return match read(&body, request.method == Method::GET) {
+                Ok(body) => Ok(Reply { etag, body }),
+                Err(why) => Err(never(self.unreadable(
+                    request,
+                    format!(
+                        "{} bytes ({kind}), {why}; look for a proxy in between, or another service there",
+                        body.len()
+                    ),
+                ))),
             };
-            return Ok(Reply { etag, body });
         }
         Err(self.refused(request, status, retry_after, &body))
     }
 
-    fn unreadable(&self, request: &Request<'_>, why: &serde_json::Error) -> NutanixError {
-        NutanixError::Unreadable {
-            endpoint: self.endpoint.clone(),
-            what: request.what.to_owned(),
-            why: format!("not JSON: {why}"),
-        }
+    fn unreadable(&self, request: &Request<'_>, why: String) -> NutanixError {
+        NutanixError::Unreadable { endpoint: self.endpoint.clone(), what: request.what.to_owned(), why }
     }
 
-    fn transport(&self, error: &reqwest::Error) -> Failed {
-        let endpoint = self.endpoint.clone();
+    fn transport(&self, request: &Request<'_>, error: &reqwest::Error) -> Failed {
+        let (endpoint, what) = (self.endpoint.clone(), request.what.to_owned());
         if let Some(why) = trust::certificate_refusal(error) {
             return Failed { error: NutanixError::Untrusted { endpoint, why }, again: Again::No };
         }
         let sent = if error.is_connect() || error.is_builder() { Sent::Never } else { Sent::Perhaps };
-        let error = NutanixError::Unreachable { endpoint, why: innermost(error), sent };
+        let error = NutanixError::Unreachable { endpoint, what, why: innermost(error), sent };
         Failed { error, again: Again::After(None) }
     }
 
@@ -253,7 +281,7 @@ impl Http {
             || matches!(said.group.as_str(), "RATE_LIMIT_EXCEEDED" | "RATE_LIMIT_ERROR");
         let message = said.message.clone();
         let (error, again) = match status.as_u16() {
-            _ if throttled => (NutanixError::Throttled { endpoint }, Again::After(retry_after)),
+            _ if throttled => (NutanixError::Throttled { endpoint, what }, Again::After(retry_after)),
             status @ (401 | 403) => (NutanixError::WrongPassword { endpoint, status }, Again::No),
             404 => (NutanixError::NotFound { what, message }, Again::No),
             412 | 428 => (NutanixError::Stale { what, message }, Again::No),
@@ -266,6 +294,18 @@ impl Http {
             }
         };
         Failed { error, again }
+    }
+}
+
+/// The JSON object of a reply; only a change may be answered by nothing.
+fn read(body: &str, asked: bool) -> Result<Value, String> {
+    if body.trim().is_empty() {
+        return if asked { Err("blank".to_owned()) } else { Ok(Value::Null) };
+    }
+    match serde_json::from_str(body) {
+        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(_) => Err("no JSON object".to_owned()),
+        Err(error) => Err(format!("not JSON: {error}")),
     }
 }
 
@@ -287,124 +327,9 @@ fn innermost(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The reason of v3, in a reply or a task, for a change of what was changed meanwhile (nutanix-api H).
-const EDIT_CONFLICT: &str = "CONCURRENT_REQUESTS_NOT_ALLOWED";
-
-/// What an error body says, in whatever form it came (nutanix-api: v4 envelope, schema error, gateway message, v3 list or plain text).
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub(crate) code: String,
-    pub(crate) group: String,
-    pub(crate) message: String,
-}
-
-impl Said {
-    pub(crate) fn parse(body: &str) -> Self {
-        let Ok(json) = serde_json::from_str::<Value>(body) else {
-            let message = if body.trim().is_empty() {
-                "no reason given".to_owned()
-            } else {
-                body.trim().chars().take(300).collect()
-            };
-            return Self { message, ..Self::default() };
-        };
-        match json.pointer("/data/error") {
-            Some(Value::Array(all)) => all.first().map(Self::app_message).unwrap_or_default(),
-            Some(one @ Value::Object(_)) if one.get("validationErrorMessages").is_some() => Self::schema_error(one),
-            Some(one @ Value::Object(_)) => Self::app_message(one),
-            _ => Self {
-                group: text(&json, "/message_list/0/reason").unwrap_or_default().to_owned(),
-                message: text(&json, "/message")
-                    .or_else(|| text(&json, "/message_list/0/message"))
-                    .or_else(|| text(&json, "/Message"))
-                    .map_or_else(|| json.to_string().chars().take(300).collect(), str::to_owned),
-                ..Self::default()
-            },
-        }
-    }
-
-    /// A message of a service, with its arguments: templates may arrive without them filled in (terraform-provider-nutanix issue 1181).
-    pub(crate) fn app_message(value: &Value) -> Self {
-        let mut message = text(value, "/message").unwrap_or("no reason given").to_owned();
-        if let Some(arguments) = value.get("argumentsMap").and_then(Value::as_object).filter(|m| !m.is_empty()) {
-            let given: Vec<String> = arguments
-                .iter()
-                .map(|(key, value)| {
-                    format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-                })
-                .collect();
-            message = format!("{message} [{}]", given.join(", "));
-        }
-        Self {
-            code: text(value, "/code").unwrap_or_default().to_owned(),
-            group: text(value, "/errorGroup").unwrap_or_default().to_owned(),
-            message,
-        }
-    }
-
-    fn schema_error(value: &Value) -> Self {
-        let each: Vec<String> = list(value, "/validationErrorMessages")
-            .iter()
-            .filter_map(|v| Some(format!("{} {}", text(v, "/attributePath").unwrap_or_default(), text(v, "/message")?)))
-            .collect();
-        let message =
-            if each.is_empty() { text(value, "/error").unwrap_or_default().to_owned() } else { each.join("; ") };
-        Self { message, ..Self::default() }
-    }
-
-    /// What means: read again, and decide anew (terraform-provider-nutanix pull request 1231 and issue 1089).
-    pub(crate) fn is_stale(&self) -> bool {
-        matches!(self.code.as_str(), "PLAT-10004" | "PLAT-10005" | "VMM-30303")
-            || matches!(self.group.as_str(), "VM_ETAG_MISMATCH" | "MISSING_ETAG_HEADER" | EDIT_CONFLICT)
-    }
-
-    /// The error that a failed task with this message is.
-    pub(crate) fn into_task_error(self, what: &str) -> NutanixError {
-        let what = what.to_owned();
-        if self.is_stale() {
-            NutanixError::Stale { what, message: self.message }
-        } else {
-            NutanixError::TaskFailed { what, code: self.code, group: self.group, message: self.message }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_is_read_from_the_envelope_with_its_arguments() {
-        let said = Said::parse(
-            r#"{"$objectType":"x","data":{"error":[{"message":"VM {{vm_uuid}} changed","severity":"ERROR","code":"VMM-30303",
-            "errorGroup":"VM_ETAG_MISMATCH","argumentsMap":{"vm_uuid":"1111"}}]}}"#,
-        );
-        assert_eq!(said.message, "VM {{vm_uuid}} changed [vm_uuid=1111]");
-        assert!(said.is_stale());
-    }
-
-    #[test]
-    fn a_schema_error_names_the_attribute() {
-        let said = Said::parse(
-            r#"{"data":{"error":{"statusCode":400,"error":"Bad Request","path":"/x",
-            "validationErrorMessages":[{"location":"query","message":"must be at most 100","attributePath":"$limit"}]}}}"#,
-        );
-        assert_eq!(said.message, "$limit must be at most 100");
-    }
-
-    #[test]
-    fn a_gateway_message_plain_text_and_silence_are_read_too() {
-        assert_eq!(
-            Said::parse(r#"{"message":"The requested URL was not found"}"#).message,
-            "The requested URL was not found"
-        );
-        assert_eq!(Said::parse("bad gateway").message, "bad gateway");
-        assert_eq!(Said::parse("").message, "no reason given");
-        let v3 = r#"{"api_version":"3.1","code":422,"message_list":[{"message":"no","reason":"INVALID_REQUEST"}],"state":"ERROR"}"#;
-        assert_eq!(Said::parse(v3).message, "no");
-        assert!(!Said::parse(v3).is_stale());
-        assert!(Said::parse(&v3.replace("INVALID_REQUEST", "CONCURRENT_REQUESTS_NOT_ALLOWED")).is_stale());
-    }
 
     #[test]
     fn an_endpoint_without_https_is_refused() {

@@ -15,6 +15,18 @@ pub(crate) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// The documents of a list at a JSON pointer, none where it is absent or null.
+///
+/// # Errors
+/// What is there instead: a list that is taken for empty would be believed.
+pub(crate) fn documents<'a>(value: &'a Value, pointer: &str) -> Result<&'a [Value], String> {
+    match value.pointer(pointer) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(all)) if all.iter().all(Value::is_object) => Ok(all),
+        Some(_) => Err(format!("`{pointer}` is no list of objects")),
+    }
+}
+
 /// An entity id, bare or inside a reference object.
 pub(crate) fn ext_id(value: Option<&Value>) -> Option<ExtId> {
     let value = value?;

@@ -8,6 +8,7 @@ mod http;
 mod json;
 mod move_;
 mod prism;
+mod said;
 mod slots;
 mod trust;
 mod wait;

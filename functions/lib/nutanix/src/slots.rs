@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::NutanixError;
 use crate::wait::pause;
+use crate::{NutanixError, TimeLimit};
 
 /// Calls at once to begin with.
 const FIRST: usize = 8;
@@ -110,13 +110,15 @@ impl Slots {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a slot, and for the end of a silence that the appliance asked for.
-    pub(crate) async fn take(&self) -> Result<Slot<'_>, NutanixError> {
+    /// Waits for a slot, and for the end of a silence that the appliance asked for, but not beyond the limit.
+    pub(crate) async fn take(&self, until: Option<&TimeLimit>) -> Result<Slot<'_>, NutanixError> {
         let permit = self.free.acquire().await.map_err(|_| NutanixError::Config("the client is closed".to_owned()))?;
         loop {
             let quiet = self.state().quiet.map(|until| until.saturating_duration_since(Instant::now()));
             match quiet {
-                Some(left) if !left.is_zero() => pause(left).await,
+                Some(left) if !left.is_zero() && !until.is_some_and(TimeLimit::is_over) => {
+                    pause(until.map_or(left, |until| until.left().min(left))).await;
+                }
                 _ => break,
             }
         }
@@ -196,7 +198,7 @@ mod tests {
         let slots = Slots::new();
         let mut taken = Vec::new();
         for _ in 0..FIRST {
-            taken.push(slots.take().await.unwrap());
+            taken.push(slots.take(None).await.unwrap());
         }
         taken.pop().unwrap().end(Ended::TooMuch(None));
         assert_eq!(slots.state().limit, FIRST / 2);
@@ -204,7 +206,7 @@ mod tests {
             slot.end(Ended::Otherwise);
         }
         assert_eq!(slots.free.available_permits(), FIRST / 2);
-        slots.take().await.unwrap().end(Ended::TooMuch(None));
+        slots.take(None).await.unwrap().end(Ended::TooMuch(None));
         assert_eq!(slots.free.available_permits(), FIRST / 4);
     }
 }

@@ -8,6 +8,7 @@
     reason = "what fails here fails the test"
 )]
 
+mod answers;
 mod crash;
 mod random;
 mod refusals;

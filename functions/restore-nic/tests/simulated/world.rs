@@ -87,6 +87,7 @@ pub struct Scene {
     pub declared: Wave,
     pub hosts: Vec<HostRecord>,
     pub with_move: bool,
+    pub timeouts: Timeouts,
 }
 
 fn host(world: &World, name: &str) -> HostRecord {
@@ -117,7 +118,8 @@ impl Scene {
         let policy = Policy { guest_timeout_seconds: 20, ..Policy::default() };
         let declared = json!({"from": "ec2-tokyo", "to": "nc2-tokyo", "select": {"kind": "vpc"}});
         let declared = serde_json::from_value(declared).unwrap();
-        Self { sim, notes: Kept::default(), policy, declared, hosts, with_move: true }
+        let timeouts = Timeouts::default();
+        Self { sim, notes: Kept::default(), policy, declared, hosts, with_move: true, timeouts }
     }
 
     /// Sets switches of Prism Central.
@@ -130,7 +132,7 @@ impl Scene {
 
     pub fn prism(&self) -> Prism {
         let endpoint = &self.sim.prism_centrals()["tokyo"];
-        Prism::connect(&endpoint.url, credentials(endpoint), &trust(endpoint), Timeouts::default()).unwrap()
+        Prism::connect(&endpoint.url, credentials(endpoint), &trust(endpoint), self.timeouts).unwrap()
     }
 
     /// One start of `restore-nic`.
@@ -141,8 +143,7 @@ impl Scene {
     /// One start that begins no change after a time.
     pub async fn start_until(&self, begin: Duration) -> Result<Restored, Fault> {
         let endpoint = &self.sim.moves()["move-1"];
-        let appliance =
-            Move::connect(&endpoint.url, credentials(endpoint), &trust(endpoint), Timeouts::default()).unwrap();
+        let appliance = Move::connect(&endpoint.url, credentials(endpoint), &trust(endpoint), self.timeouts).unwrap();
         let prism = self.prism();
         let networks: BTreeMap<NetworkName, Network> =
             serde_json::from_value(json!({"app": {"prefix": "172.30.1.0/24", "subnets": {"nc2-tokyo": "app"}},
@@ -160,7 +161,10 @@ impl Scene {
             policy: &self.policy,
             hosts: &self.hosts,
             notes: &self.notes,
-            limits: Limits { begin: TimeLimit::after(begin), wait: TimeLimit::after(Duration::from_secs(120)) },
+            limits: Limits {
+                begin: TimeLimit::after(begin),
+                wait: self.timeouts.until.unwrap_or_else(|| TimeLimit::after(Duration::from_secs(120))),
+            },
         };
         restore(&job).await?.finish()
     }

@@ -22,7 +22,9 @@
 //! A `match` has any of `source` (`aws`, `prism`, `prism:<name>`, `move`), `region`, `service`, `action` (may end in
 //! `*`), `contains` (text in the parameters) and `function`. An empty one fits any call of a function. Effects are
 //! `{"kind": "error", "code", "status", "message"}`, `{"kind": "throttle"}`, `{"kind": "delay", "ms"}`,
-//! `{"kind": "drop_reply"}` and `{"kind": "drop_request"}`.
+//! `{"kind": "drop_reply"}`, `{"kind": "drop_request"}`, and with `"when": "before"` or `"after"` the call's effect
+//! `{"kind": "garbage", "form"}` (`html`, `truncated`, `wrong_types`, `empty`, `huge`), `{"kind": "hang"}` and
+//! `{"kind": "trickle", "ms"}`, a byte at a time.
 //!
 //! A recovery plan runs as `planned`, `unplanned`, `live`, `test` or `validate`, in a job that shows at the Prism Central that
 //! recovers. It is whole and ended unless told otherwise: `"until": "queued"` or `"running"` leaves it there, `"fail": [names]`

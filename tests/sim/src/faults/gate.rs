@@ -37,6 +37,41 @@ pub enum Effect {
     DropReply,
     /// The connection closes; the call has no effect.
     DropRequest,
+    /// The answer, of status 200, is nothing that the system would say.
+    Garbage {
+        /// What it is instead.
+        form: Garbage,
+        /// Whether the call has its effect before it.
+        when: When,
+    },
+    /// No answer comes, and the connection stays open.
+    Hang {
+        /// Whether the call has its effect before it.
+        when: When,
+    },
+    /// The answer begins and never ends: a byte at a time.
+    Trickle {
+        /// Milliseconds between two bytes.
+        ms: u64,
+        /// Whether the call has its effect before it.
+        when: When,
+    },
+}
+
+/// What comes in place of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Garbage {
+    /// A page for people, as a proxy in between would send.
+    Html,
+    /// The first half of the answer, or of some other document where the call has no effect.
+    Truncated,
+    /// A document in which every member is a number.
+    WrongTypes,
+    /// Nothing at all.
+    Empty,
+    /// More than any list holds: blanks without end.
+    Huge,
 }
 
 fn bad_request() -> u16 {

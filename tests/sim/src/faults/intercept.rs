@@ -5,7 +5,7 @@ use std::{fmt, future::Future, time::Duration};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 
-use super::{Effect, HoldState, When};
+use super::{Effect, Garbage, HoldState, When, garbage};
 use crate::{connection::Connection, shared::Shared};
 
 /// Which simulated system a call was made to.
@@ -94,8 +94,8 @@ pub enum Injected {
 /// Takes a call through log, faults and holds, around its effect.
 ///
 /// # Flow
-/// cut off? then the connection closes. Else: log the arrival -> hold (before) -> pace -> faults that prevent the effect -> `effect` -> hold (after) -> dropped reply ->
-/// log the answer. `render` puts an injected error into the protocol of the called system.
+/// cut off? then the connection closes. Else: log the arrival -> hold (before) -> pace -> faults that prevent the effect -> `effect` -> hold (after) -> dropped, hung or
+/// spoilt reply -> log the answer. `render` puts an injected error into the protocol of the called system.
 ///
 /// # Guarantees
 /// `effect` runs at most once, and not at all when the call was refused, dropped or its caller killed before it. The
@@ -130,17 +130,23 @@ where
         delay(Duration::from_millis(pace)).await;
     }
     let mut refusal = None;
-    let mut drop_reply = false;
+    let mut spoilt = None;
     for effect in gate.strike(&call, Some(connection)) {
         match effect {
             Effect::Delay { ms } => delay(Duration::from_millis(ms)).await,
             Effect::DropRequest => return dropped(shared, connection, seq, "RequestDropped"),
-            Effect::DropReply => drop_reply = true,
+            Effect::DropReply => spoilt = Some((Spoilt::Dropped, When::After)),
+            Effect::Garbage { form, when } => spoilt = Some((Spoilt::Garbage(form), when)),
+            Effect::Hang { when } => spoilt = Some((Spoilt::Hung, when)),
+            Effect::Trickle { ms, when } => spoilt = Some((Spoilt::Trickling(Duration::from_millis(ms)), when)),
             Effect::Throttle => refusal = refusal.or(Some(Injected::Throttle)),
             Effect::Error { code, status, message } => {
                 refusal = refusal.or(Some(Injected::Error { status, code, message }));
             }
         }
+    }
+    if let Some((spoilt, When::Before)) = spoilt {
+        return spoilt.response(shared, connection, seq, None).await;
     }
     let answer = match refusal {
         Some(refusal) => render(refusal),
@@ -153,10 +159,39 @@ where
     {
         return dropped(shared, connection, seq, "CallerKilled");
     }
-    if drop_reply {
-        return dropped(shared, connection, seq, "ReplyDropped");
+    match spoilt {
+        Some((spoilt, _)) => spoilt.response(shared, connection, seq, Some(answer.response)).await,
+        None => answer.response,
     }
-    answer.response
+}
+
+/// What becomes of the reply to a call.
+enum Spoilt {
+    Dropped,
+    Hung,
+    Trickling(Duration),
+    Garbage(Garbage),
+}
+
+impl Spoilt {
+    async fn response(self, shared: &Shared, connection: &Connection, seq: u64, answer: Option<Response>) -> Response {
+        match self {
+            Self::Dropped => dropped(shared, connection, seq, "ReplyDropped"),
+            Self::Hung => {
+                shared.gate().log().dropped(seq, "Hung");
+                // The server forgets the call as soon as it sees that its client is gone.
+                std::future::pending().await
+            }
+            Self::Trickling(pause) => {
+                shared.gate().log().dropped(seq, "Trickled");
+                garbage::trickle(pause)
+            }
+            Self::Garbage(form) => {
+                shared.gate().log().dropped(seq, "Garbage");
+                form.of(answer).await
+            }
+        }
+    }
 }
 
 /// Whether the called Region or Prism Central is cut off.
@@ -177,6 +212,6 @@ fn dropped(shared: &Shared, connection: &Connection, seq: u64, why: &str) -> Res
 }
 
 #[expect(clippy::disallowed_methods, reason = "a delay is what the fault rule asked for")]
-async fn delay(time: Duration) {
+pub(super) async fn delay(time: Duration) {
     tokio::time::sleep(time).await;
 }

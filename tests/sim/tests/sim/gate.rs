@@ -51,7 +51,7 @@ async fn an_injected_error_strikes_the_chosen_call_only_and_has_no_effect() {
 }
 
 #[tokio::test]
-async fn throttling_and_dropped_connections_look_as_in_the_field() {
+async fn throttling_dropped_connections_and_garbage_look_as_in_the_field() {
     let aws = Aws::start().await;
     aws.post("/faults", json!({"match": {"action": "CreateSubnet"}, "effect": {"kind": "throttle"}})).await;
     let throttled = aws.ec2("CreateSubnet", &[("VpcId", "vpc-0ec2"), ("CidrBlock", "172.30.50.0/24")]).await;
@@ -62,7 +62,11 @@ async fn throttling_and_dropped_connections_look_as_in_the_field() {
     assert!(aws.try_ec2(TOKYO, "CreateVpc", &[("CidrBlock", "10.1.0.0/16")]).await.is_err());
     aws.post("/faults", json!({"match": {"action": "CreateVpc"}, "times": 1, "effect": {"kind": "drop_reply"}})).await;
     assert!(aws.try_ec2(TOKYO, "CreateVpc", &[("CidrBlock", "10.2.0.0/16")]).await.is_err());
+    let html = json!({"kind": "garbage", "form": "html", "when": "after"});
+    aws.post("/faults", json!({"match": {"action": "CreateVpc"}, "times": 1, "effect": html})).await;
+    assert!(aws.ec2("CreateVpc", &[("CidrBlock", "10.3.0.0/16")]).await.body.contains("<html>"));
     let vpcs = aws.ec2("DescribeVpcs", &[]).await.body;
+    assert!(vpcs.contains("10.3.0.0/16"), "garbage came after the effect");
     assert!(!vpcs.contains("10.1.0.0/16"), "a dropped request has no effect");
     assert!(vpcs.contains("10.2.0.0/16"), "a dropped reply had its effect");
 }

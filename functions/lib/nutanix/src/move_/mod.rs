@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::http::{Auth, Body, Http, Request};
-use crate::json::{list, text};
+use crate::json::{documents, text};
 use crate::{NutanixError, Timeouts};
 
 pub use plan::{Cutover, MovePlan};
@@ -71,11 +71,20 @@ impl Move {
     pub async fn plans(&self) -> Result<Vec<MovePlan>, NutanixError> {
         let plans = self.post("list of migration plans", "/move/v2/plans/list").await?;
         let mut all = Vec::new();
-        for plan in list(&plans, "/Entities") {
+        let unreadable = |what: &str, why: String| {
+            let endpoint = self.endpoint().to_owned();
+            NutanixError::Unreadable { endpoint, what: what.to_owned(), why }
+        };
+        let listed = plans.get("Entities").ok_or("no `Entities`".to_owned());
+        let listed = listed.and_then(|_| documents(&plans, "/Entities"));
+        for plan in listed.map_err(|why| unreadable("list of migration plans", why))? {
             let Some(id) = text(plan, "/MetaData/UUID").or_else(|| text(plan, "/Status/UUID")) else { continue };
             let name = text(plan, "/Spec/Name").or_else(|| text(plan, "/MetaData/Name")).unwrap_or(id);
             let what = format!("list of machines of migration plan `{name}`");
             let workloads = self.post(&what, &format!("/move/v2/plans/{id}/workloads/list")).await?;
+            let known = ["/Entities", "/Status", "/MetaData"].iter().any(|place| workloads.pointer(place).is_some());
+            let entities = if known { documents(&workloads, "/Entities") } else { Err("no `Entities`".to_owned()) };
+            entities.map_err(|why| unreadable(&what, why))?;
             let machines = record::read(name, plan, &workloads);
             all.push(MovePlan { id: id.to_owned(), name: name.to_owned(), machines });
         }

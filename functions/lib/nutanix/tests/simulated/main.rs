@@ -1,7 +1,14 @@
 //! The clients against the simulated Prism Central and Move, over HTTPS.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
 
+mod answers;
 mod levels;
 mod recovery;
 

@@ -12,10 +12,11 @@ use holdfast_model::ExtId;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::http::{Body, Request, Said};
-use crate::json::{ext_id, list, text};
+use crate::http::{Body, Request};
+use crate::json::{documents, ext_id, text};
 use crate::prism::calls::{Calls, LOOKS_AT_NOTHING, PAGES};
 use crate::prism::v4::not_there;
+use crate::said::Said;
 use crate::{Backoff, NutanixError, TimeLimit};
 
 /// Entities a page: the most that a page was seen to hold; unasked for it holds 20 (nutanix.dev 2019-06-13).
@@ -71,7 +72,9 @@ impl V3 {
                 map.insert("filter".to_owned(), filter.as_str().into());
             }
             let reply = self.post(what, &format!("/{kind}s/list"), body).await?;
-            let entities = list(&reply, "/entities");
+            let entities = reply.get("entities").ok_or("no `entities`".to_owned());
+            let entities = entities.and_then(|_| documents(&reply, "/entities"));
+            let entities = entities.map_err(|why| self.calls.unreadable(what, why))?;
             entities.iter().for_each(&mut show);
             offset += entities.len();
             let total = reply.pointer("/metadata/total_matches").and_then(Value::as_u64);
@@ -125,7 +128,8 @@ impl V3 {
                 Some("SUCCEEDED") => return Ok(task),
                 Some("FAILED" | "ABORTED" | "CANCELLED" | "CANCELED") => return Err(failure(what, &task)),
                 _ if told(&task) => return Ok(task),
-                other => other.unwrap_or("unknown").clone_into(&mut last),
+                Some(other) => other.clone_into(&mut last),
+                None => return Err(self.calls.unreadable(what, "its task has no `status`")),
             }
         }
         Err(NutanixError::TaskUnfinished { what: what.to_owned(), task: task.to_owned(), status: last })

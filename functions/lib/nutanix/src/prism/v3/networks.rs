@@ -63,6 +63,9 @@ impl NetworkApi for V3 {
         for id in &vpc.external {
             let what = format!("external subnet `{id}` of VPC `{}`", vpc.name);
             let entity = self.get(&what, &format!("/subnets/{id}")).await?;
+            if self::id(&entity).is_none() {
+                return Err(self.calls.unreadable(&what, "no `metadata.uuid`"));
+            }
             let flag = |name: &str| entity.pointer("/status/resources").and_then(|r| r.get(name)?.as_bool());
             all.push(ExternalSubnet {
                 id: id.clone(),

@@ -75,10 +75,12 @@ fn vm_of(step: &Value) -> Option<(ExtId, Option<&str>)> {
     Some((ext_id(first.get("uuid"))?, text(first, "/name")))
 }
 
+/// The parts of a job, each with steps.
+const PHASES: [&str; 3] = ["preprocessing_status", "operation_status", "postprocessing_status"];
+
 fn read_steps(execution: &Value) -> Vec<RecoveredEntity> {
-    let phases = ["preprocessing_status", "operation_status", "postprocessing_status"];
     let all: Vec<&Value> =
-        phases.iter().flat_map(|phase| list(execution, &format!("/{phase}/step_execution_status_list"))).collect();
+        PHASES.iter().flat_map(|phase| list(execution, &format!("/{phase}/step_execution_status_list"))).collect();
     let mut steps = Steps::default();
     let work = ["ENTITY_RESTORATION", "ENTITY_MIGRATION", "ENTITY_LIVE_MIGRATION"];
     for step in &all {
@@ -145,6 +147,10 @@ impl RecoveryApi for V3 {
     async fn recovered_entities(&self, job: &ExtId) -> Result<Vec<RecoveredEntity>, NutanixError> {
         let what = format!("steps of recovery job `{job}`");
         let execution = self.get(&what, &format!("/recovery_plan_jobs/{job}/execution_status")).await?;
+        let known = PHASES.iter().any(|phase| execution.get(phase).is_some_and(Value::is_object));
+        if !known && text(&execution, "/status").is_none() {
+            return Err(self.calls.unreadable(&what, "neither a `status` nor an `operation_status`"));
+        }
         Ok(read_steps(&execution))
     }
 

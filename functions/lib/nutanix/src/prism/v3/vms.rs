@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::http::{Body, Request};
-use crate::json::{list, text};
+use crate::json::{documents, list, text};
 use crate::prism::api::{NicApi, VmApi};
 use crate::prism::calls::TRIES_WHEN_STALE;
 use crate::prism::v3::{V3, VERSION, id, name};
@@ -49,7 +49,7 @@ fn vm(entity: &Value) -> Option<Vm> {
     Vm::parse(&json!({
         "extId": id(entity)?, "name": name(entity), "powerState": resources.get("power_state"),
         "cluster": {"extId": cluster.or_else(|| entity.pointer("/spec/cluster_reference/uuid"))},
-        "nics": list(resources, "/nic_list").iter().map(nic).collect::<Vec<_>>(),
+        "nics": documents(resources, "/nic_list").ok()?.iter().map(nic).collect::<Vec<_>>(),
     }))
 }
 
@@ -190,8 +190,9 @@ impl VmApi for V3 {
     async fn vm(&self, id: &ExtId) -> Result<VmRead, NutanixError> {
         let what = format!("VM `{id}`");
         let entity = self.get(&what, &format!("/vms/{id}")).await?;
-        let vm =
-            vm(&entity).ok_or_else(|| self.calls.unreadable(&what, "no `metadata.uuid` or no `status.resources`"))?;
+        let vm = vm(&entity).ok_or_else(|| {
+            self.calls.unreadable(&what, "no `metadata.uuid`, no `status.resources`, or a `nic_list` that is none")
+        })?;
         Ok(VmRead { vm, etag: None })
     }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::NutanixError;
 use crate::http::{Reply, Request};
-use crate::json::list;
+use crate::json::{documents, list};
 use crate::prism::calls::{Calls, PAGES};
 
 pub(super) use level::{Level, Namespace, not_there};
@@ -140,7 +140,8 @@ impl V4 {
             let mut query = vec![("$page", page.to_string()), ("$limit", PAGE.to_string())];
             query.extend_from_slice(more);
             let reply = self.read(what, namespace, path, &query, true).await?;
-            let data = list(&reply.body, "/data");
+            let data = documents(&reply.body, "/data").and_then(|data| envelope(&reply.body).map(|()| data));
+            let data = data.map_err(|why| self.calls.unreadable(what, why))?;
             let enough = show(data).is_break();
             let next = list(&reply.body, "/metadata/links").iter().any(|l| l.get("rel").is_some_and(|r| r == "next"));
             if enough || data.is_empty() || (data.len() < PAGE && !next) {
@@ -149,6 +150,13 @@ impl V4 {
         }
         Err(self.calls.unreadable(what, format!("more than {PAGES} pages")))
     }
+}
+
+/// Every reply of v4 has at least one of these beside its data, which is absent where nothing was found (nutanix-api B.1).
+fn envelope(body: &Value) -> Result<(), String> {
+    let known = ["data", "metadata", "$objectType", "$reserved"];
+    let has = known.iter().any(|member| body.get(member).is_some());
+    if has { Ok(()) } else { Err(format!("it has none of {}", known.map(|m| format!("`{m}`")).join(", "))) }
 }
 
 /// `field eq 'value'` in OData: a quote inside is doubled.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::http::{Body, Request, Said};
+use crate::http::{Body, Request};
 use crate::json::{ext_id, list, text};
 use crate::prism::api::RecoveryApi;
 use crate::prism::recovery::{
@@ -16,6 +16,7 @@ use crate::prism::recovery::{
 };
 use crate::prism::v4::V4;
 use crate::prism::v4::level::{Namespace, not_there};
+use crate::said::Said;
 use crate::{NutanixError, TimeLimit};
 
 const JOBS: &str = "/config/recovery-plan-jobs";

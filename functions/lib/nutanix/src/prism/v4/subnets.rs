@@ -180,7 +180,8 @@ impl NetworkApi for V4 {
         for id in &vpc.external {
             let what = format!("external subnet `{id}` of VPC `{}`", vpc.name);
             let reply = self.read(&what, Namespace::Networking, &format!("/config/subnets/{id}"), &[], false).await?;
-            let data = reply.body.get("data").unwrap_or(&Value::Null);
+            let data = reply.body.get("data").filter(|data| ext_id(data.get("extId")).is_some());
+            let data = data.ok_or_else(|| self.calls.unreadable(&what, "no `data.extId`"))?;
             all.push(ExternalSubnet {
                 id: id.clone(),
                 name: text(data, "/name").unwrap_or_default().to_owned(),
@@ -206,6 +207,9 @@ impl NetworkApi for V4 {
         if self.level(Namespace::Networking).await? < Level::LISTS_OF_SUBNETS {
             let path = format!("/config/subnets/{subnet}");
             let reply = self.read(&what, Namespace::Networking, &path, &[], false).await?;
+            if ext_id(reply.body.pointer("/data/extId")).is_none() {
+                return Err(self.calls.unreadable(&what, "no `data.extId`"));
+            }
             let addresses = ipv4_list(&reply.body, "/data/reservedIpAddresses");
             return Ok(addresses.into_iter().map(|address| ReservedIp { address, context: None }).collect());
         }

@@ -4,11 +4,11 @@ use holdfast_model::ExtId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::http::Said;
 use crate::json::{ext_id, list, text};
 use crate::prism::calls::LOOKS_AT_NOTHING;
 use crate::prism::v4::V4;
 use crate::prism::v4::level::Namespace;
+use crate::said::Said;
 use crate::{Backoff, NutanixError, TimeLimit};
 
 /// What stands unescaped in a path segment: task ids carry `=` and `:`, which the SDK escapes.
@@ -62,6 +62,9 @@ impl V4 {
                 }
                 reply => reply?,
             };
+            if text(&reply.body, "/data/status").is_none() {
+                return Err(self.calls.unreadable(what, format!("task `{task}` has no `data.status`")));
+            }
             match standing(what, &reply.body) {
                 Standing::Succeeded => return Ok(reply.body),
                 Standing::Failed(error) => return Err(*error),

@@ -5,11 +5,11 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::http::{Body, Request};
-use crate::json::{ext_id, list, text};
+use crate::json::{documents, ext_id, text};
 use crate::prism::api::VmApi;
 use crate::prism::calls::TRIES_WHEN_STALE;
 use crate::prism::v4::level::{Level, Namespace};
-use crate::prism::v4::{Nic, V4, equals};
+use crate::prism::v4::{Nic, V4, envelope, equals};
 use crate::{Backoff, NutanixError, TimeLimit};
 
 /// A VM.
@@ -47,7 +47,8 @@ impl Vm {
                 _ => Power::Unknown,
             },
             cluster: ext_id(value.get("cluster")),
-            nics: list(value, "/nics").iter().filter_map(Nic::parse).collect(),
+            // A NIC that was not understood would be taken for one that is missing.
+            nics: documents(value, "/nics").ok()?.iter().map(Nic::parse).collect::<Option<_>>()?,
         })
     }
 
@@ -64,7 +65,10 @@ impl VmApi for V4 {
         let found = self.read_all(&what, Namespace::Vmm, "/ahv/config/vms", Some(equals("name", name))).await?;
         found
             .iter()
-            .map(|value| Vm::parse(value).ok_or_else(|| self.calls.unreadable(&what, "a VM without `extId`")))
+            .map(|value| {
+                Vm::parse(value)
+                    .ok_or_else(|| self.calls.unreadable(&what, "a VM without `extId`, or with `nics` that are none"))
+            })
             .filter(|vm| vm.as_ref().map_or(true, |vm| vm.name == name))
             .collect()
     }
@@ -73,7 +77,7 @@ impl VmApi for V4 {
         let what = format!("VM `{id}`");
         let reply = self.read(&what, Namespace::Vmm, &format!("/ahv/config/vms/{id}"), &[], false).await?;
         let vm = reply.body.get("data").and_then(Vm::parse);
-        let vm = vm.ok_or_else(|| self.calls.unreadable(&what, "no `data.extId`"))?;
+        let vm = vm.ok_or_else(|| self.calls.unreadable(&what, "no `data.extId`, or `data.nics` that are none"))?;
         Ok(VmRead { vm, etag: reply.etag })
     }
 
@@ -141,7 +145,12 @@ impl V4 {
         match text(&reply.body, "/data/extId") {
             Some(task) => self.await_task(&change.what, task, change.rel, limit).await,
             // A change that was done at once has no task.
-            None => Ok(Vec::new()),
+            None if reply.body.is_null() => Ok(Vec::new()),
+            None => match (envelope(&reply.body), reply.body.get("data")) {
+                (Ok(()), None | Some(Value::Null)) => Ok(Vec::new()),
+                (Ok(()), Some(_)) => Err(self.calls.unreadable(&change.what, "no `data.extId`")),
+                (Err(why), _) => Err(self.calls.unreadable(&change.what, why)),
+            },
         }
     }
 }
