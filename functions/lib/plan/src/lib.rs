@@ -20,6 +20,7 @@ mod plan;
 mod present;
 mod refusal;
 mod search;
+mod start;
 mod step;
 mod stored;
 mod table;
@@ -39,6 +40,7 @@ pub use judge::{CutOff, Facts, Objection, Objections, cut_off, ec2_sites_left, j
 pub use plan::{plan_move, plan_rest, plan_undo, within_quotas};
 pub use present::{NoValue, value_at};
 pub use refusal::Refusal;
+pub use start::{Decision, Past, Start, StartFacts, Switch, concerned, decide};
 pub use step::{Move, Place, Plan, RouteValue, Spot, Step};
 pub use table::{NOTHING_TO_CHANGE, done_words, plan_table, plan_text};
 pub use trace::{Outcome, Reply, Source, trace, trace_reply};

@@ -3,6 +3,7 @@
 mod lost;
 mod policy;
 mod site;
+mod start;
 mod table;
 mod vantage;
 mod wave;
@@ -10,6 +11,7 @@ mod wave;
 pub use lost::Lost;
 pub use policy::{GuestRefresh, PeeringReach, Policy};
 pub use site::{DriftPolicy, Network, Site};
+pub use start::{ClockTime, Day, LONGEST_APPROVAL_SECONDS, StartLimits, StartPolicy, Window};
 pub use table::{NextHop, RouteTable};
 pub use vantage::{Advertisement, EntryPoint, PassThrough, ProbeMachine, Replies, Vantage};
 pub use wave::{Led, Macs, NicMapping, Select, Wave};

@@ -1,5 +1,6 @@
 //! Limits and choices that are the user's.
 
+use super::StartLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -26,6 +27,8 @@ pub struct Policy {
     pub accept_stranded: BTreeSet<String>,
     /// What a VPC peering connection carries. AWS documents own prefixes only.
     pub vpc_peering: PeeringReach,
+    /// Limits of what starts by itself.
+    pub start: StartLimits,
 }
 
 impl Default for Policy {
@@ -39,6 +42,7 @@ impl Default for Policy {
             plan_max_age_seconds: 86_400,
             accept_stranded: BTreeSet::new(),
             vpc_peering: PeeringReach::OwnPrefixes,
+            start: StartLimits::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where machines can live, and the prefixes whose addresses must hold.
 
+use super::StartPolicy;
 use crate::{AccountName, GroupName, Prefix, PrismName, Region, SiteName, VpcId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,9 @@ pub struct Network {
     /// What is done about tables that do not follow where the network is.
     #[serde(default, skip_serializing_if = "DriftPolicy::is_report")]
     pub drift: DriftPolicy,
+    /// What a finished cutover or failover of its machines starts.
+    #[serde(default, skip_serializing_if = "StartPolicy::is_manual")]
+    pub start: StartPolicy,
 }
 
 /// What is done about tables that do not follow where a network is.

@@ -1,6 +1,7 @@
 //! Parses the network map and checks every reference in it. An error names the line and says what to write.
 
 mod matrix;
+mod start;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -103,7 +104,8 @@ impl Checker<'_> {
         self.matrix()?;
         self.vantages()?;
         self.pass_through()?;
-        self.waves()
+        self.waves()?;
+        self.start()
     }
 
     fn appliances(&self) -> Result<(), MapError> {

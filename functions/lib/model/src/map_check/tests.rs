@@ -50,6 +50,35 @@ fn error(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn what_starts_by_itself_is_said_without_doubt() {
+    let map = |start: &str, limits: &str| {
+        let text = MAP.replace("    subnets: {nc2-tokyo: app}\n", &format!("    subnets: {{nc2-tokyo: app}}\n{start}"));
+        NetworkMap::parse(&format!("{text}policy:\n  start:\n{limits}"))
+    };
+    let limits = "    hold_down_seconds: 60\n";
+    let read = map("    start: propose\n", limits).unwrap();
+    assert_eq!(read.networks.values().map(|network| network.start).collect::<Vec<_>>(), [StartPolicy::Propose]);
+    assert_eq!(read.policy.start, StartLimits { hold_down_seconds: 60, ..StartLimits::default() });
+    let line = 1 + MAP.lines().count() + 3;
+    let off = |window: &str| format!("    automatic_off:\n      - {{{window}}}\n");
+    for (limits, what) in [
+        (
+            off("days: [sat], from: \"00:00\", to: \"24:00\", time_zone: Asia/Tokio"),
+            "time zone `Asia/Tokio` is not known",
+        ),
+        (off("days: [], from: \"00:00\", to: \"24:00\", time_zone: Asia/Tokyo"), "`days` is empty"),
+        (off("days: [sat], from: \"09:00\", to: \"09:00\", time_zone: Asia/Tokyo"), "09:00 to 09:00 is empty"),
+        (off("days: [sat], from: \"9:00\", to: \"10:00\", time_zone: Asia/Tokyo"), "`9:00` is not a time of the day"),
+        ("\n    approval_expires_seconds: 0\n".to_owned(), "is not between 1 and 86400"),
+        ("\n    approval_expires_seconds: 86401\n".to_owned(), "is not between 1 and 86400"),
+    ] {
+        let error = map("", &limits).unwrap_err();
+        assert!(error.message.contains(what) && error.line == line, "{error} (wanted line {line})");
+    }
+    assert!(map("    start: sometimes\n", limits).unwrap_err().message.contains("sometimes"));
+}
+
+#[test]
 fn nics_are_mapped_once() {
     let error = |mapping: &str| error("{Wave: \"1\"}}}", &format!("{{Wave: \"1\"}}}}, nics: {{web-1: {mapping}}}}}"));
     let twice = error("{to: {1: '50:6b:8d:00:00:01'}, leave_out: [1]}");

@@ -5,6 +5,7 @@ mod nc2;
 mod objection;
 mod stranded;
 
+pub(crate) use nc2::Standing;
 pub use objection::{Objection, Objections};
 pub use stranded::{CutOff, cut_off, ec2_sites_left};
 
@@ -54,6 +55,28 @@ pub struct Facts<'a> {
 pub fn judge(facts: &Facts<'_>) -> Result<Vec<String>, Objections> {
     let (lines, objections) = looked_at(facts, |judge| judge.all());
     if objections.is_empty() { Ok(lines) } else { Err(Objections(objections)) }
+}
+
+/// Where the machines of networks stand, as far as NC2 sites tell. Sites that were not read are left out: whoever asks has to look at them.
+pub(crate) fn standing(facts: &Facts<'_>) -> Standing {
+    Judge { facts, lines: Vec::new(), objections: Vec::new() }.standing()
+}
+
+/// NC2 sites that were to be read for this and were not, each with the reason.
+pub(crate) fn unread(facts: &Facts<'_>) -> BTreeMap<SiteName, String> {
+    let mut judge = Judge { facts, lines: Vec::new(), objections: Vec::new() };
+    judge.evidence_counts();
+    let unread = judge.objections.into_iter().filter_map(|objection| match objection {
+        Objection::Unread { site, why } => Some((site, why)),
+        Objection::NoEvidence
+        | Objection::NotCaptured { .. }
+        | Objection::Stale { .. }
+        | Objection::OtherNetworks { .. }
+        | Objection::Host { .. }
+        | Objection::Stranded { .. }
+        | Objection::Stranger { .. } => None,
+    });
+    unread.collect()
 }
 
 /// What a look at all that moves finds, and at what is led apart from it.

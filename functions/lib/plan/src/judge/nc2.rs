@@ -6,6 +6,19 @@ use holdfast_model::{HostName, HostRecord, Power, Prefix, Sighting, Site};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+/// Where the machines of a network stand, as far as NC2 sites tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Every captured host runs at the destination with its addresses, and nowhere else: one line each.
+    There(Vec<String>),
+    /// Some run at the destination and elsewhere: two claim an address.
+    Both(Vec<String>),
+    /// Some run elsewhere only.
+    Left(Vec<String>),
+    /// Some run nowhere, or not with their addresses.
+    Wrong(Vec<String>),
+}
+
 impl<'a> Judge<'_, 'a> {
     pub(super) fn nc2_sites(&mut self, hosts: &[&'a HostRecord], prefixes: &[Prefix]) {
         let Some(evidence) = self.facts.evidence else { return };
@@ -30,6 +43,12 @@ impl<'a> Judge<'_, 'a> {
                 }
             }
         }
+        self.held_by_others(hosts, prefixes);
+    }
+
+    /// VMs of no captured host that hold an address of one.
+    fn held_by_others(&mut self, hosts: &[&'a HostRecord], prefixes: &[Prefix]) {
+        let Some(evidence) = self.facts.evidence else { return };
         let recorded: BTreeSet<Ipv4Addr> =
             hosts.iter().flat_map(|host| host.addresses()).filter(|a| self.moves(prefixes, *a)).collect();
         let names: BTreeSet<&HostName> = hosts.iter().map(|host| &host.name).collect();
@@ -46,6 +65,41 @@ impl<'a> Judge<'_, 'a> {
                     });
                 }
             }
+        }
+    }
+
+    /// What the evidence says of a whole network, as far as NC2 sites tell: what `judge` says of it, told apart by what a machine's failover means.
+    pub(super) fn standing(&mut self) -> Standing {
+        let (prefixes, evidence) = (self.prefixes(), self.facts.evidence);
+        let hosts = self.hosts(&prefixes);
+        let (mut both, mut left) = (Vec::new(), Vec::new());
+        for host in &hosts {
+            let sightings = evidence.and_then(|it| it.hosts.get(&host.name)).map_or(&[][..], Vec::as_slice);
+            let runs = |seen: &&Sighting| seen.power == Power::On;
+            let elsewhere = sightings.iter().filter(runs).find(|seen| seen.site != *self.facts.to);
+            let here = sightings.iter().filter(runs).find(|seen| seen.site == *self.facts.to);
+            match (here, elsewhere) {
+                (Some(here), Some(there)) => both.push(format!(
+                    "{} runs at `{}` as VM `{}` and at `{}` as VM `{}`",
+                    host.name, here.site, here.vm, there.site, there.vm
+                )),
+                (None, Some(there)) => {
+                    left.push(format!("{} runs at `{}` as VM `{}`", host.name, there.site, there.vm))
+                }
+                (Some(_) | None, None) => {}
+            }
+        }
+        if !both.is_empty() {
+            return Standing::Both(both);
+        }
+        if !left.is_empty() {
+            return Standing::Left(left);
+        }
+        self.nc2_sites(&hosts, &prefixes);
+        match self.objections.is_empty() && !hosts.is_empty() {
+            true => Standing::There(std::mem::take(&mut self.lines)),
+            false if hosts.is_empty() => Standing::Wrong(vec!["no host of it was captured".to_owned()]),
+            false => Standing::Wrong(self.objections.iter().map(ToString::to_string).collect()),
         }
     }
 

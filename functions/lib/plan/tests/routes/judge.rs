@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 const VM: &str = "11111111-1111-1111-1111-111111111111";
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     "2026-01-02T03:05:00Z".parse().unwrap()
 }
 
@@ -42,7 +42,7 @@ pub struct Case {
     pub apart: BTreeMap<SiteName, BTreeSet<Ipv4Addr>>,
 }
 
-fn host(name: &str, n: u8, address: &str) -> HostRecord {
+pub fn host(name: &str, n: u8, address: &str) -> HostRecord {
     HostRecord {
         name: HostName::parse(name).unwrap(),
         wave: WaveName::parse("wave-1").unwrap(),
@@ -64,7 +64,7 @@ fn host(name: &str, n: u8, address: &str) -> HostRecord {
     }
 }
 
-fn sighting(at: &str, power: Power, address: &str) -> Sighting {
+pub fn sighting(at: &str, power: Power, address: &str) -> Sighting {
     Sighting {
         site: site(at),
         vm: ExtId::parse(VM).unwrap(),

@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "helpers of tests: what is not there is a mistake of the test"
 )]
 
@@ -11,6 +12,7 @@ mod limits;
 mod properties;
 mod replies;
 mod rules;
+mod start;
 mod steady;
 mod story;
 mod stranded;
