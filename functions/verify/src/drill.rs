@@ -3,12 +3,13 @@
 use crate::checks::{fail, pass, warn, worst};
 use crate::context::Context;
 use crate::facts::{Live, Subject, site};
+use crate::landing::Destination;
 use crate::machines::Taking;
 use crate::report::Found;
 use crate::{flow, machines, probes, routes};
 use futures::future::join;
 use holdfast_model::wire::{Check, CheckStatus, DrillRequest};
-use holdfast_model::{EvidenceId, Fault, NetworkMap, NetworkName, SiteName};
+use holdfast_model::{EvidenceId, Fault, NetworkMap, NetworkName, Site, SiteName};
 use holdfast_store::LastDrill;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +48,9 @@ pub(crate) async fn check(
     let flow = flow::tables(&subject, &live, &request.to, to);
     checks.extend(flow.checks);
     checks.extend(flow::source_dest(&networks, &request.to, to, &flow.enis).await);
+    if let Site::Nc2 { .. } = to {
+        checks.extend(ready(&subject, &request.to));
+    }
     checks.extend(today(&subject, &live));
     checks.extend(probed?.checks);
     checks.extend(routes::unread(&live));
@@ -62,6 +66,26 @@ pub(crate) async fn check(
             good,
         }),
     })
+}
+
+/// Whether the destination can take the machines with their addresses.
+pub(crate) fn ready(subject: &Subject<'_>, to: &SiteName) -> Vec<Check> {
+    // Whether a recovery plan gives a reserved address to its VM is written nowhere.
+    let destination = Destination {
+        to,
+        networks: subject.networks.clone(),
+        hosts: &subject.hosts,
+        evidence: subject.evidence.as_ref(),
+        reserved: CheckStatus::Warn,
+    };
+    let mut checks = destination.subnets(subject.map);
+    for host in &subject.hosts {
+        let mut of_host = Vec::new();
+        destination.addresses(host, &mut of_host);
+        checks
+            .extend(of_host.into_iter().map(|check| Check { name: format!("{}: {}", host.name, check.name), ..check }));
+    }
+    checks
 }
 
 /// Whether every network works where it is today.

@@ -12,6 +12,7 @@ mod drill;
 mod facts;
 mod flow;
 mod guests;
+mod landing;
 mod machines;
 mod postflight;
 mod preflight;

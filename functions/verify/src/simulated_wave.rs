@@ -1,6 +1,7 @@
 //! The wave report against a simulated EC2: each finding is there with its cause, and not without it.
 
-use crate::facts::Live;
+use crate::drill::ready;
+use crate::facts::{Live, Subject};
 use crate::simulated::{WORLD, host, id, map, no_vm, start};
 use crate::wave::{Wave, findings};
 use holdfast_model::wire::{Check, CheckStatus};
@@ -200,6 +201,38 @@ async fn every_finding_comes_with_its_cause_and_says_what_to_do() {
         assert_eq!(told, [(*name, *status)], "{checks:#?}");
         let check = checks.iter().find(|check| check.name == *name).unwrap();
         assert!(check.saw.contains(words), "{}", check.saw);
+    }
+}
+
+/// A drill asks the same of the site that a failover would go to.
+#[test]
+fn a_drill_tells_what_the_other_site_lacks_for_its_networks_and_addresses() {
+    use CheckStatus::{Fail, Warn};
+    type Cause = fn(&mut Case);
+    let cases: &[(Cause, &[(&str, CheckStatus)])] = &[
+        (|_| (), &[]),
+        (|case| case.landing().routable.clear(), &[("subnet for app at nc2", Fail)]),
+        (
+            |case| case.evidence.as_mut().unwrap().hosts.extend([seen("other", "172.30.1.34")]),
+            &[("web-1: address in use", Fail)],
+        ),
+        (|case| case.evidence.as_mut().unwrap().hosts.extend([seen("web-1", "172.30.1.34")]), &[]),
+        (|case| case.at("172.30.1.120"), &[("web-1: address in a DHCP pool", Warn)]),
+        (
+            |case| drop(case.landing().kept.insert("172.30.1.34".parse().unwrap(), "the reservation `dr`".into())),
+            &[("web-1: address reserved", Warn)],
+        ),
+    ];
+    for (cause, wanted) in cases {
+        let mut case = Case::sound();
+        cause(&mut case);
+        let Case { map, host, evidence, .. } = case;
+        let networks = BTreeSet::from([id("app")]);
+        let now = Timestamp::UNIX_EPOCH;
+        let subject = Subject { map: &map, networks, addresses: None, hosts: vec![host], evidence, now };
+        let checks = ready(&subject, &id("nc2"));
+        assert_eq!(told(&checks), *wanted, "{checks:#?}");
+        assert!(checks.iter().any(|check| check.name == "subnet for app at nc2"));
     }
 }
 

@@ -1,12 +1,13 @@
 //! The wave report: what a person should know of each captured host, and of the networks that it lands on, before anything moves.
 
-use crate::checks::{fail, list, pass, unknown, warn};
+use crate::checks::{fail, list, pass, warn};
 use crate::facts::Live;
+use crate::landing::Destination;
 use holdfast_aws_network::{AwsNetwork, Ties};
-use holdfast_model::wire::Check;
+use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{
-    EniId, Evidence, HostName, HostRecord, InstanceId, InstanceState, Landing, Machines, Macs, NetworkMap, NetworkName,
-    NicRecord, Prefix, Scope, Sighting, Wave as Declared, first_lines_of,
+    EniId, Evidence, HostRecord, InstanceId, InstanceState, Machines, Macs, NetworkMap, NicRecord, Prefix, Scope,
+    Sighting, Wave as Declared, first_lines_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -30,7 +31,7 @@ pub(crate) async fn findings(
     live: &Live,
     wave: &Wave<'_>,
 ) -> Vec<Check> {
-    let mut found = wave.landings(map);
+    let mut found = wave.destination().subnets(map);
     found.push(wave.mac_addresses());
     let machines = live.machines.get(&wave.wave.from);
     let ties = wave.ties(networks, map).await;
@@ -76,36 +77,16 @@ impl Wave<'_> {
         })
     }
 
-    /// Whether every network of the wave has a subnet at the destination that can carry it.
-    fn landings(&self, map: &NetworkMap) -> Vec<Check> {
-        let to = &self.wave.to;
-        let Some(evidence) = self.evidence else {
-            return vec![unknown(format!("subnets at {to}"), "Prism Central was not asked what it has ready")];
-        };
-        if let Some(why) = evidence.sites_unread.get(to) {
-            return vec![unknown(format!("subnets at {to}"), why.clone())];
+    /// What it needs where it goes.
+    fn destination(&self) -> Destination<'_> {
+        let networks = self.hosts.iter().flat_map(|host| &host.nics).map(|nic| nic.network.clone()).collect();
+        Destination {
+            to: &self.wave.to,
+            networks,
+            hosts: self.hosts,
+            evidence: self.evidence,
+            reserved: CheckStatus::Fail,
         }
-        let names: BTreeSet<&NetworkName> = self.hosts.iter().flat_map(|host| &host.nics).map(|n| &n.network).collect();
-        let declared = names.into_iter().filter_map(|name| Some((name, map.networks.get(name)?)));
-        declared
-            .map(|(name, network)| {
-                let title = format!("subnet for {name} at {to}");
-                let Some(landing) = evidence.landings.get(name) else {
-                    let hosts = self.hosts.iter().filter(|host| host.nics.iter().any(|nic| nic.network == *name));
-                    let hosts = list(hosts.map(|host| &host.name));
-                    let mend = format!("write one under `networks.{name}.subnets.{to}` of the network map");
-                    return fail(title, format!("the network map has none, but {hosts} need it; {mend}"));
-                };
-                let misfits = landing.misfits(network.prefix);
-                match misfits.is_empty() {
-                    true => pass(
-                        title,
-                        format!("`{}` of VPC `{}` can carry {}", landing.subnet, landing.vpc, network.prefix),
-                    ),
-                    false => fail(title, misfits.join("; ")),
-                }
-            })
-            .collect()
     }
 
     /// Move makes new NICs: whoever knows a machine by its MAC address will not know it.
@@ -157,21 +138,7 @@ impl Wave<'_> {
             let mend = "unless it is the migrated machine itself, rename it: `cutover` would refuse to choose";
             found.push(warn("a VM of this name", format!("VM {} is at {} already; {mend}", list(twins), self.wave.to)));
         }
-        for nic in &host.nics {
-            let landing = evidence.landings.get(&nic.network);
-            for address in std::iter::once(nic.primary).chain(nic.secondary.iter().copied()) {
-                if let Some(landing) = landing {
-                    on_subnet(landing, address, found);
-                }
-                for (other, vm) in users(evidence, &self.wave.to, address) {
-                    // A VM of the host's own name is told of above.
-                    if *other != host.name {
-                        let text = format!("{address}: VM `{other}` ({vm}) has it at {}; free it there", self.wave.to);
-                        found.push(fail("address in use", text));
-                    }
-                }
-            }
-        }
+        self.destination().addresses(host, found);
     }
 
     /// What AWS does for a host by its interface and not by its address.
@@ -223,42 +190,6 @@ fn name(host: &HostRecord, found: &mut Vec<Check>) {
             "name a Move appliance for the wave, whose record finds the VM whatever its name, or change the Name tag";
         found.push(warn("name", format!("Move or AHV may alter it: {}; {mend}", why.join(", "))));
     }
-}
-
-/// What a subnet has already for an address.
-fn on_subnet(landing: &Landing, address: Ipv4Addr, found: &mut Vec<Check>) {
-    let subnet = &landing.subnet;
-    if let Some(what) = landing.own(address) {
-        let mend = "give the subnet another one, or the machine";
-        found.push(fail(
-            "address of the subnet itself",
-            format!("{address}: subnet `{subnet}` has it as {what}; {mend}"),
-        ));
-    }
-    if let Some(what) = landing.kept.get(&address) {
-        found.push(fail("address reserved", format!("{address}: {what} holds it on subnet `{subnet}`; free it there")));
-    }
-    if let Some((first, last)) = landing.pool(address) {
-        let mend = "Prism Central may hand it to another VM before the cutover; shrink the pool around it";
-        found.push(warn(
-            "address in a DHCP pool",
-            format!("{address} is in {first} to {last} of subnet `{subnet}`: {mend}"),
-        ));
-    }
-}
-
-/// VMs of a site that an address was given to, or that use it.
-fn users<'a>(
-    evidence: &'a Evidence,
-    site: &holdfast_model::SiteName,
-    address: Ipv4Addr,
-) -> Vec<(&'a HostName, &'a holdfast_model::ExtId)> {
-    let has = |sighting: &&Sighting| {
-        let mut nics = sighting.nics.iter();
-        sighting.site == *site && nics.any(|nic| nic.configured.contains(&address) || nic.learned.contains(&address))
-    };
-    let all = evidence.hosts.iter();
-    all.flat_map(|(name, seen)| seen.iter().filter(has).map(move |sighting| (name, &sighting.vm))).collect()
 }
 
 /// Addresses of the resolvers of all VPCs that were read: the base of each prefix and two. Source: VPC user guide, "Amazon DNS server".

@@ -144,7 +144,7 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
     let sites = scope.nc2_sites(&map);
     let answers: Vec<(SiteName, Result<Answer, Unread>)> = futures::stream::iter(sites)
         .map(async |site| {
-            let landing = matches!(input.subject, Subject::Landing { .. }) && site == scope.to;
+            let landing = matches!(input.subject, Subject::Landing { .. } | Subject::Drill { .. }) && site == scope.to;
             let answer = ask(context, &map, &scope, &site, &hosts, landing).await;
             (site, answer)
         })

@@ -1,4 +1,4 @@
-//! What a site has ready for the networks of a wave, before anything moves.
+//! What a site has ready for networks that are not there yet.
 
 use std::collections::BTreeMap;
 

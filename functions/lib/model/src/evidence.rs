@@ -29,7 +29,7 @@ pub struct Evidence {
     pub sites_read: BTreeSet<SiteName>,
     /// NC2 sites that did not, and why.
     pub sites_unread: BTreeMap<SiteName, String>,
-    /// What the destination has ready for each network; only where a wave was looked at before it moves.
+    /// What the destination has ready for each network; only where a wave was looked at before it moves, and in a drill.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub landings: BTreeMap<NetworkName, Landing>,
     /// VMs found, by host: the expected hosts of the inventory, and whoever else holds one of their addresses.

@@ -7,11 +7,7 @@
 mod must;
 mod report;
 
-use std::{
-    net::Ipv4Addr,
-    sync::atomic::AtomicUsize,
-    time::Instant,
-};
+use std::{net::Ipv4Addr, sync::atomic::AtomicUsize, time::Instant};
 
 use serde_json::{Value, json};
 

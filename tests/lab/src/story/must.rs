@@ -168,6 +168,8 @@ impl Story<'_> {
         let planned = ["tgw-tokyo", "tgw-osaka", PREFIX].iter().all(|word| plan.contains(word));
         self.must(stage, planned, || format!("the plan is not in the stored report `{id}`: {stored}"))?;
         let checks = stored.get("checks").and_then(Value::as_array).cloned().unwrap_or_default();
+        let ready = |check: &Value| text(check, "name") == "subnet for app at nc2-osaka";
+        self.must(stage, checks.iter().any(ready), || format!("nobody asked what Osaka has ready: {checks:?}"))?;
         let proven = |check: &Value| ["pass", "warn"].contains(&text(check, "status").as_str());
         self.must(stage, checks.len() > 5 && checks.iter().all(proven), || format!("the checks are {checks:?}"))?;
         self.remarks.push(format!("report {id} of the drill: {} checks, none failed", checks.len()));
