@@ -137,6 +137,7 @@ pub(crate) async fn start(world: &str) -> (Sim, Context) {
         operations_table: "o".into(),
         map_parameter: "m".into(),
         writer: holdfast_runtime::Writer::Any,
+        event_bus: "holdfast".to_owned(),
         import_table: None,
     };
     let context = Context::new(Accounts::new(base), &config, Arc::new(FixedClock::at(Timestamp::UNIX_EPOCH)));

@@ -8,14 +8,16 @@ use holdfast_journal::{Due, JournalStore, due_of};
 use holdfast_model::wire::{EvidenceOutput, FailoverIntent, SCHEMA_VERSION, Subject, WatchInput, WatchOutput};
 use holdfast_model::{
     Appliance, Clock, Credentials, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, InventoryVersion,
-    Landing, Network, NetworkMap, NetworkName, Power, SightedNic, Sighting, Site, SiteName, WaveName,
+    Landing, Network, NetworkMap, NetworkName, Power, Region, SightedNic, Sighting, Site, SiteName, WaveName,
 };
 use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config, surviving};
-use holdfast_store::{EvidenceStore, Inventory, Operations, Put};
+use holdfast_store::{Events, EvidenceStore, Inventory, Operations, Put, Watches};
 use jiff::Timestamp;
 
+use crate::bus::EventBridge;
 use crate::landing::read_landings;
+use crate::poll::{Poll, poll};
 use crate::site::{SiteError, SiteQuery, read_site};
 use crate::subject::{self, Scope};
 use crate::words;
@@ -37,6 +39,7 @@ pub struct Context {
     inventory: Inventory,
     operations: Operations,
     evidence: EvidenceStore,
+    poll: Poll,
     clock: SystemClock,
 }
 
@@ -48,7 +51,16 @@ impl Context {
     pub async fn from_env() -> Result<Self, Fault> {
         let config = Config::from_env()?;
         let sdk = base_config().await;
+        let region = sdk.region().map(ToString::to_string).unwrap_or_default();
+        let region = Region::parse(region).map_err(|error| Fault::new(FaultName::NotConfigured, error.to_string()))?;
         Ok(Self {
+            poll: Poll {
+                events: Events::new(&sdk, config.operations_table.clone()),
+                watches: Watches::new(&sdk, config.operations_table.clone()),
+                bus: EventBridge::new(&sdk, config.event_bus),
+                writer: config.writer,
+                region,
+            },
             maps: MapSource::new(&sdk, config.map_parameter),
             secrets: Secrets::new(&sdk),
             inventory: Inventory::new(&sdk, config.inventory_table),
@@ -85,6 +97,9 @@ impl Context {
                 }
             },
             Subject::Drill { request } => subject::of_request(map, &request.networks, &request.to),
+            Subject::Finished {} => {
+                Err(Fault::new(FaultName::Internal, "what finished is no evidence of any network".to_owned()))
+            }
         }
     }
 
@@ -121,7 +136,7 @@ fn store_fault(error: &holdfast_journal::StoreError) -> Fault {
     Fault::new(name, error.to_string())
 }
 
-/// Takes evidence and stores it.
+/// Takes evidence and stores it; or, asked by the schedule, finds what finished.
 ///
 /// # Flow
 /// Finds networks and destination, reads every NC2 site that could run a machine of them, all at once, stores the document.
@@ -131,6 +146,10 @@ fn store_fault(error: &holdfast_journal::StoreError) -> Fault {
 /// has to mend. A site that does not answer is no error: it is unread in the evidence.
 pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation) -> Result<WatchOutput, Fault> {
     let (map, reference) = context.maps.load(input.map.as_ref()).await?;
+    if matches!(input.subject, Subject::Finished {}) {
+        let asked = poll(&context.poll, &context.inventory, &context.secrets, (&map, reference), &invocation);
+        return asked.await.map(WatchOutput::Finished);
+    }
     let map = surviving(map, input.subject.lost())?;
     let scope = context.scope(&map, &input.subject).await?;
     let inventory = input.subject.inventory();

@@ -1,14 +1,20 @@
-//! Evidence: a dated document of where each host of some networks runs, powered how, with which configured and learned addresses.
+//! Evidence: a dated document of where each host of some networks runs, powered how, with which configured and learned addresses. And, every minute,
+//! what Move and recovery plans finished by themselves: one event each on the bus.
 //!
 //! Reads Prism Centrals and changes nothing but the evidence that it stores. Infers nothing from silence: a site that does not answer is
 //! unread, with the reason. EC2 sites are read by `swap-route` and `verify` themselves.
 
+mod bus;
+mod finished;
 mod handle;
 mod landing;
+mod poll;
 mod site;
 mod subject;
 mod words;
 
+pub use bus::{Bus, EventBridge, Message};
+pub use finished::{Desk, Eyes, Finished, LOOK, find};
 pub use handle::{Context, REPLY, SETTLES, handle};
 pub use landing::read_landings;
 pub use site::{SiteError, SiteQuery, read_site};
@@ -28,4 +34,7 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_store::Inventory::READ_ACTIONS,
     READS_OPERATIONS,
     holdfast_store::EvidenceStore::WRITE_ACTIONS,
+    holdfast_store::Events::ACTIONS,
+    holdfast_store::Watches::ACTIONS,
+    EventBridge::ACTIONS,
 ];

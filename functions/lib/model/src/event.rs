@@ -1,6 +1,6 @@
 //! What `watch` found finished by itself: a cutover of Nutanix Move, or a failover of a Nutanix recovery plan.
 
-use crate::{EventId, ExtId, HostName, MoveName, NetworkName, PrismName, SiteName, WaveName};
+use crate::{EventId, ExtId, HostName, MoveName, NetworkName, PrismName, Region, SiteName, WaveName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -125,4 +125,29 @@ impl Event {
             (Job::Failover { .. }, Ending::Failed) => "Failover failed",
         }
     }
+}
+
+/// The `detail` of a message on the bus: an appliance has not answered for longer than policy bears. It says nothing of machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplianceUnknown {
+    /// 1.
+    pub schema_version: u32,
+    /// The appliance, as `Prism Central pc-tokyo`.
+    pub appliance: String,
+    /// The Region that asks it.
+    pub region: Region,
+    /// Since when it does not answer there, by our clock.
+    pub since: Timestamp,
+    /// What was seen last.
+    pub why: String,
+    /// All of this in one line, with what to look at.
+    pub summary: String,
+}
+
+impl ApplianceUnknown {
+    /// The `source` of the message on the bus.
+    pub const SOURCE: &str = "holdfast.watch";
+    /// The `detail-type` of the message on the bus.
+    pub const DETAIL_TYPE: &str = "Appliance unknown";
 }

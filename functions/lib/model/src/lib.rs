@@ -25,7 +25,7 @@ pub mod wire;
 
 pub use clock::Clock;
 pub use credentials::{Credentials, Key, Login};
-pub use event::{Action, Became, Ending, Event, Job};
+pub use event::{Action, ApplianceUnknown, Became, Ending, Event, Job};
 pub use evidence::{Evidence, EvidenceId, Power, SightedNic, Sighting};
 pub use fault::{Fault, FaultName, Function};
 pub use ids::*;

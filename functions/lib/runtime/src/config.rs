@@ -17,6 +17,8 @@ pub struct Config {
     pub map_parameter: String,
     /// `HOLDFAST_WRITER`: which Region may write to the tables.
     pub writer: Writer,
+    /// `HOLDFAST_EVENT_BUS`: name of the event bus that finished jobs are put on.
+    pub event_bus: String,
     /// `HOLDFAST_IMPORT_TABLE`: table of older scripts that may be read; none for `-`, which no table is named.
     pub import_table: Option<String>,
 }
@@ -55,12 +57,13 @@ impl Writer {
 
 impl Config {
     /// Names of all variables.
-    pub const VARIABLES: [&str; 5] = [
+    pub const VARIABLES: [&str; 6] = [
         "HOLDFAST_INVENTORY_TABLE",
         "HOLDFAST_OPERATIONS_TABLE",
         "HOLDFAST_MAP_PARAMETER",
         "HOLDFAST_WRITER",
         "HOLDFAST_IMPORT_TABLE",
+        "HOLDFAST_EVENT_BUS",
     ];
 
     /// Reads the environment.
@@ -83,13 +86,14 @@ impl Config {
                 )
             })
         };
-        let [inventory, operations, map, writer, import] = Self::VARIABLES;
+        let [inventory, operations, map, writer, import, bus] = Self::VARIABLES;
         let writer = read(writer)?;
         Ok(Self {
             inventory_table: read(inventory)?,
             operations_table: read(operations)?,
             map_parameter: read(map)?,
             writer: if writer == "any" { Writer::Any } else { Writer::Only(writer) },
+            event_bus: read(bus)?,
             import_table: Some(read(import)?).filter(|table| table != "-"),
         })
     }

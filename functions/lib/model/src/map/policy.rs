@@ -22,6 +22,8 @@ pub struct Policy {
     /// A plan older than this, in seconds, is not resumed. What is left of a plan is observed and proven again whenever it is resumed, so
     /// this bounds forgotten intent, not stale routes: a day.
     pub plan_max_age_seconds: u32,
+    /// An appliance that has not answered for this long, in seconds, is told of: what finishes there is not seen meanwhile.
+    pub unknown_alarm_seconds: u32,
     /// Machines, network interfaces and load-balancer targets that may be cut off from a moved network, each by its id.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub accept_stranded: BTreeSet<String>,
@@ -40,6 +42,7 @@ impl Default for Policy {
             guest_timeout_seconds: 180,
             probe_count: 3,
             plan_max_age_seconds: 86_400,
+            unknown_alarm_seconds: 300,
             accept_stranded: BTreeSet::new(),
             vpc_peering: PeeringReach::OwnPrefixes,
             start: StartLimits::default(),

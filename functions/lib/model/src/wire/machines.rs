@@ -3,11 +3,13 @@
 use crate::wire::{
     CaptureRequest, CutoverRequest, DrillRequest, FailoverRequest, Progress, RecheckRequest, request::named,
 };
-use crate::{EvidenceId, HostName, InventoryVersion, MapRef, NamedVersions, NetworkName, Region, SiteName, WaveName};
+use crate::{
+    EventId, EvidenceId, HostName, InventoryVersion, MapRef, NamedVersions, NetworkName, Region, SiteName, WaveName,
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// What `capture` takes.
@@ -121,6 +123,8 @@ pub enum Subject {
         /// The input of the execution.
         request: DrillRequest,
     },
+    /// No evidence: what Prism Centrals and Move finished since somebody last asked. Asked every minute by a schedule.
+    Finished {},
 }
 
 impl Subject {
@@ -129,7 +133,11 @@ impl Subject {
     pub fn lost(&self) -> Option<&Region> {
         match self {
             Subject::Failover { request } => request.lost.as_ref(),
-            Subject::Wave { .. } | Subject::Recheck { .. } | Subject::Landing { .. } | Subject::Drill { .. } => None,
+            Subject::Wave { .. }
+            | Subject::Recheck { .. }
+            | Subject::Landing { .. }
+            | Subject::Drill { .. }
+            | Subject::Finished {} => None,
         }
     }
 
@@ -139,7 +147,7 @@ impl Subject {
         match self {
             Subject::Wave { request } => named(&request.wave, request.inventory),
             Subject::Recheck { request } => named(&request.wave, request.inventory),
-            Subject::Landing { .. } => NamedVersions::new(),
+            Subject::Landing { .. } | Subject::Finished {} => NamedVersions::new(),
             Subject::Failover { request } => request.inventory.clone(),
             Subject::Drill { request } => request.inventory.clone(),
         }
@@ -152,6 +160,29 @@ impl Subject {
 pub enum WatchOutput {
     /// Evidence of where machines are.
     Evidence(EvidenceOutput),
+    /// What finished.
+    Finished(FinishedOutput),
+}
+
+/// What `watch` returns to the schedule that asks what finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FinishedOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// Events that were found and stored.
+    pub found: BTreeSet<EventId>,
+    /// Events that were put on the bus: those that were found, and older ones whose finder got no further.
+    pub published: BTreeSet<EventId>,
+    /// Events that are not known to be on the bus, each with why; the next call tries again.
+    pub unpublished: BTreeMap<EventId, String>,
+    /// Jobs that concern no captured host, with the reason; they are not told of again.
+    pub ignored: Vec<String>,
+    /// Appliances that did not tell, each with why. Nothing follows from their silence.
+    pub unknown: BTreeMap<String, String>,
+    /// All of this in plain words.
+    pub summary: String,
 }
 
 /// What `watch` returns to whoever asked for evidence.

@@ -9,7 +9,8 @@ mod swap;
 mod verify;
 
 pub use machines::{
-    CaptureInput, CaptureOutput, EvidenceOutput, RestoreNicInput, RestoreNicOutput, Subject, WatchInput, WatchOutput,
+    CaptureInput, CaptureOutput, EvidenceOutput, FinishedOutput, RestoreNicInput, RestoreNicOutput, Subject,
+    WatchInput, WatchOutput,
 };
 pub use request::{
     CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest,

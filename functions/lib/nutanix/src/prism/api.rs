@@ -89,6 +89,9 @@ pub(crate) trait RecoveryApi {
     /// All recovery plans.
     async fn recovery_plans(&self) -> Result<Vec<RecoveryPlan>, NutanixError>;
 
+    /// The side that this Prism Central is, in the words of its jobs.
+    async fn side(&self) -> Result<Option<String>, NutanixError>;
+
     /// Recovery jobs newest first, those that began at `since` or later and those that have not begun.
     async fn recovery_jobs(&self, since: Timestamp) -> Result<Vec<RecoveryJob>, NutanixError>;
 

@@ -122,6 +122,14 @@ impl Prism {
         either!(self by recovery, recovery_plans())
     }
 
+    /// The side that this Prism Central is, as jobs name the sides that VMs come from and go to; none where it cannot be told.
+    ///
+    /// # Errors
+    /// As [`Prism::recovery_plans`].
+    pub async fn side(&self) -> Result<Option<String>, NutanixError> {
+        either!(self by recovery, side())
+    }
+
     /// The recovery jobs of this Prism Central, newest first: those that began at `since` or later, and those that have not
     /// begun, of which it may leave some out.
     ///

@@ -125,6 +125,10 @@ impl RecoveryApi for V3 {
         Ok(all)
     }
 
+    async fn side(&self) -> Result<Option<String>, NutanixError> {
+        self.own_side().await
+    }
+
     async fn recovery_jobs(&self, since: Timestamp) -> Result<Vec<RecoveryJob>, NutanixError> {
         let what = "list of recovery jobs";
         let (mut jobs, mut unreadable) = (Vec::new(), false);

@@ -104,6 +104,10 @@ impl RecoveryApi for V4 {
         Ok(found.iter().filter_map(plan).collect())
     }
 
+    async fn side(&self) -> Result<Option<String>, NutanixError> {
+        self.own_side().await
+    }
+
     async fn recovery_jobs(&self, since: Timestamp) -> Result<Vec<RecoveryJob>, NutanixError> {
         let ordered = !self.jobs_unordered.load(Ordering::Relaxed);
         let mut jobs = match self.jobs(ordered.then_some(since)).await {

@@ -1,6 +1,10 @@
-//! Reading a site of the simulated Prism Central, over HTTPS.
+//! Reading sites and finished jobs of the simulated Prism Central and Move, over HTTPS.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "what fails here fails the test")]
+
+mod finished;
+#[path = "../../../lib/store/tests/dynamodb/server.rs"]
+mod tables;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,90 @@
+//! The event bus that everybody listens to.
+
+use aws_config::SdkConfig;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use holdfast_model::{ApplianceUnknown, Event, Fault, FaultName};
+use holdfast_runtime::{fault_of, service_fault};
+use serde::Serialize;
+
+/// A message for the bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Who says it.
+    pub source: &'static str,
+    /// What kind of message it is.
+    pub detail_type: &'static str,
+    /// The document, as JSON.
+    pub detail: String,
+}
+
+impl Message {
+    /// The message that an event is.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be written as JSON.
+    pub fn of_event(event: &Event) -> Result<Self, Fault> {
+        Ok(Self { source: event.source(), detail_type: event.detail_type(), detail: json(event)? })
+    }
+
+    /// The message that an appliance does not answer.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be written as JSON.
+    pub fn of_unknown(unknown: &ApplianceUnknown) -> Result<Self, Fault> {
+        let (source, detail_type) = (ApplianceUnknown::SOURCE, ApplianceUnknown::DETAIL_TYPE);
+        Ok(Self { source, detail_type, detail: json(unknown)? })
+    }
+}
+
+fn json(document: &impl Serialize) -> Result<String, Fault> {
+    let text = serde_json::to_string(document);
+    text.map_err(|error| Fault::new(FaultName::Internal, format!("an event cannot be written as JSON: {error}")))
+}
+
+/// Where messages are put.
+pub trait Bus: Send + Sync {
+    /// Puts a message on the bus, once or, when the answer is lost, more than once.
+    ///
+    /// # Errors
+    /// Why it is not known to be there.
+    fn put(&self, message: &Message) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// A bus of Amazon EventBridge.
+#[derive(Debug, Clone)]
+pub struct EventBridge {
+    client: aws_sdk_eventbridge::Client,
+    name: String,
+}
+
+impl EventBridge {
+    /// IAM actions that this type needs.
+    pub const ACTIONS: &[&str] = &["events:PutEvents"];
+
+    /// The bus `name`.
+    #[must_use]
+    pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
+        Self { client: aws_sdk_eventbridge::Client::new(config), name: name.into() }
+    }
+}
+
+impl Bus for EventBridge {
+    async fn put(&self, message: &Message) -> Result<(), Fault> {
+        let what = format!("put `{}` on the event bus `{}`", message.detail_type, self.name);
+        let entry = PutEventsRequestEntry::builder()
+            .event_bus_name(&self.name)
+            .source(message.source)
+            .detail_type(message.detail_type)
+            .detail(&message.detail)
+            .build();
+        let sent = self.client.put_events().entries(entry).send().await;
+        let sent = sent.map_err(|error| fault_of(&what, &error, FaultName::NotConfigured))?;
+        // The call succeeds even where its entry does not.
+        match sent.entries().iter().find(|entry| entry.error_code().is_some()) {
+            None => Ok(()),
+            Some(entry) => {
+                Err(service_fault(&what, entry.error_code(), entry.error_message(), 200, FaultName::Unavailable))
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The schedule's question: what finished since somebody last asked.
+
+use std::collections::BTreeMap;
+
+use holdfast_model::wire::{FinishedOutput, SCHEMA_VERSION};
+use holdfast_model::{Appliance, Clock, Credentials, Fault, MapRef, NetworkMap, Region};
+use holdfast_nutanix::{Move, NutanixError, Prism, Timeouts};
+use holdfast_runtime::{Invocation, Secrets, SystemClock, Writer};
+use holdfast_store::{Events, Inventory, Watches};
+
+use crate::bus::EventBridge;
+use crate::finished::{Desk, Eyes, Finished, find};
+use crate::handle::REPLY;
+
+/// What a look at finished jobs needs.
+#[derive(Debug)]
+pub(crate) struct Poll {
+    pub(crate) events: Events,
+    pub(crate) watches: Watches,
+    pub(crate) bus: EventBridge,
+    pub(crate) writer: Writer,
+    pub(crate) region: Region,
+}
+
+/// Looks at every appliance of the map once.
+///
+/// # Errors
+/// What the tables can return.
+pub(crate) async fn poll(
+    poll: &Poll,
+    inventory: &Inventory,
+    secrets: &Secrets,
+    (map, reference): (&NetworkMap, MapRef),
+    invocation: &Invocation,
+) -> Result<FinishedOutput, Fault> {
+    if let Err(fault) = poll.writer.allows(poll.region.as_str(), None) {
+        let why = format!("nothing is looked for here: {}", fault.message);
+        return Ok(output(reference, Finished::default(), why));
+    }
+    let eyes = Eyes {
+        prisms: connect(secrets, &map.prism_centrals, Prism::connect).await,
+        moves: connect(secrets, &map.move_appliances, Move::connect).await,
+    };
+    let desk = Desk {
+        map,
+        inventory,
+        events: &poll.events,
+        watches: &poll.watches,
+        bus: &poll.bus,
+        region: &poll.region,
+        now: SystemClock.now(),
+        invocation: &invocation.id,
+    };
+    let finished = find(&desk, &eyes).await?;
+    let summary = summary(&finished);
+    Ok(output(reference, finished, summary))
+}
+
+type Connect<T> = fn(&str, Credentials, &holdfast_model::Trust, Timeouts) -> Result<T, NutanixError>;
+
+async fn connect<N: Ord + Clone, T>(
+    secrets: &Secrets,
+    appliances: &BTreeMap<N, Appliance>,
+    connect: Connect<T>,
+) -> BTreeMap<N, Result<T, String>> {
+    let timeouts = Timeouts { request: REPLY, ..Timeouts::default() };
+    let all = appliances.iter().map(async |(name, appliance)| {
+        // A secret is read anew each time, so that one that was changed counts within a minute.
+        let client = match secrets.credentials(&appliance.secret).await {
+            Ok(credentials) => {
+                connect(&appliance.endpoint, credentials, &appliance.trust, timeouts).map_err(|error| error.to_string())
+            }
+            Err(fault) => Err(fault.message),
+        };
+        (name.clone(), client)
+    });
+    futures::future::join_all(all).await.into_iter().collect()
+}
+
+fn output(map: MapRef, finished: Finished, summary: String) -> FinishedOutput {
+    let Finished { found, published, unpublished, ignored, unknown } = finished;
+    FinishedOutput { schema_version: SCHEMA_VERSION, map, found, published, unpublished, ignored, unknown, summary }
+}
+
+/// What one look found, in plain words.
+fn summary(finished: &Finished) -> String {
+    let Finished { found, published, unpublished, ignored, unknown } = finished;
+    let mut clauses = vec![format!("{} found, {} published", found.len(), published.len())];
+    clauses.extend(unpublished.iter().map(|(id, why)| format!("{id} is not published: {why}")));
+    clauses.extend(ignored.iter().map(|why| format!("ignored: {why}")));
+    clauses.extend(unknown.iter().map(|(name, why)| format!("{name} is unknown: {why}")));
+    clauses.join("; ")
+}
