@@ -1,6 +1,6 @@
 //! A failover on paper: today's state is proven as after a change, and what the failover would need is checked beside it.
 
-use crate::checks::{fail, pass, warn, worst};
+use crate::checks::{fail, pass, unknown, warn, worst};
 use crate::context::Context;
 use crate::facts::{Live, Subject, site};
 use crate::landing::Destination;
@@ -9,7 +9,7 @@ use crate::report::Found;
 use crate::{flow, machines, probes, routes};
 use futures::future::join;
 use holdfast_model::wire::{Check, CheckStatus, DrillRequest};
-use holdfast_model::{EvidenceId, Fault, NetworkMap, NetworkName, Site, SiteName};
+use holdfast_model::{EvidenceId, Fault, FaultName, MapRef, NetworkMap, NetworkName, Region, Site, SiteName};
 use holdfast_store::LastDrill;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ pub(crate) struct Drilled {
 
 pub(crate) async fn check(
     context: &Context,
-    map: &NetworkMap,
+    (map, reference): (&NetworkMap, &MapRef),
     request: &DrillRequest,
     evidence: &EvidenceId,
     plan: &str,
@@ -36,7 +36,8 @@ pub(crate) async fn check(
     // Where the networks are today, and so which sites are judged, is not known yet.
     let all = map.sites.keys().cloned().collect();
     let read = join(Live::read(&networks, map, Some(&request.to), &all, now), probes::all(context, &subject));
-    let ((mut live, probed), last) = join(read, context.reports.last_drill(&request.networks, &request.to)).await;
+    let stored = join(context.reports.last_drill(&request.networks, &request.to), maps(context, map, reference));
+    let ((mut live, probed), (last, maps)) = join(read, stored).await;
 
     let targets = live.read_targets(&networks, &subject, &request.to).await;
 
@@ -51,6 +52,7 @@ pub(crate) async fn check(
     if let Site::Nc2 { .. } = to {
         checks.extend(ready(&subject, &request.to));
     }
+    checks.extend(maps);
     checks.extend(today(&subject, &live));
     checks.extend(probed?.checks);
     checks.extend(routes::unread(&live));
@@ -88,6 +90,36 @@ pub(crate) fn ready(subject: &Subject<'_>, to: &SiteName) -> Vec<Check> {
     checks
 }
 
+/// Whether every Region of an NC2 site, from where a failover may have to be driven, would drive it by the same network map.
+async fn maps(context: &Context, map: &NetworkMap, reference: &MapRef) -> Vec<Check> {
+    let nc2 = map.sites.values().filter(|site| matches!(site, Site::Nc2 { .. }));
+    let regions: BTreeSet<&Region> = nc2.map(Site::region).collect();
+    let asked =
+        regions.into_iter().map(async |region| same_map(region, context.maps.current_in(region).await, reference));
+    futures::future::join_all(asked).await
+}
+
+fn same_map(region: &Region, there: Result<MapRef, Fault>, ours: &MapRef) -> Check {
+    let name = format!("network map in {region}");
+    match there {
+        Ok(there) if there.sha256.eq_ignore_ascii_case(&ours.sha256) => {
+            pass(name, "the one that this drill works with")
+        }
+        Ok(there) => fail(
+            name,
+            format!(
+                "it is another: SHA-256 {}, this drill works with {}; publish the same document in every Region",
+                there.sha256, ours.sha256
+            ),
+        ),
+        Err(fault) if fault.name == FaultName::NotConfigured => warn(
+            name,
+            format!("nobody could drive from there: {}; deploy the stack there and publish the map", fault.message),
+        ),
+        Err(fault) => unknown(name, fault.message),
+    }
+}
+
 /// Whether every network works where it is today.
 fn today(subject: &Subject<'_>, live: &Live) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -123,5 +155,23 @@ fn age(last: Option<LastDrill>, now: Timestamp) -> Check {
             };
             pass(name, format!("{ago}, at {} (report {})", last.made_at, last.report))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_map_in_the_other_region_fails_and_no_stack_there_warns() {
+        let osaka = Region::parse("ap-northeast-3").unwrap();
+        let map =
+            |sha256: &str| MapRef { bucket: "b".into(), key: "k".into(), version: "1".into(), sha256: sha256.into() };
+        let fault = |name| Err(Fault::new(name, "why"));
+        let status = |there| same_map(&osaka, there, &map("ab12")).status;
+        assert_eq!(status(Ok(map("AB12"))), CheckStatus::Pass);
+        assert_eq!(status(Ok(map("ab13"))), CheckStatus::Fail);
+        assert_eq!(status(fault(FaultName::NotConfigured)), CheckStatus::Warn);
+        assert_eq!(status(fault(FaultName::Unavailable)), CheckStatus::Unknown);
     }
 }

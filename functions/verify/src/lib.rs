@@ -80,7 +80,7 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
             postflight::check(context, &map, moved, evidence.as_ref(), now).await?
         }
         VerifyKind::Drill { request, evidence, plan } => {
-            drill::check(context, &map, request, evidence, plan, now).await?
+            drill::check(context, (&map, &map_ref), request, evidence, plan, now).await?
         }
     };
     report::store(context, input, map_ref, found, now).await

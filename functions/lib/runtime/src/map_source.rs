@@ -45,7 +45,7 @@ impl MapSource {
     pub async fn load(&self, wanted: Option<&MapRef>) -> Result<(Arc<NetworkMap>, MapRef), Fault> {
         let reference = match wanted {
             Some(reference) => reference.clone(),
-            None => self.current().await?,
+            None => self.pointed_to_by(&self.parameters).await?,
         };
         if let Some((known, map)) = self.last.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
             && *known == reference
@@ -57,10 +57,19 @@ impl MapSource {
         Ok((map, reference))
     }
 
-    async fn current(&self) -> Result<MapRef, Fault> {
+    /// The version of the map that the functions of another Region would start with.
+    ///
+    /// # Errors
+    /// `NotConfigured` when there is no such parameter or it points to no map; `AccessDenied`, `Throttled`, `Unavailable`.
+    pub async fn current_in(&self, region: &Region) -> Result<MapRef, Fault> {
+        let there = aws_sdk_ssm::config::Region::new(region.to_string());
+        let config = self.parameters.config().to_builder().region(there).build();
+        self.pointed_to_by(&aws_sdk_ssm::Client::from_conf(config)).await
+    }
+
+    async fn pointed_to_by(&self, parameters: &aws_sdk_ssm::Client) -> Result<MapRef, Fault> {
         let what = format!("read parameter `{}`", self.parameter);
-        let output = self
-            .parameters
+        let output = parameters
             .get_parameter()
             .name(&self.parameter)
             .send()

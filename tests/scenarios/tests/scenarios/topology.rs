@@ -68,6 +68,7 @@ async fn a_drill_stores_a_report_and_nothing_else(lab: &Lab) {
     let alone = lab.run(DUBLIN, "drill", &json!({"networks": ["erp"], "to": "dublin"})).await.unwrap();
     held(&alone, "network `web` at `frankfurt` could not reach `erp` any more");
     let drill = json!({"networks": ["erp", "web"], "to": "dublin"});
+    another_map_in_the_other_region(lab, &drill).await;
     let mut seen = Vec::new();
     for _ in 0..2 {
         let since = last_call(lab).await;
@@ -83,6 +84,20 @@ async fn a_drill_stores_a_report_and_nothing_else(lab: &Lab) {
     let [first, again] = &seen[..] else { panic!("two drills") };
     assert_eq!(again.0, first.0 + 1, "reports");
     assert!((&again.1, &again.2, &again.3) == (&first.1, &first.2, &first.3), "operations, hosts or routes are others");
+}
+
+/// Whoever would drive from Frankfurt would do so by a map that this drill does not prove.
+async fn another_map_in_the_other_region(lab: &Lab, drill: &Value) {
+    let ssm = &lab.aws(FRANKFURT).unwrap().ssm;
+    let parameter = || ssm.get_parameter().name("/holdfast/network-map").send();
+    let right = parameter().await.unwrap().parameter().unwrap().value().unwrap().to_owned();
+    let write = |value: &str| ssm.put_parameter().name("/holdfast/network-map").value(value).overwrite(true).send();
+    let mut other: Value = serde_json::from_str(&right).unwrap();
+    other["sha256"] = json!("0".repeat(64));
+    write(&other.to_string()).await.unwrap();
+    let refused = lab.run(DUBLIN, "drill", drill).await.unwrap();
+    held(&refused, "network map in eu-central-1: it is another: SHA-256 0000");
+    write(&right).await.unwrap();
 }
 
 fn partition(item: &Value) -> &str {
