@@ -135,8 +135,9 @@ async fn wait<J: Notes>(
 
 async fn bounce<J: Notes>(repair: &mut Repair<'_, J>, due: &mut Due) -> Result<(), Stop> {
     let shared = repair.shared;
-    let note = Note::Bounce { vm: repair.vm.clone(), nic: due.nic.id.clone() };
-    shared.notes.write(&repair.key(due.device), &note).await?;
+    let mac = repair.refusals.get(&due.device).cloned();
+    let note = Note::Bounce { vm: repair.vm.clone(), nic: due.nic.id.clone(), mac };
+    repair.write(due.device, &note).await?;
     due.noted = true;
     let down = shared.prism.set_link(repair.vm, &due.nic.id, false, &shared.limits.wait).await;
     // Whatever came of it, the link has to be up in the end.

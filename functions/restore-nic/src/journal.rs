@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use holdfast_model::{Clock, ExtId, Fault, FaultName, WaveName};
+use holdfast_model::{Clock, ExtId, Fault, FaultName, MacAddress, WaveName};
 use holdfast_nutanix::CreateNic;
 use holdfast_store::{RestoreJournal, RestoreKey, RestorePut};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,22 @@ pub enum Note {
         vm: ExtId,
         /// The NIC.
         nic: ExtId,
+        /// What is known of its MAC address beside that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<MacRefusal>,
     },
+    /// The NIC is right but for its MAC address. Nothing is under way: this is what was learned of it.
+    MacRefused(MacRefusal),
+}
+
+/// A MAC address that Prism Central did not take for a NIC: it is not asked again, since asking takes the NIC's address away for a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MacRefusal {
+    /// The MAC address.
+    pub mac: MacAddress,
+    /// In the words of Prism Central.
+    pub why: String,
 }
 
 /// Where notes are kept; one for each NIC of a VM, by its device index in the capture.
@@ -70,7 +85,7 @@ impl Notes for StoredNotes<'_> {
             .map_err(|error| Fault::new(FaultName::Internal, format!("a note cannot be written: {error}")))?;
         match self.journal.put(key, &document).await? {
             RestorePut::Stored => Ok(()),
-            // The NIC of the older note is there and connected: the caller has seen it, and changes it otherwise now.
+            // The NIC of the older note, if one was under way, is there and connected: the caller has seen it, and changes it otherwise now.
             RestorePut::UnderWay(_) => {
                 self.clear(key).await?;
                 match self.journal.put(key, &document).await? {

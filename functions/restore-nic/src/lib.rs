@@ -15,7 +15,7 @@ mod report;
 mod wave;
 
 pub use context::{ANSWER, Context, NO_MORE_CHANGES, handle};
-pub use journal::{Note, Notes};
+pub use journal::{MacRefusal, Note, Notes};
 pub use repair::Limits;
 pub use report::{Report, Restored};
 pub use wave::{Job, restore};

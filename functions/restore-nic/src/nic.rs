@@ -8,7 +8,7 @@ use holdfast_nutanix::{Backoff, CreateNic, Nic, NutanixError};
 
 use crate::fit::Holder;
 use crate::guest::Due;
-use crate::journal::{Note, Notes};
+use crate::journal::{MacRefusal, Note, Notes};
 use crate::pair::{Goal, Pair, Refused, Step, next, noted};
 use crate::repair::{Repair, Stop, passing};
 
@@ -72,14 +72,15 @@ fn secondary(goal: &Goal, nic: Option<&Nic>) -> Vec<Ipv4Addr> {
 impl<J: Notes> Repair<'_, J> {
     /// A fault that also says which NIC may be missing, and how to create it.
     pub(crate) fn with_what_is_left(&self, fault: Fault, pair: &Pair<'_>, note: Option<&Note>) -> Fault {
-        let Some(Note::Recreate { after, .. }) = note else { return fault };
+        let Some(Note::Recreate { after, before, .. }) = note else { return fault };
         let addresses: Vec<String> = pair.goal.addresses().map(|address| address.to_string()).collect();
         let message = format!(
-            "{}; VM `{}` may be without the NIC of {addresses}: start again, or create it by hand with MAC address {}, subnet `{}` and {addresses}",
+            "{}; VM `{}` may be without the NIC of {addresses}: start again, or create it by hand with MAC address {}, subnet `{}` and {addresses}; before, it had {}",
             fault.message,
             self.vm,
             after.mac,
             pair.goal.subnet,
+            shape(before),
             addresses = addresses.join(", ")
         );
         Fault::new(fault.name, message)
@@ -91,7 +92,7 @@ impl<J: Notes> Repair<'_, J> {
         let mut work = Work {
             nic: pair.nic.clone(),
             old: pair.old.clone(),
-            refused: Refused::default(),
+            refused: self.refused(pair),
             last: None,
             changed: false,
             recreated: false,
@@ -104,7 +105,7 @@ impl<J: Notes> Repair<'_, J> {
                     self.shared.notes.clear(&self.key(device)).await?;
                     *note = None;
                 }
-                self.tell_of_mac(&pair.goal, nic, &work.refused);
+                self.tell_of_mac(pair, nic, &work.refused);
                 let secondary = pair.goal.secondary.iter().copied().filter(|a| self.host.uses(*a)).collect();
                 let (nic, changed) = (nic.clone(), work.changed);
                 return Ok(Due { device, address, secondary, nic, noted: note.is_some(), changed });
@@ -138,12 +139,17 @@ impl<J: Notes> Repair<'_, J> {
     }
 
     /// A NIC that is right but for its MAC address, which Prism Central did not take.
-    fn tell_of_mac(&mut self, goal: &Goal, nic: &Nic, refused: &Refused) {
-        if let (Some(mac), Some(why)) = (&goal.mac, &refused.mac) {
-            self.lacking.push(format!(
-                "{nic} has its address, but not MAC address {mac} of EC2, which Prism Central does not take: {why}; leave `mac_addresses` of the wave out of the network map and start again"
-            ));
-        }
+    fn tell_of_mac(&mut self, pair: &Pair<'_>, nic: &Nic, refused: &Refused) {
+        let device = pair.record.device_index;
+        let wanted = pair.goal.mac.as_ref().filter(|mac| nic.mac.as_ref() != Some(mac));
+        let (Some(mac), Some(why)) = (wanted, &refused.mac) else {
+            self.refusals.remove(&device);
+            return;
+        };
+        self.refusals.insert(device, MacRefusal { mac: mac.clone(), why: why.clone() });
+        self.lacking.push(format!(
+            "{nic} has its address, but not MAC address {mac} of EC2, which Prism Central does not take: {why}; leave `mac_addresses` of the wave out of the network map and start again; with it written in anew after that it is tried again"
+        ));
     }
 
     /// Takes one step. The inner error leaves the outcome open, or is a refusal.
@@ -230,7 +236,7 @@ impl<J: Notes> Repair<'_, J> {
             let vm = self.shared.prism.vm(self.vm).await?.vm;
             let (nic, old) = match note {
                 Some(note @ Note::Recreate { .. }) => noted(note, &vm.nics),
-                Some(Note::Bounce { .. }) | None => {
+                Some(Note::Bounce { .. } | Note::MacRefused(_)) | None => {
                     (before.and_then(|b| vm.nics.iter().find(|nic| nic.id == b.id)).cloned(), None)
                 }
             };
@@ -257,7 +263,7 @@ impl<J: Notes> Repair<'_, J> {
 
     /// Notes that a NIC will be created anew, once it is sure that its addresses are still free.
     async fn note_recreation(
-        &self,
+        &mut self,
         pair: &Pair<'_>,
         nic: &Nic,
         note: &mut Option<Note>,
@@ -284,7 +290,13 @@ impl<J: Notes> Repair<'_, J> {
             return Err(Stop::Failed(Fault::new(FaultName::AddressHeld, message)));
         }
         let after = nic.again(&goal.subnet, Some(goal.address));
-        let before = nic.subnet.as_ref().and_then(|subnet| nic.again(subnet, None));
+        // Its addresses may have been released by now.
+        let was = pair.nic.as_ref().filter(|was| was.id == nic.id).unwrap_or(nic);
+        let before = was.subnet.as_ref().and_then(|subnet| was.again(subnet, was.primary()));
+        let before = before.map(|before| CreateNic {
+            secondary: was.configured.iter().copied().filter(|address| before.address != Some(*address)).collect(),
+            ..before
+        });
         let (Some(after), Some(before), Some(mac)) = (after, before, mac) else {
             return Err(Stop::Failed(Fault::new(
                 FaultName::RestoreIncomplete,
@@ -298,7 +310,7 @@ impl<J: Notes> Repair<'_, J> {
             after: Box::new(after),
             before: Box::new(before),
         };
-        self.shared.notes.write(&self.key(pair.record.device_index), &new).await?;
+        self.write(pair.record.device_index, &new).await?;
         tracing::info!(host = %self.host.name, "{nic} is created anew: {why}");
         *note = Some(new);
         Ok(())
@@ -386,8 +398,16 @@ impl<J: Notes> Repair<'_, J> {
             return Ok(Ok(()));
         }
         let mut left = String::new();
-        if error.refused() && self.create_exactly(before).await.is_ok() {
-            left = format!("; it was created again on its old subnet `{}`", before.subnet);
+        // An address that the pool gave may not be given out by name.
+        let pooled = CreateNic { address: None, secondary: Vec::new(), ..(**before).clone() };
+        let mut made = Err(error.clone());
+        for old in [&**before, &pooled].into_iter().filter(|_| error.refused()) {
+            if made.is_err() {
+                made = self.create_exactly(old).await;
+            }
+        }
+        if let Ok(made) = made {
+            left = format!("; it was created again on its old subnet `{}` as {made}", before.subnet);
             self.shared.notes.clear(&self.key(pair.record.device_index)).await?;
             *note = None;
         }
@@ -396,6 +416,13 @@ impl<J: Notes> Repair<'_, J> {
             format!("the NIC of {} was deleted and not created with its address: {error}{left}", goal.address);
         Err(Stop::Failed(Fault::new(name, message)))
     }
+}
+
+/// What a NIC is or was created with, as a person creates it.
+fn shape(nic: &CreateNic) -> String {
+    let addresses: Vec<Ipv4Addr> = nic.address.iter().chain(&nic.secondary).copied().collect();
+    let addresses = if addresses.is_empty() { "no address".to_owned() } else { texts(&addresses) };
+    format!("MAC address {}, subnet `{}` and {addresses}", nic.mac, nic.subnet)
 }
 
 fn texts(addresses: &[Ipv4Addr]) -> String {

@@ -46,6 +46,7 @@ pub(crate) fn noted(note: &Note, nics: &[Nic]) -> (Option<Nic>, Option<ExtId>) {
     let by_id = |id: &ExtId| nics.iter().find(|nic| nic.id == *id).cloned();
     match note {
         Note::Bounce { nic, .. } => (by_id(nic), None),
+        Note::MacRefused(_) => (None, None),
         Note::Recreate { nic, after, before, .. } => {
             let with = |mac: &MacAddress| nics.iter().find(|n| n.id != *nic && n.mac.as_ref() == Some(mac)).cloned();
             match (with(&after.mac), by_id(nic)) {

@@ -1,6 +1,6 @@
 //! One host: every NIC gets its recorded address, and the guest is made to use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use holdfast_store::RestoreKey;
 use crate::fault_of;
 use crate::fit::{Holder, Target};
 use crate::guest;
-use crate::journal::{Note, Notes};
+use crate::journal::{MacRefusal, Note, Notes};
 use crate::pair::{Goal, Pair, Refused, Step, next, pair};
 
 /// How long the address of a NIC may take to show when nothing of it is known.
@@ -76,11 +76,16 @@ pub(crate) struct Repair<'a, J> {
     pub(crate) done: Vec<String>,
     /// What Prism Central does not do for the host, though its addresses are right.
     pub(crate) lacking: Vec<String>,
+    /// MAC addresses that Prism Central did not take, by NIC.
+    pub(crate) refusals: BTreeMap<u32, MacRefusal>,
+    /// NICs whose note says no more than that.
+    remembered: BTreeSet<u32>,
 }
 
 impl<'a, J> Repair<'a, J> {
     pub(crate) fn new(shared: &'a Shared<'a, J>, host: &'a HostRecord, vm: &'a ExtId) -> Self {
-        Self { shared, host, vm, done: Vec::new(), lacking: Vec::new() }
+        let (done, lacking, refusals, remembered) = (Vec::new(), Vec::new(), BTreeMap::new(), BTreeSet::new());
+        Self { shared, host, vm, done, lacking, refusals, remembered }
     }
 
     /// Where the note on one NIC is kept.
@@ -95,6 +100,7 @@ impl<J: Notes> Repair<'_, J> {
     /// # Guarantees
     /// Nothing is changed unless every NIC has a place to go to. A NIC that is right and whose guest uses its address is not touched.
     pub(crate) async fn run(&mut self, notes: BTreeMap<u32, Note>) -> Result<(), Stop> {
+        let notes = self.remember(notes);
         let seen = self.settled(&notes).await?;
         let goals = self.goals()?;
         let none = NicMapping::default();
@@ -111,7 +117,7 @@ impl<J: Notes> Repair<'_, J> {
             self.refuse_held(pair, &seen.nics).await?;
         }
         let right = |pair: &Pair<'_>| {
-            let step = next(pair.nic.as_ref(), pair.old.as_ref(), &pair.goal, &Refused::default());
+            let step = next(pair.nic.as_ref(), pair.old.as_ref(), &pair.goal, &self.refused(pair));
             pair.note.is_some() || matches!(step, Step::Right)
         };
         if !pairs.iter().all(right) {
@@ -129,10 +135,62 @@ impl<J: Notes> Repair<'_, J> {
             }
         }
         guest::refresh(self, refreshed).await?;
+        self.keep_refusals().await?;
         if self.lacking.is_empty() {
             return Ok(());
         }
         Err(Stop::Failed(Fault::new(FaultName::RestoreIncomplete, self.lacking.join("; "))))
+    }
+
+    /// Takes out of the notes what was learned of MAC addresses; the others tell of something under way.
+    fn remember(&mut self, notes: BTreeMap<u32, Note>) -> BTreeMap<u32, Note> {
+        let mut under_way = BTreeMap::new();
+        for (device, note) in notes {
+            match &note {
+                Note::MacRefused(refusal) => {
+                    self.refusals.insert(device, refusal.clone());
+                    self.remembered.insert(device);
+                    continue;
+                }
+                Note::Bounce { mac, .. } => self.refusals.extend(mac.clone().map(|refusal| (device, refusal))),
+                Note::Recreate { .. } => {}
+            }
+            under_way.insert(device, note);
+        }
+        under_way
+    }
+
+    /// What is known to be refused for a NIC before it is touched: its MAC address, if that is still the one that is wanted.
+    pub(crate) fn refused(&self, pair: &Pair<'_>) -> Refused {
+        let known = self.refusals.get(&pair.record.device_index);
+        let known = known.filter(|refusal| Some(&refusal.mac) == pair.goal.mac.as_ref());
+        Refused { mac: known.map(|refusal| refusal.why.clone()), ..Refused::default() }
+    }
+
+    /// Writes a NIC's note, in place of what was remembered of it.
+    pub(crate) async fn write(&mut self, device: u32, note: &Note) -> Result<(), Fault> {
+        self.shared.notes.write(&self.key(device), note).await?;
+        self.remembered.remove(&device);
+        Ok(())
+    }
+
+    /// Keeps what was learned of MAC addresses for the next start, and forgets what does not count any more.
+    async fn keep_refusals(&mut self) -> Result<(), Stop> {
+        for device in self.host.nics.iter().map(|nic| nic.device_index) {
+            match (self.refusals.get(&device), self.remembered.contains(&device)) {
+                (Some(refusal), false) => {
+                    let note = Note::MacRefused(refusal.clone());
+                    self.write(device, &note).await?;
+                    self.remembered.insert(device);
+                }
+                (None, true) => {
+                    self.shared.notes.clear(&self.key(device)).await?;
+                    self.remembered.remove(&device);
+                }
+                (Some(_), true) | (None, false) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The VM's NICs are not those that were captured.

@@ -112,14 +112,33 @@ async fn a_nic_that_was_taken_away_slowly_is_given_back_after_a_death_after_any_
 #[tokio::test]
 async fn a_nic_whose_creation_is_refused_is_created_as_it_was() {
     let scene = Scene::after_cutover(|world| world).await;
-    scene.switch(&json!({"migrate_powered_on": false}));
+    scene.switch(&json!({"migrate_powered_on": false, }));
     let matching = Match { source: Some("prism".into()), action: Some("vms.nics.create".into()), ..Match::default() };
     let effect = Effect::Error { code: "VMM-1".into(), status: 422, message: "not today".into() };
-    scene.sim.shared().gate().add_fault(NewFault { matching, skip: 0, times: Some(1), effect });
+    let mut before = scene.vm("web-1").await.nics[0].clone();
+    for _ in 0..10 {
+        // It shows some reads after the cutover.
+        if before.primary().is_none() {
+            before = scene.vm("web-1").await.nics[0].clone();
+        }
+    }
+    let refuse = |times| {
+        let (matching, effect) = (matching.clone(), effect.clone());
+        scene.sim.shared().gate().add_fault(NewFault { matching, skip: 0, times, effect });
+    };
+    refuse(None);
+    let fault = scene.start().await.unwrap_err();
+    let (mac, subnet) = (before.mac.as_ref().unwrap(), before.subnet.as_ref().unwrap());
+    let old = format!("MAC address {mac}, subnet `{subnet}` and {}", before.primary().unwrap());
+    assert!(fault.message.contains(&format!("before, it had {old}")), "{fault}");
+    assert_eq!(scene.vm("web-1").await.nics, []);
+    scene.sim.shared().gate().clear_faults();
+    refuse(Some(1));
     let fault = scene.start().await.unwrap_err();
     assert_eq!(fault.name, FaultName::RestoreIncomplete, "{fault}");
     assert!(fault.message.contains("not today") && fault.message.contains("on its old subnet"), "{fault}");
-    assert_eq!(scene.vm("web-1").await.nics.len(), 1);
+    let now = scene.vm("web-1").await.nics;
+    assert_eq!((now.len(), now[0].primary(), &now[0].subnet), (1, before.primary(), &before.subnet));
     scene.start().await.unwrap();
     scene.assert_right("after the refusal").await;
 }

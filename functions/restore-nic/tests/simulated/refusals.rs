@@ -151,7 +151,7 @@ async fn a_mac_address_or_secondary_address_of_somebody_else_is_refused_by_name(
 }
 
 #[tokio::test]
-async fn a_mac_address_that_is_not_taken_is_told_and_the_nic_is_right_but_for_it() {
+async fn a_mac_address_that_is_not_taken_is_told_the_nic_is_right_but_for_it_and_it_is_not_asked_for_again() {
     let all = [("4.1", "refused"), ("4.1", "replaced"), ("4.0.a1", "refused"), ("4.0.a1", "replaced")];
     futures::future::join_all(all.map(async |(level, foreign)| {
         let head = format!("  tokyo:\n    api_level: \"{level}\"\n");
@@ -164,16 +164,23 @@ async fn a_mac_address_that_is_not_taken_is_told_and_the_nic_is_right_but_for_it
         scene.declared.mac_addresses = Macs::AsCaptured;
         let fault = scene.start().await.unwrap_err();
         assert_eq!(fault.name, FaultName::RestoreIncomplete, "{level} {foreign}: {fault}");
+        let changes = scene.changes();
+        let again = scene.start().await.unwrap_err();
         for host in &scene.hosts {
             let mac = host.nics[0].mac.as_ref().unwrap();
             let told = format!("not MAC address {mac} of EC2, which Prism Central does not take");
             assert!(fault.message.contains(&told), "{level} {foreign}: {fault}");
+            assert!(again.message.contains(&told), "{level} {foreign}: {again}");
         }
+        assert_eq!((again.name, scene.changes()), (fault.name, changes.clone()), "{level} {foreign}");
         scene.declared.mac_addresses = Macs::AsMoved;
-        scene.assert_right(&format!("{level} {foreign}")).await;
-        let changes = scene.changes();
         scene.start().await.unwrap();
+        scene.assert_right(&format!("{level} {foreign}")).await;
         assert_eq!(scene.changes(), changes, "{level} {foreign}");
+        // Who writes it in anew wants it tried.
+        scene.declared.mac_addresses = Macs::AsCaptured;
+        scene.start().await.unwrap_err();
+        assert!(scene.changes().len() > changes.len(), "{level} {foreign}");
     }))
     .await;
 }

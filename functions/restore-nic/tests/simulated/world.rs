@@ -63,7 +63,8 @@ impl Notes for Kept {
     }
 
     async fn write(&self, key: &RestoreKey, note: &Note) -> Result<(), Fault> {
-        self.0.lock().unwrap().insert(key.clone(), note.clone());
+        let document = serde_json::to_value(note).unwrap();
+        self.0.lock().unwrap().insert(key.clone(), serde_json::from_value(document).unwrap());
         Ok(())
     }
 
