@@ -1,5 +1,6 @@
 //! Whether a subnet of Prism Central can carry a network, and whether an address on it is free.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use holdfast_model::{ExtId, Fault, FaultName, Network, NetworkName, Prefix, SiteName};
@@ -68,8 +69,8 @@ impl Target {
         Ok(())
     }
 
-    /// Who else than the VM holds an address, given or in use.
-    pub(crate) fn holder(&self, address: Ipv4Addr, vm: &ExtId) -> Option<Holder> {
+    /// Who else than the VM holds an address, given or in use. What was seen in use by a VM that is parked is not in use any more.
+    pub(crate) fn holder(&self, address: Ipv4Addr, vm: &ExtId, parked: &BTreeMap<ExtId, Ipv4Addr>) -> Option<Holder> {
         let subnet = &self.subnet;
         if subnet.gateway == Some(address) {
             return Some(Holder::Other(format!("subnet `{}` has it as its gateway", subnet.name)));
@@ -80,9 +81,9 @@ impl Target {
         if subnet.prefix.is_some_and(|p| p.network() == address || p.broadcast() == address) {
             return Some(Holder::Other(format!("it is the first or last address of subnet `{}`", subnet.name)));
         }
-        let holds = |vnic: &&Vnic| {
-            vnic.vm.as_ref() != Some(vm) && (vnic.assigned.contains(&address) || vnic.learned.contains(&address))
-        };
+        let parked = |vnic: &Vnic| vnic.vm.as_ref().is_some_and(|vm| parked.get(vm) == Some(&address));
+        let uses = |vnic: &Vnic| vnic.learned.contains(&address) && !parked(vnic);
+        let holds = |vnic: &&Vnic| vnic.vm.as_ref() != Some(vm) && (vnic.assigned.contains(&address) || uses(vnic));
         if let Some(vnic) = self.vnics.iter().find(holds) {
             return Some(match (&vnic.vm, &vnic.mac) {
                 (Some(vm), _) => Holder::Vm(vm.clone()),
@@ -157,11 +158,17 @@ mod tests {
         let reserved = vec![ReservedIp { address: "172.30.1.50".parse().unwrap(), context: Some("printer".into()) }];
         let vnics = vec![vnic('5', "172.30.1.34", "172.30.1.35"), vnic('6', "172.30.1.36", "172.30.1.36")];
         let target = Target { subnet: subnet(), vnics, reserved };
-        let holder = |address: &str| target.holder(address.parse().unwrap(), &id('6'));
+        let holder = |address: &str| target.holder(address.parse().unwrap(), &id('6'), &BTreeMap::new());
         assert_eq!(holder("172.30.1.34"), Some(Holder::Vm(id('5'))));
         assert_eq!(holder("172.30.1.35"), Some(Holder::Vm(id('5'))));
         assert_eq!(holder("172.30.1.36"), None);
         assert_eq!(holder("172.30.1.37"), None);
+        // A link that was taken down: what its guest was seen to use is free, what it was given is not.
+        let parked = |address: &str| {
+            let address = address.parse().unwrap();
+            target.holder(address, &id('6'), &[(id('5'), address)].into())
+        };
+        assert_eq!((parked("172.30.1.34"), parked("172.30.1.35")), (Some(Holder::Vm(id('5'))), None));
         for taken in ["172.30.1.1", "172.30.1.0", "172.30.1.255", "172.30.1.50"] {
             assert!(matches!(holder(taken), Some(Holder::Other(_))), "{taken}");
         }

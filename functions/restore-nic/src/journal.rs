@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::Ipv4Addr;
 
 use holdfast_model::{Clock, ExtId, Fault, FaultName, MacAddress, WaveName};
 use holdfast_nutanix::CreateNic;
@@ -32,6 +33,16 @@ pub enum Note {
         /// What is known of its MAC address beside that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mac: Option<MacRefusal>,
+    },
+    /// The NIC's link is taken down and its address released, for another VM of the wave, which holds the address that this one waits for: it may
+    /// be down and without address.
+    Parked {
+        /// The VM.
+        vm: ExtId,
+        /// The NIC.
+        nic: ExtId,
+        /// The address that it had.
+        address: Ipv4Addr,
     },
     /// The NIC is right but for its MAC address. Nothing is under way: this is what was learned of it.
     MacRefused(MacRefusal),

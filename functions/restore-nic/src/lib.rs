@@ -3,6 +3,7 @@
 //! Changes only the NICs of the VMs that the wave's hosts became. Powers nothing on or off, changes no route, and guesses no VM: see [`find`].
 //! What a NIC needs is decided in [`pair`] and done in [`nic`], for a host in [`repair`], and believed when Prism Central has seen it in [`guest`].
 
+mod circle;
 mod context;
 mod find;
 mod fit;
@@ -10,6 +11,7 @@ mod guest;
 mod journal;
 mod nic;
 mod pair;
+mod recreate;
 mod repair;
 mod report;
 mod wave;

@@ -45,7 +45,7 @@ pub(crate) struct Pair<'a> {
 pub(crate) fn noted(note: &Note, nics: &[Nic]) -> (Option<Nic>, Option<ExtId>) {
     let by_id = |id: &ExtId| nics.iter().find(|nic| nic.id == *id).cloned();
     match note {
-        Note::Bounce { nic, .. } => (by_id(nic), None),
+        Note::Bounce { nic, .. } | Note::Parked { nic, .. } => (by_id(nic), None),
         Note::MacRefused(_) => (None, None),
         Note::Recreate { nic, after, before, .. } => {
             let with = |mac: &MacAddress| nics.iter().find(|n| n.id != *nic && n.mac.as_ref() == Some(mac)).cloned();

@@ -40,12 +40,15 @@ pub(crate) struct Shared<'a, J> {
     pub(crate) policy: &'a Policy,
     pub(crate) notes: &'a J,
     pub(crate) limits: Limits,
+    /// VMs that gave up an address for another one of the wave, with that address.
+    pub(crate) parked: &'a BTreeMap<ExtId, Ipv4Addr>,
 }
 
 /// An address that another VM has.
 #[derive(Debug, Clone)]
 pub(crate) struct HeldBy {
     pub(crate) holder: ExtId,
+    pub(crate) address: Ipv4Addr,
     pub(crate) fault: Fault,
 }
 
@@ -153,7 +156,7 @@ impl<J: Notes> Repair<'_, J> {
                     continue;
                 }
                 Note::Bounce { mac, .. } => self.refusals.extend(mac.clone().map(|refusal| (device, refusal))),
-                Note::Recreate { .. } => {}
+                Note::Recreate { .. } | Note::Parked { .. } => {}
             }
             under_way.insert(device, note);
         }
@@ -191,6 +194,21 @@ impl<J: Notes> Repair<'_, J> {
             }
         }
         Ok(())
+    }
+
+    /// The NIC with just this address that is to get another one, by device index in the capture; none where the address cannot be taken from it
+    /// without more.
+    pub(crate) fn gives_up(&self, seen: &Vm, address: Ipv4Addr) -> Result<Option<(u32, ExtId)>, Stop> {
+        let mapping = self.shared.declared.nics.get(&self.host.name).cloned().unwrap_or_default();
+        let goals = self.goals()?;
+        let Ok(pairs) = pair(&self.host.nics, &goals, &BTreeMap::new(), &seen.nics, &mapping) else { return Ok(None) };
+        let gives = |pair: &Pair<'_>| {
+            let nic = pair.nic.as_ref().filter(|nic| nic.primary() == Some(address) && nic.configured.len() == 1)?;
+            // One that gets another MAC address is deleted: that frees its address too late.
+            let stays = pair.goal.mac.is_none() || pair.goal.mac == nic.mac;
+            (stays && pair.goal.address != address).then(|| (pair.record.device_index, nic.id.clone()))
+        };
+        Ok(pairs.iter().find_map(gives))
     }
 
     /// The VM's NICs are not those that were captured.
@@ -284,7 +302,9 @@ impl<J: Notes> Repair<'_, J> {
 
     /// Brings up a link that an earlier start took down, before anything else is done to the NIC.
     async fn reconnect(&mut self, pair: &mut Pair<'_>) -> Result<(), Stop> {
-        if let (Some(nic), Some(_)) = (pair.nic.as_mut().filter(|nic| !nic.connected), &pair.note) {
+        // One that is parked stays down until it has its own address: its guest would go on with one that another VM has by now.
+        let bounced = matches!(pair.note, Some(Note::Bounce { .. }));
+        if let Some(nic) = pair.nic.as_mut().filter(|nic| !nic.connected && bounced) {
             self.shared.prism.set_link(self.vm, &nic.id, true, &self.shared.limits.wait).await?;
             nic.connected = true;
             self.done.push(format!("{nic} connected again"));
@@ -308,14 +328,14 @@ impl<J: Notes> Repair<'_, J> {
             if let Some(other) = others().find(|nic| nic.configured.contains(&address)) {
                 return Err(Stop::Failed(held(&what, format!("{other} of the same VM has it"))));
             }
-            match target.holder(address, self.vm) {
+            match target.holder(address, self.vm, self.shared.parked) {
                 None => {}
                 Some(Holder::Other(text)) => return Err(Stop::Failed(held(&what, text))),
                 Some(Holder::Vm(vm)) => {
                     let read = self.shared.prism.vm(&vm).await;
                     let name = read.map_or_else(|_| String::new(), |read| format!("`{}` ", read.vm.name));
                     let fault = held(&what, format!("VM {name}(`{vm}`) holds it"));
-                    return Err(Stop::HeldBy(HeldBy { holder: vm, fault }));
+                    return Err(Stop::HeldBy(HeldBy { holder: vm, address, fault }));
                 }
             }
         }

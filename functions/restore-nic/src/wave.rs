@@ -7,6 +7,7 @@ use holdfast_model::{ExtId, Fault, FaultName, HostName, HostRecord, Network, Net
 use holdfast_nutanix::{Move, Prism};
 use holdfast_store::RestoreKey;
 
+use crate::circle::{self, Wait};
 use crate::fault_of;
 use crate::find::{find_cluster, find_vm, read_move};
 use crate::fit::Target;
@@ -60,7 +61,8 @@ enum Outcome {
 ///
 /// # Flow
 /// Finds the VMs (Move's record, else name); a name that several VMs carry ends it there, before anything is changed. Reads and judges the subnets once, then repairs the hosts, a few at a time. Hosts whose address another
-/// host of the wave still holds are tried again after the others.
+/// host of the wave still holds are tried again after the others; where they wait for each other, one gives its address up first: see
+/// [`circle`].
 ///
 /// # Guarantees
 /// All hosts are tried, whatever becomes of one. No VM is changed by two of them. A second start on a wave that is right changes nothing.
@@ -97,6 +99,7 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
     let vms: BTreeSet<ExtId> = pending.iter().map(|(_, vm, _)| vm.clone()).collect();
     let mut targets = read_targets(job).await?;
     while !pending.is_empty() {
+        let parked = circle::parked(pending.iter().flat_map(|(_, _, notes)| notes.values()));
         let shared = Shared {
             prism: job.prism,
             wave: job.wave,
@@ -105,6 +108,7 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
             policy: job.policy,
             notes: job.notes,
             limits: job.limits,
+            parked: &parked,
         };
         let outcomes: Vec<(Found<'_>, Outcome)> = many(pending, async |found| {
             let outcome = repair(&shared, &found, &vms).await;
@@ -131,11 +135,14 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
         if held.is_empty() {
             break;
         }
-        if !changed {
+        if !changed && !break_circle(&shared, &mut held).await? {
             let stuck: BTreeSet<ExtId> = held.iter().map(|((_, vm, _), _)| vm.clone()).collect();
-            for ((host, vm, _), HeldBy { holder, fault }) in held {
-                let circle = stuck.contains(&holder);
-                report.failed(host, Some(&vm), if circle { told_of_circle(&fault) } else { fault });
+            for ((host, vm, notes), HeldBy { holder, fault, .. }) in held {
+                let mut fault = if stuck.contains(&holder) { circle::told(&fault) } else { fault };
+                if let Some(left) = circle::unpark(&shared, host, &vm, &notes).await {
+                    fault.message = format!("{}; {left}", fault.message);
+                }
+                report.failed(host, Some(&vm), fault);
             }
             break;
         }
@@ -147,10 +154,30 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
     Ok(report)
 }
 
-/// To take an address from a guest that uses it is for a person to decide.
-fn told_of_circle(fault: &Fault) -> Fault {
-    let mend = "VMs of this wave wait for each other's addresses: power one of them off, release its address in Prism Central, and start again";
-    Fault::new(fault.name, format!("{}; {mend}", fault.message))
+/// Has one of the VMs that wait for each other's addresses give its own up, and tells whether that was done. Where it was begun and does not work, its
+/// note is among those of its host.
+async fn break_circle<J: Notes>(shared: &Shared<'_, J>, held: &mut [(Found<'_>, HeldBy)]) -> Result<bool, Fault> {
+    let wait = |((_, vm, _), by): &(Found<'_>, HeldBy)| Wait {
+        waiter: vm.clone(),
+        holder: by.holder.clone(),
+        address: by.address,
+    };
+    let waits: Vec<Wait> = held.iter().map(wait).collect();
+    for Wait { holder, address, .. } in circle::circle(&waits) {
+        let Some(((host, vm, notes), by)) = held.iter_mut().find(|((_, vm, _), _)| *vm == holder) else { continue };
+        let (device, note) = match circle::offer(shared, host, vm, address).await {
+            Ok(Some(offered)) => offered,
+            Ok(None) => continue,
+            Err(Stop::Failed(fault)) => return Err(fault),
+            Err(Stop::HeldBy(_) | Stop::OutOfTime) => return Ok(false),
+        };
+        let given = circle::give_up(shared, &note).await;
+        notes.insert(device, note);
+        let Err(error) = given else { return Ok(true) };
+        by.fault.message = format!("{}; it does not give {address} up: {error}", by.fault.message);
+        return Ok(false);
+    }
+    Ok(false)
 }
 
 /// Works on many hosts at once; one that takes long holds no other up. The results are in the hosts' order.

@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod circle;
 mod crash;
 mod random;
 mod refusals;

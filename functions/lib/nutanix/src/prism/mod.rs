@@ -172,6 +172,17 @@ impl Prism {
         either!(self by recovery, clean_up_test(plan, job, limit))
     }
 
+    /// Whether a NIC can be given another address while it stays: by v4, not by v3.
+    ///
+    /// # Errors
+    /// What any call can return.
+    pub async fn changes_addresses(&self) -> Result<bool, NutanixError> {
+        Ok(match self.family().await? {
+            Family::V4 => true,
+            Family::V3 => false,
+        })
+    }
+
     /// Moves a NIC to another subnet with an address; the NIC keeps its id.
     ///
     /// # Errors
