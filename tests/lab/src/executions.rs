@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{LabError, aws::Aws, wait};
 
@@ -135,23 +135,4 @@ pub async fn started_since(
         Ok(list(aws, machine).await?.difference(known).next().cloned())
     })
     .await
-}
-
-/// Puts one of Holdfast's own events on its bus.
-///
-/// # Errors
-/// A refused event.
-pub async fn put_event(aws: &Aws, detail_type: &str, detail: &Value) -> Result<(), LabError> {
-    let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
-        .event_bus_name("holdfast")
-        .source("holdfast")
-        .detail_type(detail_type)
-        .detail(detail.to_string())
-        .build();
-    let sent = aws.events.put_events().entries(entry).send().await;
-    let sent = sent.map_err(|error| LabError::aws("putting an event", &aws.region, error.into_service_error()))?;
-    match sent.failed_entry_count() {
-        0 => Ok(()),
-        _ => Err(LabError::aws("putting an event", &aws.region, json!(format!("{:?}", sent.entries())).to_string())),
-    }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use holdfast_sim::{Options, Sim, World, WorldFile};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -32,6 +33,8 @@ pub const STORY_MAP: &str = "infra/network-map.example.yaml";
 pub const IMPORT_TABLE: &str = "older-scripts";
 /// The tables that one store keeps for all Regions, as a strongly consistent global table does.
 const TABLES: [&str; 2] = [dynamodb::INVENTORY, dynamodb::OPERATIONS];
+/// The schedule that asks what finished.
+const WATCH: &str = "/schedules/holdfast-watch";
 /// What the emulator's environment holds.
 const REQUIREMENTS: &str = "tests/lab/requirements.txt";
 /// What the stack starts on a schedule.
@@ -323,7 +326,37 @@ impl Lab {
         executions::finish(&self.region(region)?.aws, arn).await
     }
 
-    /// Puts an event on the bus and waits for the end of the execution that its rule starts.
+    /// Asks in a Region what finished, as the schedule does every minute: what `watch` answers.
+    ///
+    /// # Errors
+    /// A function that fails.
+    pub async fn look(&self, region: &str) -> Result<Value, LabError> {
+        let schedule = self.rest(region, ("scheduler", Method::GET, WATCH), &Value::Null).await?;
+        let input = schedule.pointer("/Target/Input").and_then(Value::as_str).unwrap_or_default();
+        let input: Value = serde_json::from_str(input).map_err(|error| LabError::aws(WATCH, region, error))?;
+        let path = "/2015-03-31/functions/holdfast-watch/invocations";
+        self.rest(region, ("lambda", Method::POST, path), &input).await
+    }
+
+    /// Lets the schedule ask by itself, two seconds from now and no more.
+    ///
+    /// # Errors
+    /// A refused update.
+    pub async fn let_look(&self, region: &str) -> Result<(), LabError> {
+        let mut schedule = self.rest(region, ("scheduler", Method::GET, WATCH), &Value::Null).await?;
+        for (key, value) in [("ScheduleExpression", soon()), ("State", "ENABLED".to_owned())] {
+            if let Some(schedule) = schedule.as_object_mut() {
+                schedule.insert(key.to_owned(), value.into());
+            }
+        }
+        self.rest(region, ("scheduler", Method::PUT, WATCH), &schedule).await.map(drop)
+    }
+
+    async fn rest(&self, region: &str, call: (&str, Method, &str), body: &Value) -> Result<Value, LabError> {
+        query::rest(&self.sim.aws_endpoint(), &self.account, region, call, body).await
+    }
+
+    /// Has somebody look, and waits for the end of the execution that the rule of what is found starts.
     ///
     /// # Errors
     /// [`LabError::Late`] when no execution starts.
@@ -331,14 +364,13 @@ impl Lab {
         &self,
         region: &str,
         machine: &str,
-        detail_type: &str,
-        detail: &Value,
+        look: impl AsyncFn() -> Result<(), LabError>,
     ) -> Result<Execution, LabError> {
         let aws = &self.region(region)?.aws;
         let arn = self.machine(region, machine)?;
         let known = executions::list(aws, &arn).await?;
-        executions::put_event(aws, detail_type, detail).await?;
-        let started = executions::started_since(aws, &arn, &known, Duration::from_secs(30)).await?;
+        look().await?;
+        let started = executions::started_since(aws, &arn, &known, Duration::from_secs(90)).await?;
         executions::finish(aws, &started).await
     }
 
@@ -355,8 +387,7 @@ impl Lab {
         let aws = &self.region(region)?.aws;
         let arn = self.machine(region, schedule.machine())?;
         let known = executions::list(aws, &arn).await?;
-        let soon = format!("at({})", (wait::now() + Duration::from_secs(2)).strftime("%Y-%m-%dT%H:%M:%S"));
-        self.schedule(region, schedule, &soon, input).await?;
+        self.schedule(region, schedule, &soon(), input).await?;
         let started = executions::started_since(aws, &arn, &known, Duration::from_secs(90)).await?;
         executions::finish(aws, &started).await
     }
@@ -505,6 +536,11 @@ impl Lab {
             have: self.regions.iter().map(|region| region.aws.region.as_str()).collect::<Vec<_>>().join(", "),
         })
     }
+}
+
+/// The expression of a schedule that fires once, two seconds from now.
+fn soon() -> String {
+    format!("at({})", (wait::now() + Duration::from_secs(2)).strftime("%Y-%m-%dT%H:%M:%S"))
 }
 
 fn load(workspace: &Workspace, source: &Source, story: &str) -> Result<(PathBuf, Option<String>), LabError> {

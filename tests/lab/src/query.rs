@@ -1,6 +1,15 @@
-//! Calls of a person by the Query protocol: what the AWS CLI would send, for services whose client nothing here needs otherwise.
+//! Calls of a person, by the Query protocol and of functions: what the AWS CLI would send, for services whose client nothing here needs otherwise.
 
 use crate::LabError;
+use reqwest::Method;
+use serde_json::Value;
+
+/// What the simulators take account, Region and service from; they check no signature.
+fn authorization(account: &str, region: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
 
 /// Sends one call and returns the XML that answered it.
 ///
@@ -13,10 +22,7 @@ pub async fn call(
     service: &str,
     form: &[(&str, &str)],
 ) -> Result<String, LabError> {
-    // The simulators take account, Region and service from here and check no signature.
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
-    );
+    let authorization = authorization(account, region, service);
     let action = form.iter().find(|(key, _)| *key == "Action").map_or("a call", |(_, action)| *action);
     let failed = |error: reqwest::Error| LabError::aws(format!("{service}:{action}"), region, error);
     let http = reqwest::Client::builder().no_proxy().build().map_err(failed)?;
@@ -27,6 +33,32 @@ pub async fn call(
         return Ok(text);
     }
     Err(LabError::aws(format!("{service}:{action}"), region, text))
+}
+
+/// Sends one call of a service that takes and answers JSON, with its action in method and path.
+///
+/// # Errors
+/// What the service refused it with; of a Lambda function, also what it says where it fails.
+pub async fn rest(
+    endpoint: &str,
+    account: &str,
+    region: &str,
+    (service, method, path): (&str, Method, &str),
+    body: &Value,
+) -> Result<Value, LabError> {
+    let what = format!("{service}:{method} {path}");
+    let failed = |error: reqwest::Error| LabError::aws(what.clone(), region, error);
+    let http = reqwest::Client::builder().no_proxy().build().map_err(failed)?;
+    let request = http.request(method.clone(), format!("{endpoint}{path}"));
+    let request = request.header("authorization", authorization(account, region, service));
+    let request = if method == Method::GET { request } else { request.body(body.to_string()) };
+    let answer = request.header("content-type", "application/json").send().await.map_err(failed)?;
+    let good = answer.status().is_success() && !answer.headers().contains_key("x-amz-function-error");
+    let text = answer.text().await.map_err(failed)?;
+    match serde_json::from_str(&text) {
+        Ok(output) if good => Ok(output),
+        Ok(_) | Err(_) => Err(LabError::aws(what, region, text)),
+    }
 }
 
 /// Calls EC2.

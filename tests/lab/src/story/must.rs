@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use holdfast_sim::ec2::InstanceState;
 use serde_json::Value;
 
-use super::{ADDRESS, CLIENTS, INSTANCE, OSAKA_TABLE, PREFIX, Story, TOKYO, dynamodb, force, text};
+use super::{ADDRESS, CLIENTS, INSTANCE, OSAKA, OSAKA_TABLE, PREFIX, Story, TOKYO, dynamodb, force, text};
 use crate::{LabError, executions::Execution, prober};
 
 impl Story<'_> {
@@ -27,6 +27,18 @@ impl Story<'_> {
         self.must(stage, execution.held(), || {
             format!("the execution should hold, but ended {}: {}", execution.status, execution.words())
         })
+    }
+
+    /// Whoever asks, nothing has finished since somebody asked.
+    pub(super) async fn nothing_finished(&self, stage: &str) -> Result<(), LabError> {
+        for region in [TOKYO, OSAKA] {
+            let looked = self.lab.look(region).await?;
+            let nothing = ["found", "published"].iter().all(|key| looked.get(*key) == Some(&serde_json::json!([])));
+            self.must(stage, nothing && looked.get("unknown") == Some(&serde_json::json!({})), || {
+                format!("{region} finds: {}", text(&looked, "summary"))
+            })?;
+        }
+        Ok(())
     }
 
     /// Both clients reach the address, and what answers is where we think.
