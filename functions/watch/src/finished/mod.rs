@@ -72,13 +72,18 @@ pub async fn find<B: Bus>(desk: &Desk<'_, B>, eyes: &Eyes) -> Result<Finished, F
         Ok::<_, Fault>(Answer { known, said })
     });
     let (prisms, moves) = join(prisms, moves).await;
-    let mut round = Round { desk, eyes, hosts: OnceCell::new(), finished: Finished::default() };
     let told = |(name, answer): &(PrismName, Result<Answer<Jobs>, Fault>)| {
         Some((name.clone(), answer.as_ref().ok()?.said.as_ref().ok()?.side.clone()?))
     };
     let sides: BTreeMap<PrismName, String> = prisms.iter().filter_map(told).collect();
+    let heard = |(name, answer): &(PrismName, Result<Answer<Jobs>, Fault>)| {
+        answer.as_ref().is_ok_and(|answer| answer.said.is_ok()).then(|| name.clone())
+    };
+    let heard: BTreeSet<PrismName> = prisms.iter().filter_map(heard).collect();
+    let mut round =
+        Round { desk, eyes, sides: &sides, heard: &heard, hosts: OnceCell::new(), finished: Finished::default() };
     for (name, answer) in prisms {
-        round.prism(&name, answer?, &sides).await?;
+        round.prism(&name, answer?).await?;
     }
     for (name, answer) in moves {
         round.migrations(&name, answer?).await?;
@@ -90,6 +95,8 @@ pub async fn find<B: Bus>(desk: &Desk<'_, B>, eyes: &Eyes) -> Result<Finished, F
 struct Round<'a, B> {
     desk: &'a Desk<'a, B>,
     eyes: &'a Eyes,
+    sides: &'a BTreeMap<PrismName, String>,
+    heard: &'a BTreeSet<PrismName>,
     hosts: OnceCell<Vec<HostRecord>>,
     finished: Finished,
 }
@@ -104,12 +111,7 @@ impl<B: Bus> Round<'_, B> {
         self.hosts.get_or_try_init(read).await.cloned()
     }
 
-    async fn prism(
-        &mut self,
-        name: &PrismName,
-        answer: Answer<Jobs>,
-        sides: &BTreeMap<PrismName, String>,
-    ) -> Result<(), Fault> {
+    async fn prism(&mut self, name: &PrismName, answer: Answer<Jobs>) -> Result<(), Fault> {
         let appliance = WatchedAppliance::PrismCentral(name.clone());
         let known = answer.known;
         let jobs = match answer.said {
@@ -133,7 +135,8 @@ impl<B: Bus> Round<'_, B> {
             let ended = recovery::Ended {
                 map: self.desk.map,
                 eyes: self.eyes,
-                sides,
+                sides: self.sides,
+                heard: self.heard,
                 here: name,
                 prism,
                 job,

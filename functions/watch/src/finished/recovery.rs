@@ -24,6 +24,8 @@ pub(super) struct Ended<'a> {
     pub(super) eyes: &'a Eyes,
     /// The sides that Prism Centrals are, of those that tell.
     pub(super) sides: &'a BTreeMap<PrismName, String>,
+    /// Prism Centrals that answer.
+    pub(super) heard: &'a BTreeSet<PrismName>,
     pub(super) here: &'a PrismName,
     pub(super) prism: &'a Prism,
     pub(super) job: &'a RecoveryJob,
@@ -73,6 +75,7 @@ enum Place {
 /// What became of a job that has ended.
 pub(super) async fn read(ended: &Ended<'_>, hosts: &[HostRecord]) -> Result<Fallout, Untold> {
     let Ended { prism, job, .. } = ended;
+    all_heard(ended)?;
     let entities = prism.recovered_entities(&job.id).await?;
     if entities.is_empty() && matches!(job.state, RecoveryState::Succeeded | RecoveryState::Warned) {
         return Err(Untold::Missing(format!(
@@ -107,14 +110,29 @@ pub(super) async fn read(ended: &Ended<'_>, hosts: &[HostRecord]) -> Result<Fall
     event(ended, &placed, networks).map(|event| Fallout::Event(Box::new(event)))
 }
 
-/// Prism Centrals that the VMs may be at.
-fn targets<'a>(ended: &Ended<'a>) -> Vec<(&'a PrismName, &'a Prism)> {
-    let asked = |name: &PrismName| match ended.job.toward {
-        Toward::Here => name == ended.here,
-        Toward::Elsewhere => name != ended.here,
+/// Prism Centrals that the VMs may be at: the one that says it is the side that the job goes to, else every other one.
+fn may_be_at<'a>(ended: &Ended<'a>) -> Vec<&'a PrismName> {
+    let is_to = |name: &PrismName| ended.job.to.is_some() && ended.sides.get(name) == ended.job.to.as_ref();
+    let told = ended.eyes.prisms.keys().any(is_to);
+    let asked = |name: &&PrismName| match ended.job.toward {
+        Toward::Here => *name == ended.here,
+        Toward::Elsewhere if told => is_to(name),
+        Toward::Elsewhere => *name != ended.here,
         Toward::Unknown => true,
     };
-    ended.eyes.prisms.iter().filter(|(name, _)| asked(name)).filter_map(|(n, p)| Some((n, p.as_ref().ok()?))).collect()
+    ended.eyes.prisms.keys().filter(asked).collect()
+}
+
+fn targets<'a>(ended: &Ended<'a>) -> Vec<(&'a PrismName, &'a Prism)> {
+    may_be_at(ended).into_iter().filter_map(|name| Some((name, ended.eyes.prisms.get(name)?.as_ref().ok()?))).collect()
+}
+
+/// Where one of them does not answer, the others are not asked either: that a VM is nowhere else tells nothing.
+fn all_heard(ended: &Ended<'_>) -> Result<(), Untold> {
+    match may_be_at(ended).into_iter().find(|name| !ended.heard.contains(*name)) {
+        Some(name) => Err(Untold::Missing(format!("its VMs may be at Prism Central {name}, which does not answer"))),
+        None => Ok(()),
+    }
 }
 
 /// Sites by the Prism Central and the id of their cluster.

@@ -326,6 +326,24 @@ async fn validations_tests_and_jobs_that_run_are_no_events_and_one_that_ends_hal
 }
 
 #[tokio::test]
+async fn a_job_that_both_sides_show_is_one_event_and_waits_for_the_side_that_it_goes_to() {
+    let lab = Lab::start("4.4").await;
+    lab.sim.shared().world().switches.prism.jobs_on_both_sides = true;
+    lab.look(TOKYO).await;
+    let there = lab.run("app", Kind::Unplanned, |_| {});
+    lab.dark.lock().unwrap().insert("pc-osaka".to_owned());
+    let looked = lab.look(TOKYO).await;
+    assert_eq!((&looked.found, lab.told()), (&BTreeSet::new(), vec![]));
+    let why = looked.unknown.values().next_back().unwrap();
+    assert_eq!(why, "its VMs may be at Prism Central pc-osaka, which does not answer");
+    lab.dark.lock().unwrap().clear();
+    lab.both().await;
+    lab.both().await;
+    assert_eq!(lab.told(), [there]);
+    assert_eq!((lab.last().0.to.as_str(), lab.last().0.ending), ("nc2-osaka", Ending::Finished));
+}
+
+#[tokio::test]
 async fn machines_that_nobody_captured_are_no_event_and_told_of_once() {
     let lab = Lab::start("4.4").await;
     lab.look(TOKYO).await;
