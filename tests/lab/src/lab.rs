@@ -77,6 +77,9 @@ pub struct LabOptions {
     pub wait_scale: f64,
     /// How the tables of the two Regions are one.
     pub tables: Consistency,
+    /// Whether Prism Centrals and Move are asked every minute what finished; unless told otherwise they are asked when somebody wants to know, as a poll
+    /// that comes by itself would fall between the calls that a test counts.
+    pub watches: bool,
     /// Whether the functions are built first; else their binaries must be there.
     pub build: bool,
     /// What the functions' code archives hold: the binaries unless told otherwise.
@@ -115,6 +118,7 @@ impl Default for LabOptions {
             hosts: None,
             wait_scale: 0.0,
             tables: Consistency::Strong,
+            watches: false,
             build: true,
             code: Code::Packed,
             progress: Progress::silent(),
@@ -236,8 +240,7 @@ impl Lab {
                 ("RegionRole", role.to_owned()),
                 ("PeerRegion", peer.clone()),
                 ("ImportTable", IMPORT_TABLE.to_owned()),
-                // Who wants to know what finished asks: a poll that comes by itself would fall between the calls that a test counts.
-                ("WatchScheduleState", "DISABLED".to_owned()),
+                ("WatchScheduleState", if options.watches { "ENABLED" } else { "DISABLED" }.to_owned()),
             ];
             if options.tables == Consistency::Strong {
                 parameters.push(("WitnessRegion", WITNESS.to_owned()));

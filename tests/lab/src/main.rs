@@ -66,6 +66,7 @@ impl Arguments {
             world,
             map,
             hosts: self.hosts,
+            watches: self.serves(),
             build: !self.no_build,
             progress: progress.clone(),
             ..LabOptions::default()
