@@ -1,6 +1,6 @@
 //! What became of each host, and what is told of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use holdfast_model::wire::Progress;
@@ -24,6 +24,7 @@ pub struct Restored {
 #[derive(Debug, Default)]
 pub struct Report {
     hosts: Vec<Host>,
+    excused: BTreeMap<HostName, String>,
 }
 
 #[derive(Debug)]
@@ -41,6 +42,11 @@ enum Became {
 }
 
 impl Report {
+    /// Of a wave that does without some hosts, each with the reason.
+    pub(crate) fn excusing(excused: &BTreeMap<HostName, String>) -> Self {
+        Self { hosts: Vec::new(), excused: excused.clone() }
+    }
+
     pub(crate) fn right(&mut self, host: &HostRecord, vm: &ExtId, done: Vec<String>) {
         self.add(&host.name, Some(vm), Became::Right { addresses: host.addresses().collect(), done });
     }
@@ -88,7 +94,10 @@ impl Report {
             let (standing, done, fault) = match &host.became {
                 Became::Right { done, .. } => (Standing::Right, done.clone(), None),
                 Became::Open => (Standing::Open, Vec::new(), None),
-                Became::Failed(fault) => (Standing::Failed, Vec::new(), Some(fault.clone())),
+                Became::Failed(fault) => {
+                    let excused = self.excused.get(&host.name).map(|why| format!("excused by name: {why}"));
+                    (Standing::Failed, excused.into_iter().collect(), Some(fault.clone()))
+                }
             };
             let (host, vm, execution) = (host.name.clone(), host.vm.clone(), execution.to_owned());
             HostResult { v: 1, host, vm, standing, done, fault, execution, at }
@@ -99,7 +108,7 @@ impl Report {
     /// What is told: the first hosts, those that failed before those that are right.
     ///
     /// # Errors
-    /// The fault of the host, or `RestoreIncomplete` when hosts failed for different reasons.
+    /// The fault of the host, or `RestoreIncomplete` when hosts failed for different reasons; none of those that are excused by name.
     pub fn finish(&self) -> Result<Restored, Fault> {
         let right = self.hosts.iter().filter_map(|host| match &host.became {
             Became::Right { addresses, done } => Some(right_line(&host.name, addresses, done)),
@@ -107,7 +116,12 @@ impl Report {
         });
         let open: Vec<&HostName> =
             self.hosts.iter().filter(|host| matches!(host.became, Became::Open)).map(|host| &host.name).collect();
-        let faults: Vec<(&HostName, &Fault)> = self.faults().collect();
+        let (excused, faults): (Vec<_>, Vec<_>) = self.faults().partition(|(host, _)| self.excused.contains_key(*host));
+        let excused = excused.into_iter().map(|(host, fault)| {
+            let why = self.excused.get(host).map_or("", String::as_str);
+            format!("{host}: excused ({why}), though {}", fault.message)
+        });
+        let right = excused.chain(right);
         if faults.is_empty() {
             let result = if open.is_empty() { Progress::Done } else { Progress::Continue };
             let open = open.iter().map(|name| format!("{name}: not finished yet"));
@@ -180,6 +194,23 @@ mod tests {
         let kept: Vec<_> = results.iter().map(|kept| (kept.host.as_str(), kept.standing, &kept.fault)).collect();
         let (right, failed, open) = (Standing::Right, Standing::Failed, Standing::Open);
         assert_eq!(kept, [("app-1", right, &None), ("web-1", failed, &Some(fault)), ("db-1", open, &None)]);
+    }
+
+    #[test]
+    fn a_host_that_is_excused_by_name_stops_nobody_and_is_told_with_the_reason_and_its_fault() {
+        let mut report = Report::excusing(&[(name("web-1"), "its disk is gone".to_owned())].into());
+        report.add(&name("web-1"), None, Became::Failed(Fault::new(FaultName::VmNotFound, "there is no such VM")));
+        let told = report.finish().unwrap();
+        assert_eq!(told.result, Progress::Done);
+        assert_eq!(told.done, ["web-1: excused (its disk is gone), though there is no such VM"]);
+        let kept = report.results("e-1", Timestamp::UNIX_EPOCH).remove(0);
+        assert_eq!(
+            (kept.standing, kept.done),
+            (Standing::Failed, vec!["excused by name: its disk is gone".to_owned()])
+        );
+        report.add(&name("app-1"), None, Became::Failed(Fault::new(FaultName::GuestSilent, "silent")));
+        let told = report.finish().unwrap_err();
+        assert_eq!((told.name, told.message.contains("web-1: excused")), (FaultName::GuestSilent, true));
     }
 
     #[test]

@@ -70,7 +70,7 @@ enum Outcome {
 /// # Errors
 /// Faults of Prism Central or Move as such, and VMs that cannot be told apart, end the whole. That of a host is in the report.
 pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
-    refuse_unknown_mappings(job)?;
+    refuse_unknown_hosts(job)?;
     let hosts: Vec<HostRecord> = job.hosts.iter().map(|host| job.declared.kept(host)).collect();
     let job = &Job { hosts: &hosts, ..*job };
     let cluster = find_cluster(job.prism, job.cluster).await?;
@@ -83,7 +83,7 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
         (host, vm.map(|vm| vm.id))
     })
     .await;
-    let mut report = Report::default();
+    let mut report = Report::excusing(&job.declared.excused);
     let mut pending = Vec::new();
     let notes = job.notes.read(job.wave).await?;
     for (host, vm) in found {
@@ -193,12 +193,20 @@ fn notes_of(notes: &BTreeMap<RestoreKey, Note>, host: &HostRecord, vm: &ExtId) -
     ours.map(|(key, note)| (key.nic, note.clone())).collect()
 }
 
-/// A mapping of NICs that are not there was written for others.
-fn refuse_unknown_mappings<J>(job: &Job<'_, J>) -> Result<(), Fault> {
-    let wrong = |why: String| {
-        let place = format!("`waves.{}.nics` of the network map", job.wave);
+/// What is written of hosts or NICs that are not there was written for others.
+fn refuse_unknown_hosts<J>(job: &Job<'_, J>) -> Result<(), Fault> {
+    let wrong_at = |key: &str, why: String| {
+        let place = format!("`waves.{}.{key}` of the network map", job.wave);
         Err(Fault::new(FaultName::InvalidMap, format!("{place}: {why}")))
     };
+    let wrong = |why| wrong_at("nics", why);
+    let captured = |name: &HostName| job.hosts.iter().any(|host| host.name == *name);
+    if let Some(name) = job.declared.excused.keys().find(|name| !captured(name)) {
+        return wrong_at(
+            "excused",
+            format!("no host `{name}` was captured with the wave; take it out or capture anew"),
+        );
+    }
     for (name, mapping) in &job.declared.nics {
         let Some(host) = job.hosts.iter().find(|host| host.name == *name) else {
             return wrong(format!("no host `{name}` was captured with the wave; take it out or capture anew"));

@@ -34,6 +34,7 @@ fn declared() -> holdfast_model::Wave {
         routes: Led::Networks,
         mac_addresses: Macs::AsMoved,
         nics: BTreeMap::new(),
+        excused: BTreeMap::new(),
     }
 }
 

@@ -211,12 +211,19 @@ async fn a_guest_that_keeps_its_own_address_is_named_with_it() {
 }
 
 #[tokio::test]
-async fn one_bad_host_does_not_stop_the_others() {
+async fn one_bad_host_does_not_stop_the_others_and_nobody_where_it_is_excused() {
     let held = "{ name: other, nics: [{ subnet: app, address: 172.30.1.34 }] }";
-    let scene =
+    let mut scene =
         Scene::after_cutover(|world| world.replacen("{ name: other, nics: [{ subnet: landing }] }", held, 1)).await;
     let fault = scene.start().await.unwrap_err();
     assert_eq!(fault.name, FaultName::AddressHeld);
     assert!(fault.message.contains("app-1: 172.30.1.35 is right"), "{fault}");
     assert_eq!(scene.vm("app-1").await.nics[0].primary(), Some("172.30.1.35".parse().unwrap()));
+    let excuse = |host: &str| serde_json::from_value(json!({host: "a printer has its address"})).unwrap();
+    scene.declared.excused = excuse("web-9");
+    let fault = scene.start().await.unwrap_err();
+    assert!(fault.message.contains("`waves.wave-1.excused` of the network map: no host `web-9`"), "{fault}");
+    scene.declared.excused = excuse("web-1");
+    let done = scene.start().await.unwrap().done;
+    assert!(done[0].starts_with("web-1: excused (a printer has its address), though 172.30.1.34"), "{done:?}");
 }

@@ -163,6 +163,13 @@ impl NetworkMap {
         self.waves.get(&host.wave).map_or_else(|| host.clone(), |wave| wave.kept(host))
     }
 
+    /// Why a host need not be right for routes to be led to a site: its wave goes there and excuses it by name.
+    #[must_use]
+    pub fn excuse(&self, host: &crate::HostRecord, to: &SiteName) -> Option<&str> {
+        let wave = self.waves.get(&host.wave).filter(|wave| wave.to == *to)?;
+        wave.excused.get(&host.name).map(String::as_str)
+    }
+
     /// The network that holds an address.
     #[must_use]
     pub fn network_of(&self, address: std::net::Ipv4Addr) -> Option<(&NetworkName, &Network)> {

@@ -30,6 +30,10 @@ pub struct Wave {
     /// By the host's Name tag: which NIC of its VM is which, where the VM has more or fewer than were captured.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub nics: BTreeMap<HostName, NicMapping>,
+    /// By the host's Name tag: why its network may be led to the destination though the host is not right there. It is told in every report, and
+    /// with the operation. A machine of it that runs anywhere else still counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub excused: BTreeMap<HostName, String>,
 }
 
 /// Which MAC addresses the NICs of VMs have in the end.

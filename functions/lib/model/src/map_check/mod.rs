@@ -222,6 +222,10 @@ impl Checker<'_> {
                     );
                 }
             }
+            if let Some(host) = wave.excused.iter().find(|(_, why)| why.trim().is_empty()).map(|(host, _)| host) {
+                let at = [at[0], at[1], "excused", host.as_str()];
+                return self.error(&at, format!("`{host}` is excused without a reason; write why"));
+            }
             match &wave.select {
                 Select::Instances { ids } if ids.is_empty() => {
                     return self.error(&[at[0], at[1], "select"], "`ids` is empty; name at least one instance");

@@ -87,6 +87,8 @@ fn nics_are_mapped_once() {
     assert!(twice.contains("NIC `50:6b:8d:00:00:01` is named twice"), "{twice}");
     let odd = error("{to: {1: nic-1}}");
     assert!(odd.contains("is not a MAC address"), "{odd}");
+    let mute = self::error("{Wave: \"1\"}}", "{Wave: \"1\"}}, excused: {web-1: ' '}");
+    assert!(mute.starts_with("network map, line 40: `web-1` is excused without a reason"), "{mute}");
 }
 
 #[test]

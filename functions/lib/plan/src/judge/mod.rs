@@ -165,6 +165,14 @@ impl<'a> Judge<'_, 'a> {
         self.objections.push(Objection::Host { host: host.name.clone(), saw: saw.into(), mend });
     }
 
+    /// An objection to a host that is not right at the destination; a line where it is excused by name.
+    fn unless_excused(&mut self, host: &HostRecord, saw: String, mend: &'static str) {
+        match self.facts.map.excuse(host, self.facts.to) {
+            Some(why) => self.lines.push(format!("{}: {saw}, excused: {why}", host.name)),
+            None => self.host(host, saw, mend),
+        }
+    }
+
     /// NC2 sites whose answer counts: those that can carry one of the networks, and the destination; none of a Region that is declared lost.
     fn nc2_in_scope(&self) -> BTreeSet<&'a SiteName> {
         let networks = self.facts.networks.iter().filter_map(|name| self.facts.map.networks.get(name));

@@ -126,7 +126,7 @@ impl<'a> Judge<'_, 'a> {
             .collect();
         let saw = if here.is_empty() { "no VM of this name".to_owned() } else { here.join(", ") };
         let saw = format!("does not run at `{}` ({saw})", self.facts.to);
-        self.host(host, saw, "start it there, or take it out of the networks");
+        self.unless_excused(host, saw, "start it there, or take it out of the networks");
     }
 
     fn addresses(&mut self, host: &HostRecord, seen: &Sighting, prefixes: &[Prefix]) {
@@ -144,18 +144,19 @@ impl<'a> Judge<'_, 'a> {
         for address in &wanted {
             let Some(nic) = seen.nics.iter().find(|nic| nic.configured.contains(address)) else {
                 right = false;
-                self.host(host, format!("runs {at} without {address} on a NIC"), "run `restore-nic` for its wave");
+                let saw = format!("runs {at} without {address} on a NIC");
+                self.unless_excused(host, saw, "run `restore-nic` for its wave");
                 continue;
             };
             if !nic.connected {
                 right = false;
                 let saw = format!("runs {at}, but the NIC of {address} is disconnected");
-                self.host(host, saw, "connect the NIC");
+                self.unless_excused(host, saw, "connect the NIC");
             } else if !nic.learned.contains(address) && host.uses(*address) {
                 right = false;
                 let uses = if nic.learned.is_empty() { "no address".to_owned() } else { list(&nic.learned) };
                 let saw = format!("runs {at} with {address} on its NIC, but the guest was seen to use {uses}");
-                self.host(
+                self.unless_excused(
                     host,
                     saw,
                     "make the guest take its address (renew its lease or reboot), then take evidence again",

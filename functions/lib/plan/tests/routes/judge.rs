@@ -361,6 +361,27 @@ fn what_the_map_leaves_out_is_not_asked_for_and_told() {
 }
 
 #[test]
+fn a_host_that_is_excused_by_name_need_not_be_right_and_must_not_run_elsewhere() {
+    let excuse = |case: &mut Case| {
+        let wave = case.map.waves.get_mut(&WaveName::parse("wave-1").unwrap()).unwrap();
+        wave.excused = [(case.hosts[0].name.clone(), "its disk is gone".to_owned())].into();
+    };
+    let mut case = Case::good();
+    case.web()[0].nics[0].configured.clear();
+    assert!(case.judge().unwrap_err().1.contains("without 172.30.1.34 on a NIC"));
+    excuse(&mut case);
+    let lines = case.judge().unwrap();
+    assert!(lines.iter().any(|line| line.ends_with("on a NIC, excused: its disk is gone")), "{lines:?}");
+    case.web()[0].power = Power::Off;
+    let lines = case.judge().unwrap();
+    assert!(lines.iter().any(|line| line.contains("web-1: does not run at") && line.contains("excused")), "{lines:?}");
+    // Where its wave does not go nothing is excused, and neither is a machine that runs elsewhere.
+    case.web()[0].power = Power::On;
+    case.web()[0].site = SiteName::parse("nc2-osaka").unwrap();
+    assert!(case.judge().unwrap_err().1.contains("web-1 runs at `nc2-osaka`"));
+}
+
+#[test]
 fn strangers_in_the_prefix_are_named_by_id_and_address() {
     let add = |case: &mut Case, state, address: &str| {
         let (instance, eni) = machine(9, state, address);
