@@ -4,5 +4,5 @@ use holdfast_restore_nic::{Context, handle};
 
 #[tokio::main]
 async fn main() -> Result<(), holdfast_runtime::Error> {
-    holdfast_runtime::run(Context::from_env, handle).await
+    holdfast_runtime::run(Context::from_env, holdfast_runtime::decode, handle).await
 }

@@ -4,5 +4,5 @@ use holdfast_swap_route::{Context, handle};
 
 #[tokio::main]
 async fn main() -> Result<(), holdfast_runtime::Error> {
-    holdfast_runtime::run(Context::new, handle).await
+    holdfast_runtime::run(Context::new, holdfast_runtime::decode, handle).await
 }

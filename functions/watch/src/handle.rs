@@ -12,7 +12,7 @@ use holdfast_model::{
 };
 use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config, surviving};
-use holdfast_store::{Events, EvidenceStore, Inventory, Operations, Put, Watches};
+use holdfast_store::{Events, EvidenceStore, Hints, Inventory, Operations, Put, Watches};
 use jiff::Timestamp;
 
 use crate::bus::EventBridge;
@@ -35,12 +35,13 @@ pub const SETTLES: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub struct Context {
     maps: MapSource,
-    secrets: Secrets,
+    pub(crate) secrets: Secrets,
     inventory: Inventory,
     operations: Operations,
     evidence: EvidenceStore,
-    poll: Poll,
-    clock: SystemClock,
+    pub(crate) hints: Hints,
+    pub(crate) poll: Poll,
+    pub(crate) clock: SystemClock,
 }
 
 impl Context {
@@ -61,6 +62,7 @@ impl Context {
                 writer: config.writer,
                 region,
             },
+            hints: Hints::new(&sdk, config.operations_table.clone()),
             maps: MapSource::new(&sdk, config.map_parameter),
             secrets: Secrets::new(&sdk),
             inventory: Inventory::new(&sdk, config.inventory_table),

@@ -7,6 +7,7 @@
 mod bus;
 mod finished;
 mod handle;
+mod hint;
 mod landing;
 mod poll;
 mod site;
@@ -16,6 +17,7 @@ mod words;
 pub use bus::{Bus, EventBridge, Message};
 pub use finished::{Desk, Eyes, Finished, LOOK, find};
 pub use handle::{Context, REPLY, SETTLES, handle};
+pub use hint::{Answered, Called, SECRET, UrlAnswer, UrlRequest, called, hinted, signed_at};
 pub use landing::read_landings;
 pub use site::{SiteError, SiteQuery, read_site};
 pub use subject::{Scope, of_operation, of_request};
@@ -36,5 +38,6 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_store::EvidenceStore::WRITE_ACTIONS,
     holdfast_store::Events::ACTIONS,
     holdfast_store::Watches::ACTIONS,
+    holdfast_store::Hints::ACTIONS,
     EventBridge::ACTIONS,
 ];

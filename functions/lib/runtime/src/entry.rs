@@ -20,16 +20,15 @@ const LOG_FILTER: &str = "warn,lambda_runtime::layers::panic=off,holdfast=info";
 ///
 /// # Flow
 /// `build` makes the context once, at cold start; when it fails, each invocation tries again and returns its fault, so that a
-/// state machine sees `NotConfigured` and not a crash. Each invocation decodes its input strictly and calls
+/// state machine sees `NotConfigured` and not a crash. Each invocation decodes its input, most often with [`decode`], and calls
 /// `handle(&context, input, invocation)`.
 ///
 /// # Errors
 /// Only those of the Lambda runtime itself; a [`Fault`] becomes the answer of the invocation, its name as `errorType`.
-pub async fn run<C, I, O, B, H>(build: B, handle: H) -> Result<(), Error>
+pub async fn run<C, I, O, B, H>(build: B, decode: fn(Value) -> Result<I, Fault>, handle: H) -> Result<(), Error>
 where
     B: AsyncFn() -> Result<C, Fault>,
     H: AsyncFn(&C, I, Invocation) -> Result<O, Fault>,
-    I: DeserializeOwned,
     O: Serialize,
 {
     tracing_subscriber::fmt().json().with_env_filter(EnvFilter::new(LOG_FILTER)).without_time().init();
@@ -42,7 +41,7 @@ where
         let invocation = Invocation { id: lambda.request_id.clone(), deadline: Deadline::of(&lambda) };
         let execution = payload.get("execution").and_then(Value::as_str).unwrap_or_default().to_owned();
         let answer = async {
-            let input = decode::<I>(payload)?;
+            let input = decode(payload)?;
             let context = context.get_or_try_init(|| build()).await?;
             let output = handle(context, input, invocation).await?;
             serde_json::to_value(output)
