@@ -1,10 +1,10 @@
 //! Bad input: one clear error that names the place and the mend, and nothing changed. All cases share one lab, in the order of the story.
 
-use crate::against;
 use crate::support::{
     TOKYO, changes, dynamodb, ec2, green, held, lab_with, last_call, migrate, patient_map, published, run, story_world,
     tables, to,
 };
+use crate::{against, hints};
 use holdfast_lab::{Execution, IMPORT_TABLE, Lab, LabOptions, Source};
 use holdfast_sim::prism::Signal;
 use holdfast_sim::prism::file::{NicFile, VmFile};
@@ -43,6 +43,7 @@ async fn bad_input_is_named_with_its_mend_and_changes_nothing() {
     green(&with_a_secret_changed_meanwhile(&lab, "holdfast-watch", "recheck", recheck).await);
 
     execution_inputs(&lab).await;
+    hints::only_a_signed_hint_brings_about_a_look(&lab).await;
     network_maps(&lab).await;
     against::a_vpc_without_the_fvn_prefix(&lab).await;
     against::a_prism_central_that_does_not_answer(&lab).await;

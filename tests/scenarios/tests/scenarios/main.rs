@@ -11,6 +11,7 @@ mod against;
 mod bad_input;
 mod edges;
 mod every_route;
+mod hints;
 mod killed;
 mod lost;
 mod nics_killed;
