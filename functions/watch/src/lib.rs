@@ -15,7 +15,7 @@ mod subject;
 mod words;
 
 pub use bus::{Bus, EventBridge, Message};
-pub use finished::{Desk, Eyes, Finished, LOOK, find};
+pub use finished::{Desk, Eyes, Finished, LOOK, PATIENCE, find};
 pub use handle::{Context, REPLY, SETTLES, handle};
 pub use hint::{Answered, Called, SECRET, UrlAnswer, UrlRequest, called, hinted, signed_at};
 pub use landing::read_landings;

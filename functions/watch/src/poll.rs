@@ -9,7 +9,7 @@ use holdfast_runtime::{Invocation, Secrets, SystemClock, Writer};
 use holdfast_store::{Events, Inventory, Watches};
 
 use crate::bus::EventBridge;
-use crate::finished::{Desk, Eyes, Finished, find};
+use crate::finished::{Desk, Eyes, Finished, PATIENCE, find};
 use crate::handle::REPLY;
 
 /// What a look at finished jobs needs.
@@ -50,6 +50,7 @@ pub(crate) async fn poll(
         region: &poll.region,
         now: SystemClock.now(),
         invocation: &invocation.id,
+        patience: PATIENCE,
     };
     let finished = find(&desk, &eyes).await?;
     let summary = summary(&finished);

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::future::join_all;
 use holdfast_model::{MoveName, PrismName};
 use holdfast_nutanix::{Move, MoveRecord, MoveState, NutanixError, Prism, RecoveryJob, RecoveryState};
 use jiff::{SignedDuration, Timestamp};
 
 /// The longest that an appliance may take to tell of its jobs. One that is slower is unknown, and the next poll comes in a minute.
 pub const LOOK: Duration = Duration::from_secs(45);
+
+/// How long all appliances are waited for before those that have answered are heard: a Prism Central that runs tells of its jobs in less.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How far before the oldest job that counts is asked for, so that a clock of Prism Central that is set back hides none.
 const SET_BACK: SignedDuration = SignedDuration::from_hours(24);
@@ -46,11 +48,6 @@ pub(super) async fn jobs(prism: &Prism, since: Option<Timestamp>) -> Result<Jobs
     let jobs = prism.recovery_jobs(since).await?;
     let jobs = jobs.into_iter().filter(|job| job.action.moves()).collect();
     Ok(Jobs { jobs, side: prism.side().await.ok().flatten() })
-}
-
-/// Asks all at once: a dark one delays nobody's event by more than its own time.
-pub(super) async fn all<T, K: Clone, A>(of: &BTreeMap<K, T>, ask: impl AsyncFn(&K, &T) -> A) -> Vec<(K, A)> {
-    join_all(of.iter().map(async |(name, one)| (name.clone(), ask(name, one).await))).await
 }
 
 /// Whether nothing more comes of a job. A word that tells of an abort may tell of one that goes on: only an end does.

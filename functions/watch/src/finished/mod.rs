@@ -10,7 +10,8 @@ mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::join;
+use futures::StreamExt;
+use futures::stream::{FuturesUnordered, select};
 use holdfast_model::{EventId, Fault, FaultName, HostRecord, MoveName, NetworkName, PrismName};
 use holdfast_nutanix::{MovePlan, MoveRecord};
 use holdfast_store::{First, Note, Watched, WatchedAppliance};
@@ -19,7 +20,7 @@ use tokio::sync::OnceCell;
 use crate::bus::Bus;
 use look::Jobs;
 
-pub use look::{Eyes, LOOK};
+pub use look::{Eyes, LOOK, PATIENCE};
 pub use tell::Desk;
 
 /// What one look found.
@@ -43,7 +44,17 @@ struct Answer<T> {
     said: Result<T, String>,
 }
 
+/// Who answered.
+enum Answered<'a> {
+    PrismCentral(&'a PrismName, Answer<Jobs>),
+    Move(&'a MoveName, Answer<Vec<MovePlan>>),
+}
+
 /// Looks once at every appliance, stores what finished and publishes it.
+///
+/// # Flow
+/// All are asked at once. What those tell that answer soon is on the bus before the others are waited for any longer: the site that machines left may be
+/// gone, and its Prism Central with it.
 ///
 /// # Guarantees
 /// An event is stored before it is published, and what is stored and not published is published by a later look of any Region. One that was published
@@ -52,7 +63,7 @@ struct Answer<T> {
 /// # Errors
 /// What the tables can return; the next look does the rest.
 pub async fn find<B: Bus>(desk: &Desk<'_, B>, eyes: &Eyes) -> Result<Finished, Fault> {
-    let prisms = look::all(&eyes.prisms, async |name, prism| {
+    let prisms = eyes.prisms.iter().map(async |(name, prism)| {
         let known = desk.watches.read(&WatchedAppliance::PrismCentral(name.clone())).await?;
         let said = match prism {
             Ok(prism) => {
@@ -61,47 +72,71 @@ pub async fn find<B: Bus>(desk: &Desk<'_, B>, eyes: &Eyes) -> Result<Finished, F
             }
             Err(why) => Err(why.clone()),
         };
-        Ok::<_, Fault>(Answer { known, said })
+        Ok::<_, Fault>(Answered::PrismCentral(name, Answer { known, said }))
     });
-    let moves = look::all(&eyes.moves, async |name, appliance| {
+    let moves = eyes.moves.iter().map(async |(name, appliance)| {
         let known = desk.watches.read(&WatchedAppliance::Move(name.clone())).await?;
         let said = match appliance {
             Ok(appliance) => look::within(appliance.plans()).await,
             Err(why) => Err(why.clone()),
         };
-        Ok::<_, Fault>(Answer { known, said })
+        Ok::<_, Fault>(Answered::Move(name, Answer { known, said }))
     });
-    let (prisms, moves) = join(prisms, moves).await;
-    let told = |(name, answer): &(PrismName, Result<Answer<Jobs>, Fault>)| {
-        Some((name.clone(), answer.as_ref().ok()?.said.as_ref().ok()?.side.clone()?))
+    let prisms: FuturesUnordered<_> = prisms.collect();
+    let moves: FuturesUnordered<_> = moves.collect();
+    let mut answers = select(prisms, moves);
+    let mut round = Round {
+        desk,
+        eyes,
+        sides: BTreeMap::new(),
+        heard: BTreeSet::new(),
+        hosts: OnceCell::new(),
+        finished: Finished::default(),
     };
-    let sides: BTreeMap<PrismName, String> = prisms.iter().filter_map(told).collect();
-    let heard = |(name, answer): &(PrismName, Result<Answer<Jobs>, Fault>)| {
-        answer.as_ref().is_ok_and(|answer| answer.said.is_ok()).then(|| name.clone())
-    };
-    let heard: BTreeSet<PrismName> = prisms.iter().filter_map(heard).collect();
-    let mut round =
-        Round { desk, eyes, sides: &sides, heard: &heard, hosts: OnceCell::new(), finished: Finished::default() };
-    for (name, answer) in prisms {
-        round.prism(&name, answer?).await?;
+    loop {
+        let mut some = Vec::new();
+        let waited = tokio::time::timeout(desk.patience, async {
+            while let Some(answered) = answers.next().await {
+                some.push(answered);
+            }
+        });
+        let all = waited.await.is_ok();
+        round.hear(some.into_iter().collect::<Result<Vec<_>, Fault>>()?).await?;
+        if all {
+            return Ok(round.finished);
+        }
     }
-    for (name, answer) in moves {
-        round.migrations(&name, answer?).await?;
-    }
-    Ok(round.finished)
 }
 
 /// One look.
 struct Round<'a, B> {
     desk: &'a Desk<'a, B>,
     eyes: &'a Eyes,
-    sides: &'a BTreeMap<PrismName, String>,
-    heard: &'a BTreeSet<PrismName>,
+    /// The sides that Prism Centrals are, of those that tell.
+    sides: BTreeMap<PrismName, String>,
+    /// Prism Centrals that have answered.
+    heard: BTreeSet<PrismName>,
     hosts: OnceCell<Vec<HostRecord>>,
     finished: Finished,
 }
 
 impl<B: Bus> Round<'_, B> {
+    async fn hear(&mut self, answers: Vec<Answered<'_>>) -> Result<(), Fault> {
+        for answered in &answers {
+            if let Answered::PrismCentral(name, Answer { said: Ok(jobs), .. }) = answered {
+                self.heard.insert((*name).clone());
+                self.sides.extend(jobs.side.clone().map(|side| ((*name).clone(), side)));
+            }
+        }
+        for answered in answers {
+            match answered {
+                Answered::PrismCentral(name, answer) => self.prism(name, answer).await?,
+                Answered::Move(name, answer) => self.migrations(name, answer).await?,
+            }
+        }
+        Ok(())
+    }
+
     /// Every captured host, read when the first is asked for.
     async fn hosts(&self) -> Result<Vec<HostRecord>, Fault> {
         let read = || async {
@@ -135,8 +170,8 @@ impl<B: Bus> Round<'_, B> {
             let ended = recovery::Ended {
                 map: self.desk.map,
                 eyes: self.eyes,
-                sides: self.sides,
-                heard: self.heard,
+                sides: &self.sides,
+                heard: &self.heard,
                 here: name,
                 prism,
                 job,

@@ -3,6 +3,7 @@
 use holdfast_model::{ApplianceUnknown, Event, EventId, Fault, NetworkMap, Region};
 use holdfast_store::{Dark, Events, Found, Inventory, Note, Published, Put, Watched, WatchedAppliance, Watches};
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 use super::Finished;
 use crate::bus::{Bus, Message};
@@ -29,6 +30,8 @@ pub struct Desk<'a, B> {
     pub now: Timestamp,
     /// The invocation, which no other has.
     pub invocation: &'a str,
+    /// How long all appliances are waited for before those that have answered are heard.
+    pub patience: Duration,
 }
 
 impl<B: Bus> Desk<'_, B> {

@@ -1,6 +1,6 @@
 //! What finishes becomes one event each, whoever watches, whatever is dark and whoever dies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use holdfast_sim::prism::recovery::run::End;
 use holdfast_sim::prism::recovery::{Kind, Order, Step, Until, clean_up, start, step};
 use holdfast_sim::{Endpoint, Options, Sim, World};
 use holdfast_store::{Events, Inventory, Watches};
-use holdfast_watch::{Bus, Desk, Eyes, Finished, Message, find};
+use holdfast_watch::{Bus, Desk, Eyes, Finished, Message, PATIENCE, find};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -86,6 +86,7 @@ struct Memory {
     messages: Mutex<Vec<Message>>,
     mood: Mutex<Mood>,
     silent: Notify,
+    heard: Notify,
 }
 
 impl Memory {
@@ -99,6 +100,7 @@ impl Bus for Memory {
         let mood = *self.mood.lock().unwrap();
         if matches!(mood, Mood::Takes | Mood::TakesSilently) {
             self.messages.lock().unwrap().push(message.clone());
+            self.heard.notify_one();
         }
         match mood {
             Mood::Takes => Ok(()),
@@ -125,6 +127,8 @@ struct Lab {
     now: Mutex<Timestamp>,
     /// Prism Centrals that cannot be asked, without the time that it takes to find out.
     dark: Mutex<BTreeSet<String>>,
+    /// Where those are asked that take every request and answer none, by their Prism Central.
+    mute: Mutex<BTreeMap<String, String>>,
 }
 
 fn host(name: &str, wave: &str, address: &str, instance: &str) -> HostRecord {
@@ -165,9 +169,15 @@ impl Lab {
             inventory,
             events: Events::new(&config, "operations"),
             watches: Watches::new(&config, "operations"),
-            bus: Memory { messages: Mutex::default(), mood: Mutex::new(Mood::Takes), silent: Notify::new() },
+            bus: Memory {
+                messages: Mutex::default(),
+                mood: Mutex::new(Mood::Takes),
+                silent: Notify::new(),
+                heard: Notify::new(),
+            },
             now: Mutex::new("2027-01-15T08:00:00Z".parse().unwrap()),
             dark: Mutex::default(),
+            mute: Mutex::default(),
         }
     }
 
@@ -182,6 +192,7 @@ impl Lab {
         let prisms = self.sim.prism_centrals().iter().map(|(name, endpoint)| {
             let (url, who, trust) = access(endpoint);
             let dark = self.dark.lock().unwrap().contains(name);
+            let url = self.mute.lock().unwrap().get(name).cloned().unwrap_or(url);
             let prism = Prism::connect(&url, who, &trust, timeouts).map_err(|error| error.to_string());
             (name.parse().unwrap(), if dark { Err("it does not answer".to_owned()) } else { prism })
         });
@@ -199,6 +210,7 @@ impl Lab {
             region: &region,
             now: *self.now.lock().unwrap(),
             invocation: "invocation",
+            patience: if self.mute.lock().unwrap().is_empty() { PATIENCE } else { Duration::from_millis(100) },
         };
         find(&desk, &eyes).await.unwrap()
     }
@@ -432,6 +444,24 @@ async fn one_that_does_not_answer_is_unknown_and_told_of_once_and_the_others_are
     lab.dark.lock().unwrap().clear();
     lab.look(TOKYO).await;
     assert_eq!(lab.told().last(), Some(&there));
+}
+
+#[tokio::test]
+async fn a_failover_is_published_before_the_side_that_it_left_is_given_up() {
+    let lab = Lab::start("4.4").await;
+    lab.look(TOKYO).await;
+    let there = lab.run("app", Kind::Unplanned, |_| {});
+    let silence = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", silence.local_addr().unwrap());
+    lab.mute.lock().unwrap().insert("pc-tokyo".to_owned(), url);
+    let told = async {
+        tokio::select! {
+            looked = lab.look(OSAKA) => panic!("it gave up at once: {looked:?}"),
+            () = lab.bus.heard.notified() => assert_eq!(lab.told(), [there]),
+        }
+    };
+    // To give up takes several tries of five seconds each.
+    tokio::time::timeout(Duration::from_secs(10), told).await.expect("it waited for the other side");
 }
 
 #[tokio::test]
