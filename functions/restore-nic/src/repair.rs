@@ -12,7 +12,7 @@ use holdfast_store::RestoreKey;
 
 use crate::fault_of;
 use crate::fit::{Holder, Target};
-use crate::guest;
+use crate::guest::{self, Due};
 use crate::journal::{MacRefusal, Note, Notes};
 use crate::pair::{Goal, Pair, Refused, Step, next, pair};
 
@@ -126,6 +126,7 @@ impl<J: Notes> Repair<'_, J> {
         if !pairs.iter().all(right) {
             self.refuse_running(&seen)?;
         }
+        let before: Vec<_> = pairs.iter().filter_map(|pair| pair.nic.as_ref().map(|nic| nic.id.clone())).collect();
         let mut refreshed = Vec::with_capacity(pairs.len());
         for pair in pairs {
             let mut note = pair.note.clone();
@@ -137,6 +138,8 @@ impl<J: Notes> Repair<'_, J> {
                 Err(other) => return Err(other),
             }
         }
+        let now: Vec<_> = refreshed.iter().map(|due: &Due| (due.address, due.nic.id.clone())).collect();
+        self.tell_of_order(&seen, &before, &now).await?;
         guest::refresh(self, refreshed).await?;
         self.keep_refusals().await?;
         if self.lacking.is_empty() {
@@ -192,6 +195,30 @@ impl<J: Notes> Repair<'_, J> {
                 }
                 (Some(_), true) | (None, false) => {}
             }
+        }
+        Ok(())
+    }
+
+    /// NICs that were created anew stand behind those that stayed, where both are NICs of one VM.
+    async fn tell_of_order(&mut self, seen: &Vm, before: &[ExtId], now: &[(Ipv4Addr, ExtId)]) -> Result<(), Stop> {
+        if now.len() < 2 || now.iter().map(|(_, nic)| nic).eq(before) {
+            return Ok(());
+        }
+        let at = |vm: &Vm, nic: &ExtId| vm.nics.iter().position(|n| n.id == *nic);
+        // Of one that was missing it is not known where it stood: then the captured order counts.
+        let mut were: Vec<usize> = (0..now.len()).collect();
+        if before.len() == now.len() {
+            were.sort_by_key(|n| before.get(*n).and_then(|nic| at(seen, nic)));
+        }
+        let vm = self.shared.prism.vm(self.vm).await?.vm;
+        let mut are: Vec<usize> = (0..now.len()).collect();
+        are.sort_by_key(|n| now.get(*n).and_then(|(_, nic)| at(&vm, nic)));
+        if are != were {
+            let order = are.iter().filter_map(|n| now.get(*n)).map(|(address, _)| address.to_string());
+            let order = order.collect::<Vec<_>>().join(", ");
+            self.done.push(format!(
+                "its NICs stand in another order now: {order}; an operating system that names adapters by their slots may take them for others"
+            ));
         }
         Ok(())
     }
