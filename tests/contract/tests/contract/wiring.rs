@@ -2,7 +2,7 @@
 
 use crate::support::{MACHINES, machine, pascal, placeholder, read, resource, root, states, template};
 use cargo_metadata::{CargoOpt, MetadataCommand, TargetKind};
-use holdfast_model::Function;
+use holdfast_model::{ApplianceUnknown, Event, Function};
 use holdfast_runtime::Config;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -118,6 +118,47 @@ fn what_could_not_be_started_is_kept_and_told() {
     let alarm = &template["Resources"]["NotStartedAlarm"]["Properties"];
     assert_eq!(alarm["Dimensions"][0]["Value"], "NotStartedQueue.QueueName");
     assert_eq!(alarm["AlarmActions"], json!(["HoldTopic"]));
+}
+
+/// Every kind of message that `watch` puts on the bus is matched by one rule; only what finished starts a machine, the rest is told.
+#[test]
+fn each_kind_of_event_starts_its_machine_or_is_told() {
+    let template = template();
+    let rules: Vec<&Value> =
+        template["Resources"].as_object().unwrap().values().filter(|it| it["Type"] == "AWS::Events::Rule").collect();
+    let has = |list: &Value, text: &str| list.as_array().unwrap().iter().any(|it| it == text);
+    let target = |source: &str, detail_type: &str| {
+        let matching: Vec<&Value> = rules
+            .iter()
+            .map(|rule| &rule["Properties"])
+            .filter(|rule| rule["EventBusName"] == "EventBus")
+            .filter(|rule| {
+                let pattern = &rule["EventPattern"];
+                has(&pattern["source"], source) && has(&pattern["detail-type"], detail_type)
+            })
+            .collect();
+        let [rule] = matching[..] else { panic!("{source} {detail_type}: {} rules", matching.len()) };
+        rule["Targets"][0]["Arn"].as_str().unwrap().to_owned()
+    };
+    let example = json!({
+        "schema_version": 1, "id": "cutover-1a2b3c4d", "networks": ["app"], "to": "nc2-tokyo", "machines": {},
+        "found_at": "2026-01-02T03:04:05Z", "summary": "", "ending": "finished",
+        "job": {"kind": "cutover", "wave": "wave-1", "appliance": "move-tokyo", "plans": []}
+    });
+    let failover = json!({
+        "kind": "failover", "prism_central": "pc-tokyo", "job": "1a2b3c4d-1111-4111-8111-111111111111", "name": "j",
+        "action": "planned"
+    });
+    for (job, machine) in [(example["job"].clone(), "CutoverStateMachine"), (failover, "FailoverStateMachine")] {
+        for ending in ["finished", "partly_finished", "failed"] {
+            let mut event = example.clone();
+            (event["job"], event["ending"]) = (job.clone(), json!(ending));
+            let event: Event = serde_json::from_value(event).unwrap();
+            let wanted = if ending == "finished" { machine } else { "HoldTopic" };
+            assert_eq!(target(event.source(), event.detail_type()), wanted);
+        }
+    }
+    assert_eq!(target(ApplianceUnknown::SOURCE, ApplianceUnknown::DETAIL_TYPE), "HoldTopic");
 }
 
 /// EventBridge and CloudWatch cannot publish to a topic under the key that AWS keeps for SNS (Amazon SNS developer guide, "Key management").
