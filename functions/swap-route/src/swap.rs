@@ -243,6 +243,8 @@ impl<'a> Swap<'a> {
             intent: self.goal.intent.clone(),
             from: from.collect(),
             map: self.reference.clone(),
+            event: self.input.request.event.clone(),
+            approved_by: self.input.request.approved_by.clone(),
             force: self.goal.force.clone(),
             evidence: self.input.evidence.clone(),
             verdict: verdict.seen.clone(),

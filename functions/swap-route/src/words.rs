@@ -102,14 +102,21 @@ pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[Stri
         format!("; {looked}: {}", first_lines(verdict.iter().cloned()).join("; "))
     };
     format!(
-        "every declared table leads {} to {}{what}{}; changed {} (operation {}){}{seen}",
+        "every declared table leads {} to {}{what}{}; changed {} (operation {}){}{}{seen}",
         moving(&operation.plan.networks, operation.plan.hosts.as_ref()),
         operation.plan.to,
         without(lost, &operation.plan.networks),
         size(&operation.plan),
         operation.id,
+        started(operation),
         forced(force),
     )
+}
+
+/// What started an operation, where no person did.
+fn started(operation: &Operation) -> String {
+    let approved = operation.approved_by.as_ref().map_or_else(String::new, |who| format!(", approved by {who}"));
+    operation.event.as_ref().map_or_else(String::new, |event| format!("; started by event {event}{approved}"))
 }
 
 /// What an operation without a lost Region leaves open.

@@ -68,7 +68,7 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
     let now = context.clock.now();
     let found = match &input.check {
         VerifyKind::Captured { wave, evidence } => {
-            let request = CutoverRequest { wave: wave.clone(), inventory: None };
+            let request = CutoverRequest { wave: wave.clone(), inventory: None, event: None, approved_by: None };
             preflight::check(context, &map, &request, preflight::Moment::Captured(evidence.as_ref()), now).await?
         }
         VerifyKind::Preflight { request } => {

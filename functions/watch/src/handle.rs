@@ -11,11 +11,12 @@ use holdfast_model::{
     Landing, Network, NetworkMap, NetworkName, Power, Region, SightedNic, Sighting, Site, SiteName, WaveName,
 };
 use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
-use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config, surviving};
+use holdfast_runtime::{Config, Invocation, MapSource, Secrets, StartSwitch, SystemClock, base_config, surviving};
 use holdfast_store::{Events, EvidenceStore, Hints, Inventory, Operations, Put, Watches};
 use jiff::Timestamp;
 
 use crate::bus::EventBridge;
+use crate::decide::decide_event;
 use crate::landing::read_landings;
 use crate::poll::{Poll, poll};
 use crate::site::{SiteError, SiteQuery, read_site};
@@ -36,10 +37,12 @@ pub const SETTLES: Duration = Duration::from_secs(90);
 pub struct Context {
     maps: MapSource,
     pub(crate) secrets: Secrets,
-    inventory: Inventory,
-    operations: Operations,
+    pub(crate) inventory: Inventory,
+    pub(crate) operations: Operations,
     evidence: EvidenceStore,
     pub(crate) hints: Hints,
+    pub(crate) events: Events,
+    pub(crate) switch: StartSwitch,
     pub(crate) poll: Poll,
     pub(crate) clock: SystemClock,
 }
@@ -67,6 +70,8 @@ impl Context {
             secrets: Secrets::new(&sdk),
             inventory: Inventory::new(&sdk, config.inventory_table),
             operations: Operations::new(&sdk, config.operations_table.clone()),
+            events: Events::new(&sdk, config.operations_table.clone()),
+            switch: StartSwitch::new(&sdk),
             evidence: EvidenceStore::new(&sdk, config.operations_table),
             clock: SystemClock,
         })
@@ -102,6 +107,7 @@ impl Context {
             Subject::Finished {} => {
                 Err(Fault::new(FaultName::Internal, "what finished is no evidence of any network".to_owned()))
             }
+            Subject::Event { event } => Err(invalid(format!("event `{event}` is decided, and not looked at"))),
         }
     }
 
@@ -138,7 +144,7 @@ fn store_fault(error: &holdfast_journal::StoreError) -> Fault {
     Fault::new(name, error.to_string())
 }
 
-/// Takes evidence and stores it; or, asked by the schedule, finds what finished.
+/// Takes evidence and stores it; asked by the schedule, finds what finished; asked of an event, decides what it starts.
 ///
 /// # Flow
 /// Finds networks and destination, reads every NC2 site that could run a machine of them, all at once, stores the document.
@@ -152,6 +158,10 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         let asked = poll(&context.poll, &context.inventory, &context.secrets, (&map, reference), &invocation);
         return asked.await.map(WatchOutput::Finished);
     }
+    if let Subject::Event { event } = &input.subject {
+        let decided = decide_event(context, (&map, reference), &input, event, &invocation);
+        return decided.await.map(WatchOutput::Decided);
+    }
     let map = surviving(map, input.subject.lost())?;
     let scope = context.scope(&map, &input.subject).await?;
     let inventory = input.subject.inventory();
@@ -161,12 +171,39 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         let message = format!("no host was captured in {}; start `capture` first", networks.join(", "));
         return Err(Fault::new(FaultName::NotCaptured, message));
     }
+    let landing = matches!(input.subject, Subject::Landing { .. } | Subject::Drill { .. });
+    let evidence = take_evidence(context, &map, &scope, &hosts, landing, &invocation).await?;
+    let summary = words::summary(&evidence);
+    Ok(WatchOutput::Evidence(EvidenceOutput {
+        schema_version: SCHEMA_VERSION,
+        map: reference,
+        networks: scope.networks,
+        to: scope.to,
+        hosts: scope.hosts,
+        inventory,
+        evidence: evidence.id,
+        taken_at: evidence.taken_at,
+        summary,
+    }))
+}
+
+/// Reads every NC2 site that could run a machine of the networks, all at once, and stores what was seen.
+///
+/// # Errors
+/// Those of [`handle`] that concern evidence; none for a site that does not answer.
+pub(crate) async fn take_evidence(
+    context: &Context,
+    map: &NetworkMap,
+    scope: &Scope,
+    hosts: &[HostRecord],
+    landing: bool,
+    invocation: &Invocation,
+) -> Result<Evidence, Fault> {
     let taken_at = context.clock.now();
-    let sites = scope.nc2_sites(&map);
+    let sites = scope.nc2_sites(map);
     let answers: Vec<(SiteName, Result<Answer, Unread>)> = futures::stream::iter(sites)
         .map(async |site| {
-            let landing = matches!(input.subject, Subject::Landing { .. } | Subject::Drill { .. }) && site == scope.to;
-            let answer = ask(context, &map, &scope, &site, &hosts, landing).await;
+            let answer = ask(context, map, scope, &site, hosts, landing && site == scope.to).await;
             (site, answer)
         })
         .buffered(SITES_AT_ONCE)
@@ -201,18 +238,7 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         let message = format!("evidence `{}` is there already and differs", evidence.id.0);
         return Err(Fault::new(FaultName::Unavailable, message));
     }
-    let summary = words::summary(&evidence);
-    Ok(WatchOutput::Evidence(EvidenceOutput {
-        schema_version: SCHEMA_VERSION,
-        map: reference,
-        networks: scope.networks,
-        to: scope.to,
-        hosts: scope.hosts,
-        inventory,
-        evidence: evidence.id,
-        taken_at,
-        summary,
-    }))
+    Ok(evidence)
 }
 
 /// What a site said.

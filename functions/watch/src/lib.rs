@@ -5,6 +5,7 @@
 //! unread, with the reason. EC2 sites are read by `swap-route` and `verify` themselves.
 
 mod bus;
+mod decide;
 mod finished;
 mod handle;
 mod hint;
@@ -26,8 +27,8 @@ pub use words::summary;
 /// IAM actions of this function in the accounts of the network map: none.
 pub const ACTIONS: &[&[&str]] = &[];
 
-/// IAM actions for reading an operation that is to be undone: one query.
-const READS_OPERATIONS: &[&str] = &["dynamodb:Query"];
+/// IAM actions for reading locks, and operations with their journals.
+const READS_OPERATIONS: &[&str] = &["dynamodb:BatchGetItem", "dynamodb:Query"];
 
 /// IAM actions of this function in its own account.
 pub const OWN_ACTIONS: &[&[&str]] = &[
@@ -39,5 +40,6 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_store::Events::ACTIONS,
     holdfast_store::Watches::ACTIONS,
     holdfast_store::Hints::ACTIONS,
+    holdfast_runtime::StartSwitch::ACTIONS,
     EventBridge::ACTIONS,
 ];

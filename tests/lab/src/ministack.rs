@@ -18,7 +18,7 @@ use tokio::process::Command;
 use crate::{LabError, child::Group, wait};
 
 /// Starts the emulator, and kills its whole process group when the lab's end of stdin closes, however the lab ended. What it imports stays: it is not searched for garbage again
-/// and again.
+/// and again. AWS takes an expression for the time-out of a state (Step Functions guide, "Transforming data with JSONata"), the emulator a number only.
 const LAUNCHER: &str = "
 import gc, os, signal, sys, threading
 def lifeline():
@@ -28,6 +28,15 @@ def lifeline():
 threading.Thread(target=lifeline, daemon=True).start()
 gc.set_threshold(50_000, 20, 20)
 sys.argv = ['ministack']
+from ministack.services import stepfunctions
+execute_task = stepfunctions._execute_task
+def execute_timed(state, *rest):
+    if isinstance(state.get('TimeoutSeconds'), str):
+        data, _, context = rest
+        seconds = stepfunctions._jsonata_state_field(state, 'TimeoutSeconds', 'number', data, context)
+        state = {**state, 'TimeoutSeconds': seconds}
+    return execute_task(state, *rest)
+stepfunctions._execute_task = execute_timed
 from ministack.app import main
 main()
 ";

@@ -2,8 +2,12 @@
 
 use crate::{Holder, Intent, Operation, Owed, Phase};
 use holdfast_model::{NetworkName, OperationId, SiteName};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Moves of a network are remembered for so long: `most_swaps_a_day` counts them.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The lock of one network. A network that was never locked has [`Lock::default`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,9 @@ pub struct Lock {
     /// When the last operation that moved the network ended: what was seen of its machines before tells nothing any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved_at: Option<Timestamp>,
+    /// When operations that moved the network ended, the last of them and those of the day before it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub moves: BTreeSet<Timestamp>,
     /// Where the last operation that moved the whole network left it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Left>,
@@ -40,7 +47,7 @@ pub struct Left {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { v: 1, fence: 0, open: None, lease: None, owed: None, moved_at: None, left: None }
+        Self { v: 1, fence: 0, open: None, lease: None, owed: None, moved_at: None, moves: BTreeSet::new(), left: None }
     }
 }
 
@@ -70,7 +77,11 @@ impl Lock {
             }
             Phase::Planned | Phase::Working | Phase::Held(_) | Phase::Finished | Phase::Superseded(_) => self.left,
         };
-        Self { open: None, owed, moved_at: self.moved_at.max(Some(at)), left, ..self }
+        let mut moves = self.moves;
+        moves.insert(at);
+        let last = moves.last().copied().unwrap_or(at);
+        moves.retain(|moved| last.duration_since(*moved) < A_DAY);
+        Self { open: None, owed, moved_at: self.moved_at.max(Some(at)), moves, left, ..self }
     }
 }
 
@@ -94,4 +105,30 @@ pub struct Lease {
     pub holder: Holder,
     /// Until when.
     pub until: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_of_a_day_are_remembered_of_the_networks_that_moved() {
+        let golden: serde_json::Value = serde_json::from_str(include_str!("../tests/golden/v2.json")).unwrap();
+        let operation: Operation = serde_json::from_value(golden["operation"].clone()).unwrap();
+        let at = |time: &str| -> Timestamp { time.parse().unwrap() };
+        let times = ["2026-01-02T03:00:00Z", "2026-01-02T09:00:00Z", "2026-01-03T03:00:00Z"];
+        let moved = |network: &str| {
+            let network = NetworkName::parse(network).unwrap();
+            let ends = [
+                (times[0], Phase::Finished),
+                (times[1], Phase::Superseded(OperationId::parse("op-00000002").unwrap())),
+                (times[2], Phase::Finished),
+            ];
+            ends.into_iter()
+                .fold(Lock::default(), |lock, (time, phase)| lock.freed(&network, &operation, &phase, at(time)))
+        };
+        let app = moved("app");
+        assert_eq!((app.moves, app.moved_at), ([times[1], times[2]].map(at).into(), Some(at(times[2]))));
+        assert_eq!(moved("beside").moves, BTreeSet::new());
+    }
 }

@@ -1,6 +1,6 @@
 //! The operation as it is stored once and never changed, and who works at it.
 
-use holdfast_model::{EvidenceId, MapRef, NetworkName, OperationId, Region, SiteName, wire::Force};
+use holdfast_model::{EventId, EvidenceId, MapRef, NetworkName, OperationId, Region, SiteName, wire::Force};
 use holdfast_plan::Plan;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,12 @@ pub struct Operation {
     pub from: BTreeMap<NetworkName, SiteName>,
     /// Network map that it was planned with.
     pub map: MapRef,
+    /// What started it by itself; none where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    /// Who approved that it starts; none where nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
     /// A person's word in place of evidence, when it was planned.
     pub force: Option<Force>,
     /// Evidence that it was planned with.

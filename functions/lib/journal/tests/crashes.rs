@@ -191,6 +191,8 @@ impl Start<'_> {
             map: MapRef { bucket: "b".into(), key: "k".into(), version: String::new(), sha256: "0".repeat(64) },
             force: None,
             evidence: None,
+            event: None,
+            approved_by: None,
             verdict: Vec::new(),
             planned_at: at(self.now),
             planned_by: self.holder(),
@@ -638,6 +640,7 @@ async fn journal_items_keep_their_form() {
             lease: Some(Lease { holder: operation.planned_by.clone(), until: at(85) }),
             owed: None,
             moved_at: None,
+            moves: BTreeSet::new(),
             left: None,
         },
     });

@@ -95,6 +95,8 @@ async fn eight_thousand_steps_are_applied_in_order_over_several_invocations() {
                     map: MapRef { bucket: "b".into(), key: "k".into(), version: "1".into(), sha256: "0".into() },
                     force: None,
                     evidence: None,
+                    event: None,
+                    approved_by: None,
                     verdict: Vec::new(),
                     planned_at: begun,
                     planned_by: holder,

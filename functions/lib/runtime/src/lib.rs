@@ -10,6 +10,7 @@ mod entry;
 mod fault;
 mod map_source;
 mod secrets;
+mod start_switch;
 mod timeouts;
 
 pub use accounts::Accounts;
@@ -20,4 +21,5 @@ pub use fault::{chain, fault_of, service_fault};
 pub use holdfast_model::Clock;
 pub use map_source::{MapSource, surviving};
 pub use secrets::Secrets;
+pub use start_switch::{START_PARAMETER, StartSwitch};
 pub use timeouts::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, MAX_ATTEMPTS, OPERATION_TIMEOUT, STOP_MARGIN};

@@ -1,7 +1,7 @@
 //! State machines against the types: error names, retries, catches, and the documents that states pass on.
 
 use crate::support::{MACHINES, called, machine, read, states};
-use holdfast_model::{FaultName, Function};
+use holdfast_model::{FaultName, Function, LONGEST_APPROVAL_SECONDS};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -217,4 +217,56 @@ fn arguments_have_only_the_fields_that_the_function_takes() {
             }
         }
     }
+}
+
+/// A proposal waits for a person's answer: what is sent says how to give either, and no answer is one.
+#[test]
+fn a_proposal_is_approved_rejected_or_expires() {
+    let mut proposing = BTreeSet::new();
+    for name in MACHINES {
+        let machine = machine(name);
+        let states = states(&machine);
+        for (state_name, state) in states.iter().filter(|(_, state)| {
+            state["Resource"].as_str().is_some_and(|resource| resource.ends_with(".waitForTaskToken"))
+        }) {
+            assert_eq!(state["Resource"], "arn:aws:states:::sns:publish.waitForTaskToken", "{name}.{state_name}");
+            let message = state["Arguments"]["Message"].as_str().unwrap();
+            for (command, answer) in [
+                ("send-task-success", r#"--task-output '{\"approved_by\": \"YOUR NAME\"}'"#),
+                ("send-task-failure", "--error Rejected --cause 'YOUR NAME: why'"),
+            ] {
+                let (_, command) = message.split_once(&format!("aws stepfunctions {command} --region ")).unwrap();
+                let (token, _) = command.split_once(answer).unwrap_or_else(|| panic!("{name}: no `{answer}`"));
+                assert!(token.contains("--task-token ' & $states.context.Task.Token & "), "{name}: {token}");
+            }
+            let decide = &states["Decide"];
+            assert_eq!(called(decide), Some(Function::Watch), "{name}");
+            let assigned = |variable: &str| state["Assign"][variable].as_str().unwrap_or_default().to_owned();
+            assert!(assigned("request").contains("'approved_by': $exists($states.result.approved_by)"), "{name}");
+            assert_eq!(
+                (state["TimeoutSeconds"].as_str(), decide["Assign"]["expires"].as_str()),
+                (Some("{% $expires %}"), Some("{% $states.result.expires %}")),
+                "{name}.{state_name}"
+            );
+            let whole = machine["TimeoutSeconds"].as_u64().unwrap();
+            assert!(u64::from(LONGEST_APPROVAL_SECONDS) + 7200 <= whole, "{name}: the rest has two hours");
+            let caught: Vec<(Vec<&str>, &Value)> = state["Catch"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|entry| (names(entry).collect(), &states[entry["Next"].as_str().unwrap()]))
+                .collect();
+            let [rejected, expired, other] = caught.as_slice() else { panic!("{name}: {caught:?}") };
+            assert_eq!(
+                (&*rejected.0, &*expired.0, &*other.0),
+                (&["Rejected"][..], &["States.Timeout"][..], &["States.ALL"][..])
+            );
+            for (_, next) in [rejected, expired] {
+                assert_eq!((&next["Output"]["result"], &next["End"]), (&"noted".into(), &true.into()), "{name}");
+            }
+            assert_eq!(other.1["Resource"], "arn:aws:states:::sns:publish", "{name}");
+            proposing.insert(name);
+        }
+    }
+    assert_eq!(proposing, ["cutover", "failover"].into());
 }

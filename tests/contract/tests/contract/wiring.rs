@@ -3,7 +3,7 @@
 use crate::support::{MACHINES, machine, pascal, placeholder, read, resource, root, states, template};
 use cargo_metadata::{CargoOpt, MetadataCommand, TargetKind};
 use holdfast_model::{ApplianceUnknown, Event, Function};
-use holdfast_runtime::Config;
+use holdfast_runtime::{Config, START_PARAMETER};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -180,4 +180,14 @@ fn who_pages_may_use_the_key_of_the_topic() {
         assert_eq!(key["Action"], json!(["kms:Decrypt", "kms:GenerateDataKey"]), "{name}");
         assert_eq!(key["Resource"], "HoldTopicKey.Arn", "{name}");
     }
+}
+
+#[test]
+fn the_kill_switch_is_a_parameter_of_the_stack_that_watch_reads() {
+    let resources = &template()["Resources"];
+    let parameter = &resources["StartParameter"]["Properties"];
+    assert_eq!(parameter["Name"], START_PARAMETER);
+    assert_eq!((&parameter["Value"], &parameter["AllowedPattern"]), (&"as_policy".into(), &"as_policy|manual".into()));
+    let reads = resources[resource(Function::Watch)]["Properties"]["Policies"].to_string();
+    assert!(reads.contains(&format!(":parameter{START_PARAMETER}\"")), "{reads}");
 }

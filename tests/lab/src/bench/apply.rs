@@ -141,6 +141,8 @@ async fn applied(
         map: MapRef { bucket: String::new(), key: String::new(), version: String::new(), sha256: String::new() },
         force: None,
         evidence: None,
+        event: None,
+        approved_by: None,
         verdict: Vec::new(),
         planned_at: clock.now(),
         planned_by: holder(0),

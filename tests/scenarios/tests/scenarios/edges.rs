@@ -1,5 +1,6 @@
 //! Every Retry and every Catch of the state machines is taken, shown from the execution history.
 
+use crate::events;
 use crate::support::{
     begin_and_kill_if_held, cut_over, fault, green, held, lab_with, leases_run_out, migrate, no_faults, patient_map,
     person, published, recover, run, to,
@@ -10,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// An edge: machine, state, `Retry` or `Catch`, position.
-type Edge = (String, String, &'static str, usize);
+pub type Edge = (String, String, &'static str, usize);
 
 /// A function, the service and action of a call of it, and how many such calls of the execution go by first.
 type Call = (&'static str, &'static str, &'static str, u32);
@@ -41,6 +42,7 @@ async fn every_retry_and_every_catch_of_capture_and_cutover_is_taken() {
     disturb(&lab, "capture", &mut taken).await;
     green(&run(&lab, "capture", json!({"wave": "wave-1"})).await);
     migrate(&lab).await;
+    events::cutovers(&lab, &mut taken).await;
     disturb(&lab, "cutover", &mut taken).await;
     lease(&lab, "cutover", &mut taken).await;
     all_taken(&lab, &["capture", "cutover"], taken).await;
@@ -50,6 +52,7 @@ async fn every_retry_and_every_catch_of_capture_and_cutover_is_taken() {
 async fn every_retry_and_every_catch_of_recheck_failover_and_drill_is_taken() {
     let lab = cut_over().await;
     let mut taken = BTreeSet::new();
+    events::failovers(&lab, &mut taken).await;
     disturb(&lab, "recheck", &mut taken).await;
     disturb(&lab, "failover", &mut taken).await;
     disturb(&lab, "drill", &mut taken).await;
@@ -149,7 +152,7 @@ async fn page(lab: &Lab, machines: &[&str], taken: &mut BTreeSet<Edge>) {
 }
 
 /// Which Retry entries the history shows: a failed call that did not leave its state.
-fn note_retries(machine: &str, execution: &Execution, taken: &mut BTreeSet<Edge>) {
+pub fn note_retries(machine: &str, execution: &Execution, taken: &mut BTreeSet<Edge>) {
     let mut state = String::new();
     let mut failed: Option<String> = None;
     for event in &execution.history {

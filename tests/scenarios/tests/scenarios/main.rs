@@ -10,6 +10,7 @@
 mod against;
 mod bad_input;
 mod edges;
+mod events;
 mod every_route;
 mod hints;
 mod killed;

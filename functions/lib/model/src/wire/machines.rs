@@ -118,6 +118,11 @@ pub enum Subject {
         /// The input of the execution.
         request: FailoverRequest,
     },
+    /// The networks of an event, and whether it starts anything.
+    Event {
+        /// The event.
+        event: EventId,
+    },
     /// The networks of a drill.
     Drill {
         /// The input of the execution.
@@ -136,6 +141,7 @@ impl Subject {
             Subject::Wave { .. }
             | Subject::Recheck { .. }
             | Subject::Landing { .. }
+            | Subject::Event { .. }
             | Subject::Drill { .. }
             | Subject::Finished {} => None,
         }
@@ -147,7 +153,7 @@ impl Subject {
         match self {
             Subject::Wave { request } => named(&request.wave, request.inventory),
             Subject::Recheck { request } => named(&request.wave, request.inventory),
-            Subject::Landing { .. } | Subject::Finished {} => NamedVersions::new(),
+            Subject::Landing { .. } | Subject::Event { .. } | Subject::Finished {} => NamedVersions::new(),
             Subject::Failover { request } => request.inventory.clone(),
             Subject::Drill { request } => request.inventory.clone(),
         }
@@ -162,6 +168,8 @@ pub enum WatchOutput {
     Evidence(EvidenceOutput),
     /// What finished.
     Finished(FinishedOutput),
+    /// What an event starts.
+    Decided(DecidedOutput),
 }
 
 /// What `watch` returns to the schedule that asks what finished.
@@ -183,6 +191,47 @@ pub struct FinishedOutput {
     pub unknown: BTreeMap<String, String>,
     /// All of this in plain words.
     pub summary: String,
+}
+
+/// What `watch` returns to whoever asked what an event starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DecidedOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// What it starts.
+    pub result: Started,
+    /// Networks that are led to the site, or would be.
+    pub networks: BTreeSet<NetworkName>,
+    /// The site.
+    pub to: SiteName,
+    /// The Region that whoever approves declares lost.
+    pub lost: Option<Region>,
+    /// Key of the evidence document that it was decided by; none where none was taken.
+    pub evidence: Option<EvidenceId>,
+    /// How long a proposal may be answered, in seconds.
+    pub expires: u32,
+    /// Why, with what was seen.
+    pub why: String,
+    /// What is wrong with networks of the event that stay where they are; empty where nothing is.
+    pub left: String,
+    /// What a person starts, should the execution hold.
+    pub again: String,
+}
+
+/// What an event starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Started {
+    /// The routes follow.
+    Go,
+    /// A person is asked.
+    Propose,
+    /// Nothing, and nobody is told.
+    Noted,
+    /// Nothing, and a person is told why.
+    Alarm,
 }
 
 /// What `watch` returns to whoever asked for evidence.

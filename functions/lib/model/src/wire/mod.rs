@@ -9,8 +9,8 @@ mod swap;
 mod verify;
 
 pub use machines::{
-    CaptureInput, CaptureOutput, EvidenceOutput, FinishedOutput, RestoreNicInput, RestoreNicOutput, Subject,
-    WatchInput, WatchOutput,
+    CaptureInput, CaptureOutput, DecidedOutput, EvidenceOutput, FinishedOutput, RestoreNicInput, RestoreNicOutput,
+    Started, Subject, WatchInput, WatchOutput,
 };
 pub use request::{
     CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest,

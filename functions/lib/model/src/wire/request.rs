@@ -1,6 +1,6 @@
 //! What a person types to start an execution.
 
-use crate::{HostName, InventoryVersion, NamedVersions, NetworkName, OperationId, Region, SiteName, WaveName};
+use crate::{EventId, HostName, InventoryVersion, NamedVersions, NetworkName, OperationId, Region, SiteName, WaveName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -30,6 +30,12 @@ pub struct CutoverRequest {
     /// Version of its inventory that counts. Left out: the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<InventoryVersion>,
+    /// The event that starts it: what the networks' policy says of it counts. Left out: a person starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    /// Who approved what an event proposed; recorded with the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
 }
 
 impl CutoverRequest {
@@ -90,6 +96,12 @@ pub struct FailoverRequest {
     /// A person's word in place of evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<Force>,
+    /// The event that starts it: what the networks' policy says of it counts. Left out: a person starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    /// Who approved what an event proposed; recorded with the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
 }
 
 /// What a [`FailoverRequest`] asks for, once it is known to be one of these.

@@ -1,0 +1,163 @@
+//! What an event starts: reads what the decision rests on, and gives the event to one execution.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_journal::read_locks;
+use holdfast_model::wire::{DecidedOutput, SCHEMA_VERSION, Started, WatchInput};
+use holdfast_model::{
+    Clock, Event, EventId, Evidence, Fault, FaultName, Job, MapRef, NamedVersions, NetworkMap, NetworkName, Site,
+};
+use holdfast_plan::{Decision, Past, Start, StartFacts, Switch, concerned, decide};
+use holdfast_runtime::Invocation;
+use holdfast_store::Taken;
+
+use crate::handle::{Context, take_evidence};
+use crate::subject::Scope;
+
+/// Decides what an event starts.
+///
+/// # Flow
+/// The event as it was stored; evidence of its networks, from all sites that could run their machines; the kill switch; when the networks moved
+/// before; the decision. Who is answered `go` or `propose` has the event.
+///
+/// # Guarantees
+/// One execution has an event: any other is answered `noted`, and the one that has it is answered the same however often it asks.
+///
+/// # Errors
+/// `InvalidInput` for an event that nobody stored; those of evidence. Nothing is taken then.
+pub(crate) async fn decide_event(
+    context: &Context,
+    (map, reference): (&NetworkMap, MapRef),
+    input: &WatchInput,
+    id: &EventId,
+    invocation: &Invocation,
+) -> Result<DecidedOutput, Fault> {
+    let record = context.events.read(id).await?;
+    let missing = || {
+        let message = format!("there is no event `{id}`: `watch` stores what it finds before anybody is told of it");
+        Fault::new(FaultName::InvalidInput, message)
+    };
+    let event = record.found.ok_or_else(missing)?.event;
+    if let Some(taken) = record.taken.as_ref().filter(|taken| taken.execution == input.execution) {
+        return answered(taken);
+    }
+    let found = Found { context, map, reference, event, invocation };
+    if let Some(taken) = record.taken {
+        return Ok(found.not_taken(&taken).await);
+    }
+    let (decision, evidence) = found.decide().await?;
+    let output = found.output(decision, evidence);
+    match output.result {
+        Started::Noted | Started::Alarm => Ok(output),
+        Started::Go | Started::Propose => {
+            let answer = serde_json::to_value(&output).map_err(unwritable)?;
+            let execution = input.execution.clone();
+            let wanted = Taken { v: 1, execution, at: context.clock.now(), answer };
+            let taken = context.events.take(id, &wanted).await?;
+            if taken.execution == input.execution { answered(&taken) } else { Ok(found.not_taken(&taken).await) }
+        }
+    }
+}
+
+fn unwritable(error: serde_json::Error) -> Fault {
+    Fault::new(FaultName::Internal, format!("the answer cannot be stored: {error}"))
+}
+
+fn answered(taken: &Taken) -> Result<DecidedOutput, Fault> {
+    serde_json::from_value(taken.answer.clone()).map_err(|error| {
+        Fault::new(
+            FaultName::Internal,
+            format!("what execution `{}` was answered cannot be read: {error}", taken.execution),
+        )
+    })
+}
+
+/// An event, and what its decision is made with.
+struct Found<'a> {
+    context: &'a Context,
+    map: &'a NetworkMap,
+    reference: MapRef,
+    event: Event,
+    invocation: &'a Invocation,
+}
+
+impl Found<'_> {
+    async fn decide(&self) -> Result<(Decision, Option<Evidence>), Fault> {
+        let networks = concerned(&self.event, self.map);
+        let hosts = self.context.inventory.hosts_of(&networks, &NamedVersions::new()).await?;
+        let nc2 = matches!(self.map.sites.get(&self.event.to), Some(Site::Nc2 { .. }));
+        let scope = Scope { networks, to: self.event.to.clone(), hosts: None };
+        let evidence = match nc2 && !scope.networks.is_empty() && !hosts.is_empty() {
+            true => Some(take_evidence(self.context, self.map, &scope, &hosts, false, self.invocation).await?),
+            false => None,
+        };
+        let switch = self.context.switch.off().await.map_or(Switch::AsPolicy, Switch::Manual);
+        let facts = StartFacts {
+            map: self.map,
+            now: self.context.clock.now(),
+            switch: &switch,
+            taken: None,
+            past: &self.past(&scope.networks).await?,
+            evidence: evidence.as_ref(),
+            hosts: &hosts,
+        };
+        Ok((decide(&self.event, &facts), evidence))
+    }
+
+    async fn past(&self, networks: &BTreeSet<NetworkName>) -> Result<BTreeMap<NetworkName, Past>, Fault> {
+        let locks = read_locks(networks, &self.context.operations).await;
+        let locks = locks.map_err(|error| Fault::new(error.fault(), error.to_string()))?;
+        let past = locks.into_iter().map(|(network, lock)| {
+            let left = lock.left.filter(|_| lock.open.is_none()).map(|left| left.site);
+            (network, Past { left, moves: lock.moves })
+        });
+        Ok(past.collect())
+    }
+
+    /// The answer to whoever comes second.
+    async fn not_taken(&self, taken: &Taken) -> DecidedOutput {
+        let who = format!("execution `{}` (since {})", taken.execution, taken.at);
+        let facts = StartFacts {
+            map: self.map,
+            now: self.context.clock.now(),
+            switch: &Switch::AsPolicy,
+            taken: Some(&who),
+            past: &BTreeMap::new(),
+            evidence: None,
+            hosts: &[],
+        };
+        self.output(decide(&self.event, &facts), None)
+    }
+
+    fn output(&self, decision: Decision, evidence: Option<Evidence>) -> DecidedOutput {
+        let Decision { start, networks, to, lost, why, left } = decision;
+        let again = match (start, &self.event.job) {
+            (Start::Noted | Start::Alarm, _) => "the same input again".to_owned(),
+            (Start::Go | Start::Propose, Job::Cutover { wave, .. }) => format!("{{\"wave\": \"{wave}\"}}"),
+            (Start::Go | Start::Propose, Job::Failover { .. }) => {
+                let names: Vec<String> = networks.iter().map(|name| format!("\"{name}\"")).collect();
+                let lost = lost.as_ref().map_or_else(String::new, |lost| format!(", \"lost\": \"{lost}\""));
+                format!("{{\"networks\": [{}], \"to\": \"{to}\"{lost}}}", names.join(", "))
+            }
+        };
+        tracing::info!(event.id = %self.event.id, "{start:?}: {why}");
+        DecidedOutput {
+            schema_version: SCHEMA_VERSION,
+            map: self.reference.clone(),
+            result: match start {
+                Start::Go => Started::Go,
+                Start::Propose => Started::Propose,
+                Start::Noted => Started::Noted,
+                Start::Alarm => Started::Alarm,
+            },
+            networks,
+            to,
+            lost,
+            evidence: evidence.map(|evidence| evidence.id),
+            expires: self.map.policy.start.approval_expires_seconds,
+            why,
+            left: left.unwrap_or_default(),
+            again,
+        }
+    }
+}
