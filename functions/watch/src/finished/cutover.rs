@@ -94,8 +94,10 @@ fn event(
         .flatten()
         .map(String::as_str)
         .collect();
-    let standings: BTreeMap<&HostName, Standing<'_>> =
+    let mut standings: BTreeMap<&HostName, Standing<'_>> =
         hosts.iter().map(|host| (&host.name, standing(told, name, host, &whole))).collect();
+    // A host that is excused by name holds nobody back.
+    standings.retain(|host, standing| standing.over() || !wave.excused.contains_key(*host));
     let news = standings.values().any(|standing| standing.news);
     if !news || standings.values().any(|standing| standing.under_way) {
         return Ok(None);
@@ -113,8 +115,9 @@ fn event(
     let failures = standings.iter().filter(|(_, standing)| standing.failed());
     let failures = failures.map(|(host, standing)| format!("{name}/{host} failed {}", standing.why()));
     let id = id(told.appliance, ending, pairs.iter().cloned().chain(failures))?;
+    let counted = hosts.iter().filter(|host| standings.contains_key(&host.name));
     let networks: BTreeSet<NetworkName> =
-        hosts.iter().flat_map(|host| wave.kept(host).nics).map(|nic| nic.network).collect();
+        counted.clone().flat_map(|host| wave.kept(host).nics).map(|nic| nic.network).collect();
     if networks.is_empty() {
         return Ok(None);
     }
@@ -124,11 +127,12 @@ fn event(
         .filter(|(_, standing)| !standing.over())
         .map(|(host, standing)| format!("{host} ({})", standing.why()))
         .collect();
-    let mut summary = format!("Move {} has cut {over} of {} machines of wave {name} over", told.appliance, hosts.len());
+    let mut summary =
+        format!("Move {} has cut {over} of {} machines of wave {name} over", told.appliance, standings.len());
     if !not_over.is_empty() {
         let _ = write!(summary, "; not {}", not_over.join(", "));
     }
-    let machines = hosts.iter().filter_map(|host| {
+    let machines = counted.filter_map(|host| {
         let standing = standings.get(&host.name)?;
         let mut vms = standing.vms.iter();
         let vm = vms.next().filter(|_| vms.next().is_none()).and_then(|vm| ExtId::parse(vm.clone()).ok());
@@ -318,6 +322,16 @@ mod tests {
         watcher.settles = false;
         let (first, again) = (watcher.sees(&[over(1, 1), over(2, 2)]), watcher.sees(&[over(2, 2), over(1, 1)]));
         assert_eq!((first.len(), &first), (1, &again));
+    }
+
+    #[test]
+    fn a_host_that_is_excused_by_name_is_not_waited_for() {
+        let mut watcher = Watcher::first_sees(&[]);
+        let wave = watcher.map.waves.values_mut().next().unwrap();
+        wave.excused.insert("app-1".parse().unwrap(), "it is not needed any more".into());
+        let events = watcher.sees(&[over(1, 1), is(2, "CutoverInProgress")]);
+        assert_eq!(events[0].detail_type(), "Cutover finished");
+        assert!(events[0].machines.keys().eq([&"web-1".parse().unwrap()]), "{events:?}");
     }
 
     #[test]
