@@ -35,7 +35,7 @@ pub(crate) async fn check(
     let networks = context.networks(map).await?;
     // Where the networks are today, and so which sites are judged, is not known yet.
     let all = map.sites.keys().cloned().collect();
-    let read = join(Live::read(&networks, map, Some(&request.to), &all, now), probes::all(context, &subject));
+    let read = join(Live::read(&networks, map, Some(&request.to), &all, now), probes::all(context, &subject, None));
     let stored = join(context.reports.last_drill(&request.networks, &request.to), maps(context, map, reference));
     let ((mut live, probed), (last, maps)) = join(read, stored).await;
 

@@ -91,22 +91,30 @@ pub(crate) fn judged(
         let Some(answer) = answers.get(&host.name) else { continue };
         let view = View { host, subject, seen: running(subject, host, at), resolvers };
         let title = format!("guest of {}", host.name);
+        let softened = |check: Check| match subject.map.excuse(host, at) {
+            Some(why) => Check {
+                status: check.status.min(CheckStatus::Warn),
+                saw: format!("{}, excused: {why}", check.saw),
+                ..check
+            },
+            None => check,
+        };
         match answer {
             Answer::Said(machine, report) => match view.differences(report) {
                 Err(why) => match view.seen_by_others(answered) {
                     Some(by) => right.push(format!("{}: {by}; `{machine}` {why}", host.name)),
-                    None => checks.push(unknown(title, format!("`{machine}` {why}"))),
+                    None => checks.push(softened(unknown(title, format!("`{machine}` {why}")))),
                 },
                 Ok(found) if found.is_empty() => right.push(format!("{}: as captured, says `{machine}`", host.name)),
                 Ok(found) => {
                     let status = found.iter().map(|(status, _)| *status).max().unwrap_or(CheckStatus::Unknown);
                     let saw = format!("`{machine}` says: {}", list(found.into_iter().map(|(_, text)| text)));
-                    checks.push(Check { name: title, status, saw });
+                    checks.push(softened(Check { name: title, status, saw }));
                 }
             },
             Answer::Silent(why) => match view.seen_by_others(answered) {
                 Some(by) => right.push(format!("{}: {by}; its gateway, DNS and lease are unknown: {why}", host.name)),
-                None => checks.push(unknown(title, format!("nobody has seen its addresses in use: {why}"))),
+                None => checks.push(softened(unknown(title, format!("nobody has seen its addresses in use: {why}")))),
             },
         }
     }

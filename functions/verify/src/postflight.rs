@@ -60,7 +60,7 @@ pub(crate) async fn checks(
             GuestView::NotAsked => Ok(guests::Answers::new()),
         }
     };
-    let (mut live, probed, asked) = join3(read, probes::all(context, subject), asked).await;
+    let (mut live, probed, asked) = join3(read, probes::all(context, subject, Some(to)), asked).await;
     let (probed, asked) = (probed?, asked?);
     live.read_judged(&networks, subject, to).await;
     let mut checks = routes::delivered(subject, &live, to);

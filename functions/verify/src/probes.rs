@@ -6,9 +6,12 @@ use crate::facts::Subject;
 use futures::future::join_all;
 use holdfast_guest::{GuestError, ProbeAnswer, ProbeRequest, ProbeResult};
 use holdfast_model::wire::{Check, CheckStatus};
-use holdfast_model::{Fault, HostRecord, NetworkName, Vantage, VantageName};
+use holdfast_model::{Fault, HostRecord, NetworkName, SiteName, Vantage, VantageName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+
+/// Hosts that need not be right, by address, with the reason.
+type Excused = BTreeMap<Ipv4Addr, String>;
 
 /// What the probes found.
 #[derive(Default)]
@@ -18,14 +21,16 @@ pub(crate) struct Probed {
     pub answered: BTreeSet<Ipv4Addr>,
 }
 
-/// Has the machine of every vantage probe every recorded address of the networks, all vantages at once.
-pub(crate) async fn all(context: &Context, subject: &Subject<'_>) -> Result<Probed, Fault> {
+/// Has the machine of every vantage probe every recorded address of the networks, all vantages at once. Where they were moved to a site, hosts that
+/// need not be right there may be silent.
+pub(crate) async fn all(context: &Context, subject: &Subject<'_>, to: Option<&SiteName>) -> Result<Probed, Fault> {
     let targets = targets(subject);
     if targets.values().all(BTreeSet::is_empty) {
         let none = unknown("probes", "no host was captured in the networks: there is no address to probe");
         return Ok(Probed { checks: vec![none], answered: BTreeSet::new() });
     }
-    let vantages = subject.map.vantages.iter().map(|vantage| from(context, subject, vantage, &targets));
+    let excused = excused(subject, to);
+    let vantages = subject.map.vantages.iter().map(|vantage| from(context, subject, vantage, &targets, &excused));
     let mut all = Probed::default();
     for found in join_all(vantages).await {
         let found = found?;
@@ -33,6 +38,15 @@ pub(crate) async fn all(context: &Context, subject: &Subject<'_>) -> Result<Prob
         all.answered.extend(found.answered);
     }
     Ok(all)
+}
+
+/// Addresses of hosts that are excused by name, with the reason.
+fn excused(subject: &Subject<'_>, to: Option<&SiteName>) -> Excused {
+    let of_host = |host: &HostRecord| {
+        let why = subject.map.excuse(host, to?)?.to_owned();
+        Some(host.addresses().map(move |address| (address, why.clone())).collect::<Vec<_>>())
+    };
+    subject.hosts.iter().filter_map(of_host).flatten().collect()
 }
 
 /// Recorded addresses by network.
@@ -58,6 +72,7 @@ async fn from(
     subject: &Subject<'_>,
     (name, vantage): (&VantageName, &Vantage),
     targets: &BTreeMap<NetworkName, BTreeSet<Ipv4Addr>>,
+    excused: &Excused,
 ) -> Result<Probed, Fault> {
     let title = |network: &NetworkName| format!("probe from {name} to {network}");
     let Some(machine) = vantage.probe() else {
@@ -73,12 +88,18 @@ async fn from(
     };
     let results = guest.run_probe(&machine.instance, machine.platform, &request).await;
     let answered = results.iter().flatten().filter(|result| result.answered()).map(|result| result.target).collect();
-    let checks = targets.iter().map(|(network, addresses)| judged(title(network), addresses, &results)).collect();
+    let judged = targets.iter().map(|(network, addresses)| judged(title(network), addresses, &results, excused));
+    let checks = judged.collect();
     Ok(Probed { checks, answered })
 }
 
 /// What the results say of one network.
-fn judged(title: String, addresses: &BTreeSet<Ipv4Addr>, results: &Result<Vec<ProbeResult>, GuestError>) -> Check {
+fn judged(
+    title: String,
+    addresses: &BTreeSet<Ipv4Addr>,
+    results: &Result<Vec<ProbeResult>, GuestError>,
+    excused: &Excused,
+) -> Check {
     let results = match results {
         Ok(results) => results,
         Err(error) => return unknown(title, holdfast_runtime::chain(error)),
@@ -87,7 +108,13 @@ fn judged(title: String, addresses: &BTreeSet<Ipv4Addr>, results: &Result<Vec<Pr
         .iter()
         .map(|address| match results.iter().find(|result| result.target == *address) {
             None => (CheckStatus::Unknown, format!("{address}: the machine said nothing of it")),
-            Some(result) => one(result),
+            Some(result) => match (one(result), excused.get(address)) {
+                // Two machines that answer at one address are excused by nobody.
+                ((CheckStatus::Fail, text), Some(why)) if !result.answered() => {
+                    (CheckStatus::Warn, format!("{text}, excused: {why}"))
+                }
+                (told, _) => told,
+            },
         })
         .collect();
     let status = seen.iter().map(|(status, _)| *status).max().unwrap_or(CheckStatus::Unknown);
@@ -143,8 +170,19 @@ mod tests {
 
     fn judged_as(results: Vec<ProbeResult>) -> (CheckStatus, String) {
         let addresses = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()].into();
-        let check = judged("probe".into(), &addresses, &Ok(results));
+        let check = judged("probe".into(), &addresses, &Ok(results), &Excused::new());
         (check.status, check.saw)
+    }
+
+    #[test]
+    fn a_silent_host_that_is_excused_by_name_is_a_warning_and_a_second_one_at_its_address_is_not() {
+        let addresses = ["10.0.0.2".parse().unwrap()].into();
+        let excused = [("10.0.0.2".parse().unwrap(), "its disk is gone".to_owned())].into();
+        let judged = |result| judged("probe".into(), &addresses, &Ok(vec![result]), &excused);
+        let silent = judged(asked("10.0.0.2", 3, 0, Some(0)));
+        assert_eq!(silent.status, CheckStatus::Warn);
+        assert!(silent.saw.contains("no reply to 3 pings, excused: its disk is gone"), "{}", silent.saw);
+        assert_eq!(judged(asked("10.0.0.2", 3, 3, Some(3))).status, CheckStatus::Fail);
     }
 
     #[test]
