@@ -22,11 +22,17 @@ async fn driven_from_osaka(tables: Consistency) {
     if tables == Consistency::Eventual {
         let other = failover(&lab, to("nc2-osaka")).await;
         held(&other, "only ap-northeast-1 writes to them");
+        let looked = lab.look(OSAKA).await.unwrap();
+        assert!(looked["summary"].as_str().unwrap().contains("only ap-northeast-1 writes to them"), "{looked}");
     } else {
         in_the_middle_of_a_failover(&lab).await;
+        lab.look(OSAKA).await.unwrap();
     }
     tokyo(&lab, true).await;
     lab.control().post("/recovery-plans/app/failover", &json!({"kind": "unplanned"})).await.unwrap();
+    if tables == Consistency::Strong {
+        found_without_tokyo(&lab).await;
+    }
 
     // Nobody declared Tokyo lost: what cannot be read is unknown, and nothing is changed.
     held(&failover(&lab, to("nc2-osaka")).await, "ap-northeast-1");
@@ -58,6 +64,20 @@ async fn driven_from_osaka(tables: Consistency) {
     let again = lab.run_by_schedule(home, Schedule::Reconcile, &reconcile).await.unwrap();
     green(&again);
     assert_eq!(again.output_of("SwapRoutes")["result"], "nothing_to_do", "{}", again.words());
+}
+
+/// The side that the machines left is dark: what the other one tells starts what policy says, which is nothing by itself.
+async fn found_without_tokyo(lab: &Lab) {
+    let look = async || {
+        let looked = lab.look(OSAKA).await?;
+        assert!(
+            looked["found"].as_array().unwrap().len() == 1 && looked["unknown"]["Prism Central pc-tokyo"].is_string()
+        );
+        Ok(())
+    };
+    let noted = lab.run_by_event(OSAKA, "failover", look).await.unwrap();
+    green(&noted);
+    assert_eq!(noted.output["result"], "noted", "{}", noted.words());
 }
 
 /// Tokyo goes when a planned failover has changed the routes of Osaka and not yet those of Tokyo; it is made whole later, and everything goes back.
