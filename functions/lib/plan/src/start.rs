@@ -159,8 +159,10 @@ impl Decider<'_> {
         if hosts.is_empty() {
             wrong.push(format!("no host of wave `{wave}` was captured"));
         }
-        for HostRecord { name, .. } in hosts {
-            if self.event.machines.get(name).is_none_or(|became| became.failed.is_some()) {
+        for host in hosts {
+            let name = &host.name;
+            let excuse = self.facts.map.excuse(host, &self.event.to);
+            if excuse.is_none() && self.event.machines.get(name).is_none_or(|became| became.failed.is_some()) {
                 wrong.push(format!("{name} is of wave `{wave}`, and Move did not tell that it is cut over"));
                 continue;
             }
@@ -173,6 +175,9 @@ impl Decider<'_> {
                     both.push(format!("{name} runs at `{}` and at `{}`", self.event.to, there.site));
                 }
                 (_, Some(there)) => wrong.push(format!("{name} is at `{}` as VM `{}`", there.site, there.vm)),
+                (_, None) if excuse.is_some() => {
+                    lines.push(format!("{name} is not looked for, excused: {}", excuse.unwrap_or_default()));
+                }
                 ([seen], None) => lines.push(format!("{name} runs at `{}` as VM `{}`", seen.site, seen.vm)),
                 ([], None) => wrong.push(format!("{name} does not run at `{}`", self.event.to)),
                 ([_, _, ..], None) => wrong.push(format!("{name} runs more than once at `{}`", self.event.to)),

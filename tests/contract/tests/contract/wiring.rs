@@ -191,3 +191,22 @@ fn the_kill_switch_is_a_parameter_of_the_stack_that_watch_reads() {
     let reads = resources[resource(Function::Watch)]["Properties"]["Policies"].to_string();
     assert!(reads.contains(&format!(":parameter{START_PARAMETER}\"")), "{reads}");
 }
+
+/// Policy decides about an event only where the execution is told which one it is.
+#[test]
+fn what_a_rule_starts_names_its_event() {
+    let template = template();
+    for (rule, rest) in [
+        ("CutoverFinishedRule", json!({"wave": "$.detail.job.wave"})),
+        ("FailoverFinishedRule", json!({"networks": "$.detail.networks", "to": "$.detail.to"})),
+    ] {
+        let transformer = &template["Resources"][rule]["Properties"]["Targets"][0]["InputTransformer"];
+        let mut paths = rest.as_object().unwrap().clone();
+        paths.insert("event".to_owned(), json!("$.detail.id"));
+        assert_eq!(transformer["InputPathsMap"], Value::Object(paths.clone()), "{rule}");
+        let input = transformer["InputTemplate"].as_str().unwrap();
+        for name in paths.keys() {
+            assert!(input.contains(&format!("\"{name}\": <{name}>")), "{rule}: {input}");
+        }
+    }
+}

@@ -236,6 +236,14 @@ fn what_is_ready_is_held_back_for_good_reasons() {
     let no_host = |told: &mut Told| told.case.hosts.clear();
     let unknown_wave = |told: &mut Told| told.case.map.waves.clear();
     let one_host = |told: &mut Told| drop(told.event.machines.remove(&HostName::parse("web-1").unwrap()));
+    let excused = |told: &mut Told| {
+        one_host(told);
+        let web = HostName::parse("web-1").unwrap();
+        told.case.evidence.as_mut().unwrap().hosts.remove(&web);
+        let wave = told.case.map.waves.values_mut().next().unwrap();
+        wave.to = site("nc2-osaka");
+        wave.excused.insert(web, "it is to be retired".into());
+    };
     #[rustfmt::skip]
     let rows: &[Row<'_>] = &[
         // the job    policy       what else is                 starts   because
@@ -267,6 +275,7 @@ fn what_is_ready_is_held_back_for_good_reasons() {
         ("cutover",   "automatic", &no_host,         Alarm,   "no host of wave `wave-1` was captured"),
         ("cutover",   "automatic", &unknown_wave,    Alarm,   "the network map has no wave `wave-1`"),
         ("cutover",   "automatic", &one_host,        Alarm,   "web-1 is of wave `wave-1`, and Move did not tell that it is cut over"),
+        ("cutover",   "automatic", &excused,         Go,      "web-1 is not looked for, excused: it is to be retired"),
     ];
     for (kind, of, change, start, why) in rows {
         let mut told = Told::of(kind);
