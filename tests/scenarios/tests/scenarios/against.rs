@@ -270,8 +270,13 @@ async fn approved_as_drilled(lab: &Lab) {
     let drill = run(lab, "drill", to("nc2-osaka")).await;
     green(&drill);
     recover(lab).await;
+    let since = last_call(lab).await;
     let failover = run(lab, "failover", to("nc2-osaka")).await;
     green(&failover);
+    let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+    let calls = log.as_array().unwrap().iter().filter(|call| call["source"] == "aws" && call["function"].is_string());
+    let calls = calls.count();
+    assert!((30..=60).contains(&calls), "a failover that a person starts made {calls} calls to AWS");
     let plan = failover.output["plan"].as_str().unwrap();
     assert!(plan.starts_with("| stage | Region") && plan.contains("172.30.1.0/24"), "{plan}");
     assert_eq!(drill.output["plan"], failover.output["plan"]);

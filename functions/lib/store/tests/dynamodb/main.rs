@@ -210,7 +210,7 @@ fn found(by: &str) -> Found {
     let event = json!({"schema_version": 1, "id": "failover-1a2b3c4d-1111-4111-8111-111111111111",
         "job": {"kind": "failover", "prism_central": "pc-osaka", "job": "1a2b3c4d-1111-4111-8111-111111111111",
             "name": "app", "action": "unplanned"},
-        "outcome": "finished", "networks": ["app"], "to": "nc2-osaka", "machines": {"web-1": {}},
+        "ending": "finished", "networks": ["app"], "to": "nc2-osaka", "machines": {"web-1": {}},
         "found_at": "2026-01-02T03:04:05Z", "summary": "web-1 is at nc2-osaka"});
     Found { v: 1, event: serde_json::from_value(event).unwrap(), by: by.to_owned() }
 }
