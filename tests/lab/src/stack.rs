@@ -1,19 +1,29 @@
 //! The stack in each Region: uploads, CloudFormation, outputs.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use aws_sdk_cloudformation::types::{Capability, Parameter};
+use aws_sdk_cloudformation::types::{Capability, Parameter, TemplateStage};
 use aws_sdk_s3::{primitives::ByteStream, types::CreateBucketConfiguration};
+use tokio::sync::OnceCell;
 
 use crate::{LabError, aws::Aws, functions, functions::Code, template::Template, wait, workspace::Workspace};
 
 /// The name of the stack in every Region.
 pub const STACK: &str = "holdfast";
 
+/// Templates by what the emulator made of them: to do it anew takes each emulator half a second of a core.
+static PROCESSED: Mutex<BTreeMap<String, Arc<OnceCell<String>>>> = Mutex::new(BTreeMap::new());
+
 /// The packaged template, ready for its Region.
 #[derive(Debug, Clone)]
 pub struct Package {
     template: String,
+    code: Code,
 }
 
 /// What a deployed stack says of itself.
@@ -65,25 +75,32 @@ impl Package {
             let uri = put(aws, &bucket, &path, &workspace.file(&path)).await?;
             definitions.insert(path, uri);
         }
-        Ok(Self { template: template.packaged(&archives, &definitions) })
+        Ok(Self { template: template.packaged(&archives, &definitions), code })
     }
 
-    /// Creates the stack in a Region and waits until it is complete.
+    /// Creates the stack in a Region and waits until it is complete. Of labs with linked functions the first has its emulator expand the template, and
+    /// the others of this process take what it made of it.
     ///
     /// # Errors
     /// [`LabError::Stack`] with the reason of the first resource that failed.
     pub async fn deploy(&self, aws: &Aws, parameters: &[(&str, String)]) -> Result<Outputs, LabError> {
-        aws.cloudformation
-            .create_stack()
-            .stack_name(STACK)
-            .template_body(&self.template)
-            .set_parameters(Some(given(parameters)))
-            .capabilities(Capability::CapabilityNamedIam)
-            .capabilities(Capability::CapabilityAutoExpand)
-            .send()
-            .await
-            .map_err(|error| LabError::aws("creating the stack", &aws.region, error.into_service_error()))?;
-        wait::until("the deployment of the stack", Duration::from_secs(180), || outputs(aws)).await
+        if self.code == Code::Packed {
+            return create(aws, &self.template, parameters).await;
+        }
+        let cell = {
+            let mut all = PROCESSED.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(self.template.clone()).or_default())
+        };
+        let mut first = None;
+        let expand = async || {
+            first = Some(create(aws, &self.template, parameters).await?);
+            processed(aws).await
+        };
+        let template = cell.get_or_try_init(expand).await?;
+        match first {
+            Some(outputs) => Ok(outputs),
+            None => create(aws, template, parameters).await,
+        }
     }
 
     /// Gives a complete stack other parameters, the rest of them unchanged, and waits until it is complete again.
@@ -103,6 +120,29 @@ impl Package {
             .map_err(|error| LabError::aws("updating the stack", &aws.region, error.into_service_error()))?;
         wait::until("the update of the stack", Duration::from_secs(180), || outputs(aws)).await
     }
+}
+
+async fn create(aws: &Aws, template: &str, parameters: &[(&str, String)]) -> Result<Outputs, LabError> {
+    aws.cloudformation
+        .create_stack()
+        .stack_name(STACK)
+        .template_body(template)
+        .set_parameters(Some(given(parameters)))
+        .capabilities(Capability::CapabilityNamedIam)
+        .capabilities(Capability::CapabilityAutoExpand)
+        .send()
+        .await
+        .map_err(|error| LabError::aws("creating the stack", &aws.region, error.into_service_error()))?;
+    wait::until("the deployment of the stack", Duration::from_secs(180), || outputs(aws)).await
+}
+
+/// The template of the stack without its transform.
+async fn processed(aws: &Aws) -> Result<String, LabError> {
+    let answer =
+        aws.cloudformation.get_template().stack_name(STACK).template_stage(TemplateStage::Processed).send().await;
+    let answer =
+        answer.map_err(|error| LabError::aws("reading the template", &aws.region, error.into_service_error()))?;
+    Ok(answer.template_body().unwrap_or_default().to_owned())
 }
 
 fn given(parameters: &[(&str, String)]) -> Vec<Parameter> {

@@ -175,7 +175,7 @@ async fn garbage_of_move_is_taken_for_no_answer_and_the_error_names_the_call() {
 }
 
 /// As long as a call is waited for here: longer than any takes that is answered, on a busy machine too.
-const REQUEST: Duration = Duration::from_secs(3);
+const REQUEST: Duration = Duration::from_millis(1500);
 
 /// Longer than three tries take, and shorter than those of a client that waits as long as it does by default.
 const ALL_TRIES: Duration = Duration::from_secs(60);
