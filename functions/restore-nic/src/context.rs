@@ -161,12 +161,12 @@ struct Keys {
 
 impl Keys {
     async fn read(context: &Context, prism: &str, appliance: Option<&str>) -> Result<Self, Fault> {
-        let prism = context.secrets.credentials(prism).await?;
-        let appliance = match appliance {
-            Some(secret) => Some(context.secrets.credentials(secret).await?),
-            None => None,
+        let secrets = context.secrets.all(&[prism].into_iter().chain(appliance).collect()).await;
+        let read = |name: &str| {
+            let unread = || Fault::new(FaultName::Internal, format!("secret `{name}` was not read"));
+            secrets.get(name).ok_or_else(unread)?.clone()
         };
-        Ok(Self { prism, appliance })
+        Ok(Self { prism: read(prism)?, appliance: appliance.map(read).transpose()? })
     }
 
     fn is_same(&self, other: &Self) -> bool {

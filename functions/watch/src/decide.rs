@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_journal::read_locks;
+use holdfast_journal::{Locks, free_ended};
 use holdfast_model::wire::{DecidedOutput, SCHEMA_VERSION, Started, WatchInput};
 use holdfast_model::{
     Clock, Event, EventId, Evidence, Fault, FaultName, Job, MapRef, NamedVersions, NetworkMap, NetworkName, Site,
@@ -10,15 +10,19 @@ use holdfast_model::{
 use holdfast_plan::{Decision, Past, Start, StartFacts, Switch, concerned, decide};
 use holdfast_runtime::Invocation;
 use holdfast_store::Taken;
+use jiff::SignedDuration;
 
 use crate::handle::{Context, take_evidence};
 use crate::subject::Scope;
 
+/// The kill switch is read again when it was read longer ago: it is honoured within a minute.
+const SWITCH_AGE: SignedDuration = SignedDuration::from_secs(30);
+
 /// Decides what an event starts.
 ///
 /// # Flow
-/// The event as it was stored; evidence of its networks, from all sites that could run their machines; the kill switch; when the networks moved
-/// before; the decision. Who is answered `go` or `propose` has the event.
+/// The network map and the kill switch; the event as it was stored, and when networks moved before; evidence of its networks, from all sites that could
+/// run their machines; the decision. Who is answered `go` or `propose` has the event.
 ///
 /// # Guarantees
 /// One execution has an event: any other is answered `noted`, and the one that has it is answered the same however often it asks.
@@ -27,12 +31,13 @@ use crate::subject::Scope;
 /// `InvalidInput` for an event that nobody stored; those of evidence. Nothing is taken then.
 pub(crate) async fn decide_event(
     context: &Context,
-    (map, reference): (&NetworkMap, MapRef),
     input: &WatchInput,
     id: &EventId,
     invocation: &Invocation,
 ) -> Result<DecidedOutput, Fault> {
-    let record = context.events.read(id).await?;
+    let (map, reference, off) = context.maps.load_with_switch(input.map.as_ref()).await?;
+    let all: BTreeSet<NetworkName> = map.networks.keys().cloned().collect();
+    let (record, locks) = context.operations.read_event_and_locks(id, &all).await?;
     let missing = || {
         let message = format!("there is no event `{id}`: `watch` stores what it finds before anybody is told of it");
         Fault::new(FaultName::InvalidInput, message)
@@ -41,7 +46,7 @@ pub(crate) async fn decide_event(
     if let Some(taken) = record.taken.as_ref().filter(|taken| taken.execution == input.execution) {
         return answered(taken);
     }
-    let found = Found { context, map, reference, event, invocation };
+    let found = Found { context, map: &map, reference, event, off, locks, invocation };
     if let Some(taken) = record.taken {
         return Ok(found.not_taken(&taken).await);
     }
@@ -78,6 +83,10 @@ struct Found<'a> {
     map: &'a NetworkMap,
     reference: MapRef,
     event: Event,
+    /// Why nothing may start by itself.
+    off: Option<String>,
+    /// The locks of all networks of the map.
+    locks: Locks,
     invocation: &'a Invocation,
 }
 
@@ -91,7 +100,12 @@ impl Found<'_> {
             true => Some(take_evidence(self.context, self.map, &scope, &hosts, false, self.invocation).await?),
             false => None,
         };
-        let switch = self.context.switch.off().await.map_or(Switch::AsPolicy, Switch::Manual);
+        let taken_at = evidence.as_ref().map(|evidence| evidence.taken_at);
+        let off = match taken_at.filter(|at| self.context.clock.now().duration_since(*at) > SWITCH_AGE) {
+            None => self.off.clone(),
+            Some(_) => self.context.switch.off().await,
+        };
+        let switch = off.map_or(Switch::AsPolicy, Switch::Manual);
         let facts = StartFacts {
             map: self.map,
             now: self.context.clock.now(),
@@ -105,7 +119,9 @@ impl Found<'_> {
     }
 
     async fn past(&self, networks: &BTreeSet<NetworkName>) -> Result<BTreeMap<NetworkName, Past>, Fault> {
-        let locks = read_locks(networks, &self.context.operations).await;
+        let own = self.locks.iter().filter(|(network, _)| networks.contains(*network));
+        let own = own.map(|(network, lock)| (network.clone(), lock.clone())).collect();
+        let locks = free_ended(own, &self.context.operations).await;
         let locks = locks.map_err(|error| Fault::new(error.fault(), error.to_string()))?;
         let past = locks.into_iter().map(|(network, lock)| {
             let left = lock.left.filter(|_| lock.open.is_none()).map(|left| left.site);

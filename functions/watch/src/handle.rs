@@ -35,13 +35,14 @@ pub const SETTLES: Duration = Duration::from_secs(90);
 /// What lives as long as the function's process.
 #[derive(Debug)]
 pub struct Context {
-    maps: MapSource,
+    pub(crate) maps: MapSource,
     pub(crate) secrets: Secrets,
     pub(crate) inventory: Inventory,
     pub(crate) operations: Operations,
     evidence: EvidenceStore,
     pub(crate) hints: Hints,
     pub(crate) events: Events,
+    /// Read with the network map, and again where evidence took long.
     pub(crate) switch: StartSwitch,
     pub(crate) poll: Poll,
     pub(crate) clock: SystemClock,
@@ -153,14 +154,13 @@ fn store_fault(error: &holdfast_journal::StoreError) -> Fault {
 /// `InvalidInput` for names that the map does not declare, `NotCaptured`, `NotUndoable`; `WrongPassword` and `UntrustedCertificate`, which a person
 /// has to mend. A site that does not answer is no error: it is unread in the evidence.
 pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation) -> Result<WatchOutput, Fault> {
+    if let Subject::Event { event } = &input.subject {
+        return decide_event(context, &input, event, &invocation).await.map(WatchOutput::Decided);
+    }
     let (map, reference) = context.maps.load(input.map.as_ref()).await?;
     if matches!(input.subject, Subject::Finished {}) {
         let asked = poll(&context.poll, &context.inventory, &context.secrets, (&map, reference), &invocation);
         return asked.await.map(WatchOutput::Finished);
-    }
-    if let Subject::Event { event } = &input.subject {
-        let decided = decide_event(context, (&map, reference), &input, event, &invocation);
-        return decided.await.map(WatchOutput::Decided);
     }
     let map = surviving(map, input.subject.lost())?;
     let scope = context.scope(&map, &input.subject).await?;
@@ -201,9 +201,14 @@ pub(crate) async fn take_evidence(
 ) -> Result<Evidence, Fault> {
     let taken_at = context.clock.now();
     let sites = scope.nc2_sites(map);
+    let secret = |site: &SiteName| match map.sites.get(site)? {
+        Site::Nc2 { prism_central, .. } => map.prism_centrals.get(prism_central).map(|central| central.secret.as_str()),
+        Site::Ec2 { .. } => None,
+    };
+    let secrets = context.secrets.all(&sites.iter().filter_map(secret).collect()).await;
     let answers: Vec<(SiteName, Result<Answer, Unread>)> = futures::stream::iter(sites)
         .map(async |site| {
-            let answer = ask(context, map, scope, &site, hosts, landing && site == scope.to).await;
+            let answer = ask(context, map, scope, &site, hosts, landing && site == scope.to, &secrets).await;
             (site, answer)
         })
         .buffered(SITES_AT_ONCE)
@@ -286,6 +291,7 @@ async fn ask(
     site: &SiteName,
     hosts: &[HostRecord],
     landing: bool,
+    secrets: &BTreeMap<String, Result<Credentials, Fault>>,
 ) -> Result<Answer, Unread> {
     let Some(Site::Nc2 { prism_central, fvn_vpc, cluster, .. }) = map.sites.get(site) else {
         return Err(Fault::new(FaultName::Internal, format!("site `{site}` is no NC2 site")).into());
@@ -294,7 +300,8 @@ async fn ask(
         Fault::new(FaultName::InvalidMap, format!("Prism Central `{prism_central}` is not in the network map"))
     })?;
     let site = AtSite { map, scope, site, central, fvn_vpc, cluster, hosts, landing };
-    let credentials = context.secrets.credentials(&central.secret).await?;
+    let unread = || Fault::new(FaultName::Internal, format!("secret `{}` was not read", central.secret));
+    let credentials = secrets.get(&central.secret).ok_or_else(unread)?.clone()?;
     match ask_as(&site, credentials.clone()).await {
         Err(Unread::Fault(fault)) if fault.name == FaultName::WrongPassword => {
             match context.secrets.changed(&central.secret, &credentials).await? {

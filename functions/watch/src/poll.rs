@@ -37,9 +37,12 @@ pub(crate) async fn poll(
         let why = format!("nothing is looked for here: {}", fault.message);
         return Ok(output(reference, Finished::default(), why));
     }
+    let appliances = map.prism_centrals.values().chain(map.move_appliances.values());
+    // Secrets are read anew each time, so that one that was changed counts within a minute.
+    let secrets = secrets.all(&appliances.map(|appliance| appliance.secret.as_str()).collect()).await;
     let eyes = Eyes {
-        prisms: connect(secrets, &map.prism_centrals, Prism::connect).await,
-        moves: connect(secrets, &map.move_appliances, Move::connect).await,
+        prisms: connect(&secrets, &map.prism_centrals, Prism::connect),
+        moves: connect(&secrets, &map.move_appliances, Move::connect),
     };
     let desk = Desk {
         map,
@@ -59,23 +62,19 @@ pub(crate) async fn poll(
 
 type Connect<T> = fn(&str, Credentials, &holdfast_model::Trust, Timeouts) -> Result<T, NutanixError>;
 
-async fn connect<N: Ord + Clone, T>(
-    secrets: &Secrets,
+fn connect<N: Ord + Clone, T>(
+    secrets: &BTreeMap<String, Result<Credentials, Fault>>,
     appliances: &BTreeMap<N, Appliance>,
     connect: Connect<T>,
 ) -> BTreeMap<N, Result<T, String>> {
     let timeouts = Timeouts { request: REPLY, ..Timeouts::default() };
-    let all = appliances.iter().map(async |(name, appliance)| {
-        // A secret is read anew each time, so that one that was changed counts within a minute.
-        let client = match secrets.credentials(&appliance.secret).await {
-            Ok(credentials) => {
-                connect(&appliance.endpoint, credentials, &appliance.trust, timeouts).map_err(|error| error.to_string())
-            }
-            Err(fault) => Err(fault.message),
-        };
-        (name.clone(), client)
-    });
-    futures::future::join_all(all).await.into_iter().collect()
+    let client = |appliance: &Appliance| match secrets.get(&appliance.secret) {
+        Some(Ok(credentials)) => connect(&appliance.endpoint, credentials.clone(), &appliance.trust, timeouts)
+            .map_err(|error| error.to_string()),
+        Some(Err(fault)) => Err(fault.message.clone()),
+        None => Err(format!("secret `{}` was not read", appliance.secret)),
+    };
+    appliances.iter().map(|(name, appliance)| (name.clone(), client(appliance))).collect()
 }
 
 fn output(map: MapRef, finished: Finished, summary: String) -> FinishedOutput {

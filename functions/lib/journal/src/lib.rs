@@ -23,7 +23,7 @@ pub use apply::{Applied, Cause, Limits, Stopped, apply};
 pub use desk::{Desk, Standing, TakeError};
 pub use event::{Entry, Event};
 pub use lock::{Lease, Left, Lock, Open};
-pub use locks::{Locks, read_locks};
+pub use locks::{Locks, free_ended, read_locks};
 pub use memory::{MemoryJournal, MemoryTables, Settling, Stored};
 pub use operation::{Holder, Intent, Operation};
 pub use owed::{Due, NotOwed, Owed, Steady, due_of};

@@ -14,7 +14,14 @@ pub type Locks = BTreeMap<NetworkName, Lock>;
 /// # Errors
 /// [`TakeError::Store`], [`TakeError::Illegal`].
 pub async fn read_locks<J: JournalStore>(networks: &BTreeSet<NetworkName>, journal: &J) -> Result<Locks, TakeError> {
-    let mut locks = journal.read_locks(networks).await?;
+    free_ended(journal.read_locks(networks).await?, journal).await
+}
+
+/// Locks as they are stored, but that one which points to an operation that has ended is as [`read_locks`] returns it.
+///
+/// # Errors
+/// [`TakeError::Store`], [`TakeError::Illegal`].
+pub async fn free_ended<J: JournalStore>(mut locks: Locks, journal: &J) -> Result<Locks, TakeError> {
     let mut ended: BTreeMap<OperationId, Option<(Operation, Phase, Timestamp)>> = BTreeMap::new();
     for (network, lock) in &mut locks {
         let Some(open) = &lock.open else { continue };

@@ -1,6 +1,7 @@
 //! The network map: an SSM parameter points to an S3 object by version and hash.
 
 use crate::fault::{chain, fault_of};
+use crate::start_switch::{self, START_PARAMETER};
 use aws_config::SdkConfig;
 use holdfast_model::{Fault, FaultName, MapRef, NetworkMap, Region};
 use sha2::{Digest, Sha256};
@@ -47,6 +48,42 @@ impl MapSource {
             Some(reference) => reference.clone(),
             None => self.pointed_to_by(&self.parameters).await?,
         };
+        self.referenced(reference).await
+    }
+
+    /// The map as [`MapSource::load`] returns it, and why nothing may start by itself, as [`StartSwitch::off`](crate::StartSwitch::off): one call reads
+    /// both parameters. Who calls it needs [`StartSwitch::ACTIONS`](crate::StartSwitch::ACTIONS) too.
+    ///
+    /// # Errors
+    /// Those of [`MapSource::load`].
+    pub async fn load_with_switch(
+        &self,
+        wanted: Option<&MapRef>,
+    ) -> Result<(Arc<NetworkMap>, MapRef, Option<String>), Fault> {
+        let pointer = wanted.is_none().then_some(self.parameter.as_str());
+        let what = format!("read parameters `{}` and `{START_PARAMETER}`", self.parameter);
+        let names = pointer.into_iter().chain([START_PARAMETER]).map(str::to_owned).collect();
+        let output = self.parameters.get_parameters().set_names(Some(names)).send().await;
+        let output = output.map_err(|error| fault_of(&what, &error, FaultName::NotConfigured))?;
+        let value = |name: &str| {
+            let found = output.parameters().iter().find(|parameter| parameter.name() == Some(name));
+            found.and_then(|parameter| parameter.value())
+        };
+        let reference = match wanted {
+            Some(reference) => reference.clone(),
+            None => self.pointer(value(&self.parameter).ok_or_else(|| self.no_pointer())?)?,
+        };
+        let off = start_switch::off(value(START_PARAMETER));
+        let (map, reference) = self.referenced(reference).await?;
+        Ok((map, reference, off))
+    }
+
+    fn no_pointer(&self) -> Fault {
+        let message = format!("there is no parameter `{}`; the template of the stack makes it", self.parameter);
+        Fault::new(FaultName::NotConfigured, message)
+    }
+
+    async fn referenced(&self, reference: MapRef) -> Result<(Arc<NetworkMap>, MapRef), Fault> {
         if let Some((known, map)) = self.last.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
             && *known == reference
         {
@@ -75,7 +112,10 @@ impl MapSource {
             .send()
             .await
             .map_err(|error| fault_of(&what, &error, FaultName::NotConfigured))?;
-        let text = output.parameter().and_then(|parameter| parameter.value()).unwrap_or_default();
+        self.pointer(output.parameter().and_then(|parameter| parameter.value()).unwrap_or_default())
+    }
+
+    fn pointer(&self, text: &str) -> Result<MapRef, Fault> {
         serde_json::from_str(text).map_err(|error| {
             Fault::new(
                 FaultName::NotConfigured,

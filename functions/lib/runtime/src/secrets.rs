@@ -1,8 +1,13 @@
 //! Passwords and keys of appliances, from Secrets Manager.
 
 use crate::fault::fault_of;
+use crate::fault::service_fault;
 use aws_config::SdkConfig;
 use holdfast_model::{Credentials, Fault, FaultName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Secrets per `BatchGetSecretValue`: the API takes no more.
+const SECRETS_PER_BATCH: usize = 20;
 
 /// Reads secrets of the function's own account and Region.
 #[derive(Debug, Clone)]
@@ -12,7 +17,9 @@ pub struct Secrets {
 
 impl Secrets {
     /// IAM actions that this type needs.
-    pub const ACTIONS: &[&str] = &["secretsmanager:GetSecretValue"];
+    ///
+    /// `BatchGetSecretValue` needs both: itself, which no resource narrows, and `GetSecretValue` for each secret.
+    pub const ACTIONS: &[&str] = &["secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue"];
 
     /// A reader of secrets.
     #[must_use]
@@ -37,6 +44,53 @@ impl Secrets {
             .await
             .map_err(|error| fault_of(&what, &error, FaultName::NotConfigured))?;
         parse(name, output.secret_string().unwrap_or_default())
+    }
+
+    /// What [`Secrets::credentials`] returns of each of several secrets, or why not: one call for up to 20 of them.
+    pub async fn all(&self, names: &BTreeSet<&str>) -> BTreeMap<String, Result<Credentials, Fault>> {
+        let names: Vec<&str> = names.iter().copied().collect();
+        let mut all = BTreeMap::new();
+        for some in names.chunks(SECRETS_PER_BATCH) {
+            all.extend(self.batch(some).await);
+        }
+        all
+    }
+
+    async fn batch(&self, names: &[&str]) -> BTreeMap<String, Result<Credentials, Fault>> {
+        let what = |name: &str| format!("read secret `{name}`");
+        let nothing_said = |name: &str| {
+            let message = format!("could not {}: Secrets Manager answered without a word of it", what(name));
+            (name.to_owned(), Err(Fault::new(FaultName::Unavailable, message)))
+        };
+        let mut all: BTreeMap<String, _> = names.iter().map(|name| nothing_said(name)).collect();
+        let mut token = None;
+        loop {
+            let ids = names.iter().map(|name| (*name).to_owned()).collect();
+            let request = self.client.batch_get_secret_value().set_secret_id_list(Some(ids)).set_next_token(token);
+            let page = match request.send().await {
+                Ok(page) => page,
+                Err(error) => {
+                    let fault = |name: &str| fault_of(&what(name), &error, FaultName::NotConfigured);
+                    return names.iter().map(|name| ((*name).to_owned(), Err(fault(name)))).collect();
+                }
+            };
+            for value in page.secret_values() {
+                // A map names a secret by its name or by its ARN.
+                for id in [value.name(), value.arn()].into_iter().flatten().filter(|id| names.contains(id)) {
+                    all.insert(id.to_owned(), parse(id, value.secret_string().unwrap_or_default()));
+                }
+            }
+            for error in page.errors() {
+                let Some(id) = error.secret_id().filter(|id| names.contains(id)) else { continue };
+                let fault =
+                    service_fault(&what(id), error.error_code(), error.message(), 400, FaultName::NotConfigured);
+                all.insert(id.to_owned(), Err(fault));
+            }
+            token = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            if token.is_none() {
+                return all;
+            }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub struct StartSwitch {
 
 impl StartSwitch {
     /// IAM actions that this type needs.
-    pub const ACTIONS: &[&str] = &["ssm:GetParameter"];
+    pub const ACTIONS: &[&str] = &["ssm:GetParameter", "ssm:GetParameters"];
 
     /// The switch of the function's own account and Region.
     #[must_use]
@@ -31,7 +31,7 @@ impl StartSwitch {
     pub async fn off(&self) -> Option<String> {
         let what = format!("read parameter `{START_PARAMETER}`");
         match self.client.get_parameter().name(START_PARAMETER).send().await {
-            Ok(output) => off(output.parameter().and_then(|parameter| parameter.value()).unwrap_or_default()),
+            Ok(output) => off(output.parameter().and_then(|parameter| parameter.value())),
             Err(error) => {
                 let fault = fault_of(&what, &error, FaultName::NotConfigured);
                 Some(format!("nothing starts by itself while the kill switch is not known: {}", fault.message))
@@ -40,10 +40,14 @@ impl StartSwitch {
     }
 }
 
-fn off(value: &str) -> Option<String> {
-    match value.trim() {
-        AS_POLICY => None,
-        other => Some(format!(
+/// Why nothing may start by itself, from the value of the parameter.
+pub(crate) fn off(value: Option<&str>) -> Option<String> {
+    match value.map(str::trim) {
+        Some(AS_POLICY) => None,
+        None => Some(format!(
+            "the kill switch is on: there is no parameter `{START_PARAMETER}`; `{AS_POLICY}` lets policy count"
+        )),
+        Some(other) => Some(format!(
             "the kill switch is on: parameter `{START_PARAMETER}` is `{other}`; `{AS_POLICY}` lets policy count again"
         )),
     }
@@ -55,9 +59,10 @@ mod tests {
 
     #[test]
     fn whatever_is_not_as_policy_is_manual() {
-        assert_eq!(off("as_policy"), None);
+        assert_eq!(off(Some("as_policy")), None);
+        assert!(off(None).is_some());
         for value in ["manual", "", "AS_POLICY", "automatic", "as_policy,manual"] {
-            assert!(off(value).is_some_and(|why| why.contains(&format!("is `{value}`"))), "{value}");
+            assert!(off(Some(value)).is_some_and(|why| why.contains(&format!("is `{value}`"))), "{value}");
         }
     }
 }

@@ -103,7 +103,7 @@ impl Events {
     pub async fn take(&self, id: &EventId, taken: &Taken) -> Result<Taken, StoreError> {
         match self.table.put(&self.record(id, TAKEN, taken)?, When::New).await? {
             Write::Written => Ok(taken.clone()),
-            Write::Lost(Some(old)) => self.read_document(&old),
+            Write::Lost(Some(old)) => document(&self.table, &old),
             Write::Lost(None) => Err(StoreError::Unavailable {
                 table: self.table.name().to_owned(),
                 why: "an item vanished between two reads".to_owned(),
@@ -116,25 +116,35 @@ impl Events {
     /// # Errors
     /// [`StoreError`].
     pub async fn read(&self, id: &EventId) -> Result<EventRecord, StoreError> {
-        let mut all = EventRecord::default();
-        for record in self.table.query(&partition(id), "").await? {
-            match record.key.sk.as_str() {
-                FOUND => all.found = Some(self.read_document(&record)?),
-                PUBLISHED => all.published = Some(self.read_document(&record)?),
-                TAKEN => all.taken = Some(self.read_document(&record)?),
-                _ => {}
-            }
-        }
-        Ok(all)
+        event_of(&self.table, self.table.query(&partition(id), "").await?)
     }
 
     fn record(&self, id: &EventId, sk: &str, document: &impl Serialize) -> Result<Record, StoreError> {
         Record::json(Key::new(partition(id), sk), document).map_err(|why| self.table.unreadable(why))
     }
+}
 
-    fn read_document<T: DeserializeOwned>(&self, record: &Record) -> Result<T, StoreError> {
-        record.read().map_err(|why| self.table.unreadable(why))
+/// Keys of all that is kept of an event.
+pub(crate) fn keys(id: &EventId) -> [Key; 3] {
+    [FOUND, PUBLISHED, TAKEN].map(|sk| Key::new(partition(id), sk))
+}
+
+/// What these items of an event say.
+pub(crate) fn event_of(table: &Table, records: Vec<Record>) -> Result<EventRecord, StoreError> {
+    let mut all = EventRecord::default();
+    for record in records {
+        match record.key.sk.as_str() {
+            FOUND => all.found = Some(document(table, &record)?),
+            PUBLISHED => all.published = Some(document(table, &record)?),
+            TAKEN => all.taken = Some(document(table, &record)?),
+            _ => {}
+        }
     }
+    Ok(all)
+}
+
+fn document<T: DeserializeOwned>(table: &Table, record: &Record) -> Result<T, StoreError> {
+    record.read().map_err(|why| table.unreadable(why))
 }
 
 fn partition(id: &EventId) -> String {

@@ -3,15 +3,19 @@
 
 use crate::document;
 use crate::error::StoreError;
+use crate::events::{self, EventRecord};
 use crate::item::{Key, Record};
 use crate::table::{Table, When, Write, by_key};
 use aws_config::SdkConfig;
 use holdfast_journal::{Append, Entry, JournalStore, Lock, LockWrite, Operation, Put};
-use holdfast_model::{NetworkName, OperationId};
+use holdfast_model::{EventId, NetworkName, OperationId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fence number of a lock, beside its document: what a compare-and-swap compares.
 const FENCE: &str = "fence";
+
+/// Sort key of a network's lock.
+const LOCK: &str = "lock";
 
 /// Sort keys of the parts of an operation begin with it.
 const OPERATION: &str = "operation#";
@@ -32,6 +36,38 @@ impl Operations {
         Self { table: Table::new(config, table) }
     }
 
+    /// What is kept of an event, and the locks of some networks as they are stored: one call for up to 97 networks.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_event_and_locks(
+        &self,
+        id: &EventId,
+        networks: &BTreeSet<NetworkName>,
+    ) -> Result<(EventRecord, BTreeMap<NetworkName, Lock>), StoreError> {
+        let keys: Vec<Key> = events::keys(id).into_iter().chain(networks.iter().map(lock_key)).collect();
+        let (locks, event) = self.table.get_all(&keys).await?.into_iter().partition(|record| record.key.sk == LOCK);
+        Ok((events::event_of(&self.table, event)?, self.locks_of(networks, locks)?))
+    }
+
+    /// The locks of the networks among the records; one that nobody ever took has none.
+    fn locks_of(
+        &self,
+        networks: &BTreeSet<NetworkName>,
+        records: Vec<Record>,
+    ) -> Result<BTreeMap<NetworkName, Lock>, StoreError> {
+        let mut found = by_key(records);
+        let mut locks = BTreeMap::new();
+        for network in networks {
+            let lock = match found.remove(&lock_key(network)) {
+                Some(record) => record.read().map_err(|why| self.table.unreadable(why))?,
+                None => Lock::default(),
+            };
+            locks.insert(network.clone(), lock);
+        }
+        Ok(locks)
+    }
+
     fn bad(&self, why: String) -> holdfast_journal::StoreError {
         self.table.unreadable(why).into()
     }
@@ -42,16 +78,7 @@ type JournalError = holdfast_journal::StoreError;
 impl JournalStore for Operations {
     async fn read_locks(&self, networks: &BTreeSet<NetworkName>) -> Result<BTreeMap<NetworkName, Lock>, JournalError> {
         let keys: Vec<Key> = networks.iter().map(lock_key).collect();
-        let mut found = by_key(self.table.get_all(&keys).await?);
-        let mut locks = BTreeMap::new();
-        for network in networks {
-            let lock = match found.remove(&lock_key(network)) {
-                Some(record) => record.read().map_err(|why| self.bad(why))?,
-                None => Lock::default(),
-            };
-            locks.insert(network.clone(), lock);
-        }
-        Ok(locks)
+        Ok(self.locks_of(networks, self.table.get_all(&keys).await?)?)
     }
 
     async fn swap_lock(&self, network: &NetworkName, expected: u64, lock: &Lock) -> Result<LockWrite, JournalError> {
@@ -99,7 +126,7 @@ fn partition(id: &OperationId) -> String {
 }
 
 fn lock_key(network: &NetworkName) -> Key {
-    Key::new(format!("network#{network}"), "lock")
+    Key::new(format!("network#{network}"), LOCK)
 }
 
 fn number(fence: u64) -> i64 {

@@ -42,8 +42,10 @@ const INSTANCE: &str = "i-0a1b2c3d4e5f60034";
 const OSAKA_TABLE: &str = "tgw-rtb-00000000000000003";
 /// The prefix that moves.
 const PREFIX: &str = "172.30.1.0/24";
-/// Calls to AWS that one failover of the story may make in all, with those that find it and those that decide that it starts.
-const AWS_CALLS: usize = 77;
+/// Calls to AWS that one failover of the story may make in all, with those that decide that it starts.
+const AWS_CALLS: usize = 60;
+/// The first call of an execution that an event started: the network map's pointer and the kill switch.
+const DECIDES: &str = "watch ssm:GetParameters";
 
 /// The word of a person who forces a swap.
 fn force() -> Value {
@@ -243,11 +245,15 @@ impl Story<'_> {
         self.must(stage, written == [OSAKA, TOKYO], || format!("routes were written in this order: {written:?}"))?;
         let by_functions = log.iter().filter(|call| text(call, "source") == "aws" && by_function(call));
         let by_functions: Vec<String> = by_functions.map(named).collect();
-        let calls = by_functions.len();
+        // The schedule's look ends before: what of it is late counts as the failover's.
+        let finding = by_functions.iter().take_while(|call| *call != DECIDES).count();
+        let calls = by_functions.len().saturating_sub(finding);
         self.must(stage, (1..=AWS_CALLS).contains(&calls), || {
             format!("the failover made {calls} AWS calls, the limit is {AWS_CALLS}: {}", by_functions.join(", "))
         })?;
-        self.remarks.push(format!("{calls} AWS calls of the failover to nc2-osaka; the limit is {AWS_CALLS}"));
+        self.remarks.push(format!(
+            "{calls} AWS calls of the failover to nc2-osaka, the limit is {AWS_CALLS}; {finding} of the schedule's look that found it"
+        ));
         self.nothing_finished(stage).await?;
         self.end(stage, &execution.words());
         self.again("4 failover started again", OSAKA, "failover", &input).await

@@ -21,6 +21,7 @@ use holdfast_store::{
 };
 use serde_json::json;
 use server::Server;
+use std::collections::BTreeSet;
 
 fn host(at: &str, os: &str) -> HostRecord {
     serde_json::from_value(json!({
@@ -230,8 +231,16 @@ async fn events(config: &SdkConfig) {
     assert_eq!(events.take(id, &taken("e1")).await.unwrap(), taken("e1"));
     assert_eq!(events.take(id, &taken("e2")).await.unwrap(), taken("e1"));
     let record = events.read(id).await.unwrap();
-    assert_eq!((record.found, record.taken), (Some(tokyo), Some(taken("e1"))));
-    assert_eq!(record.published.unwrap().by, "tokyo");
+    assert_eq!((&record.found, &record.taken), (&Some(tokyo.clone()), &Some(taken("e1"))));
+    assert_eq!(record.published.as_ref().unwrap().by, "tokyo");
+
+    let operations = Operations::new(config, "operations");
+    let networks: BTreeSet<NetworkName> = ["taken".parse().unwrap(), "never-taken".parse().unwrap()].into();
+    let lock = Lock { fence: 1, ..Lock::default() };
+    operations.swap_lock(&"taken".parse().unwrap(), 0, &lock).await.unwrap();
+    let (beside, locks) = operations.read_event_and_locks(id, &networks).await.unwrap();
+    assert_eq!(beside, record);
+    assert_eq!(locks.into_values().collect::<Vec<_>>(), [Lock::default(), lock]);
 }
 
 async fn watched(config: &SdkConfig) {
