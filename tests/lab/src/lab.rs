@@ -341,6 +341,28 @@ impl Lab {
         self.rest(region, ("lambda", Method::POST, path), &input).await
     }
 
+    /// Asks in a Region once more and once more, until something that finished is on its bus.
+    ///
+    /// # Errors
+    /// [`LabError::Late`] when nothing is found.
+    pub async fn look_until_found(&self, region: &str) -> Result<(), LabError> {
+        let found = wait::until("an event", Duration::from_secs(30), || async {
+            let looked = self.look(region).await?;
+            Ok((looked.get("published") != Some(&json!([]))).then_some(()))
+        });
+        found.await
+    }
+
+    /// Sends a Region the hint that something may have finished: `watch` is called as Lambda calls it for its URL, which the emulator does not
+    /// serve. What it answers.
+    ///
+    /// # Errors
+    /// A function that fails.
+    pub async fn hint(&self, region: &str, request: &Value) -> Result<Value, LabError> {
+        let path = "/2015-03-31/functions/holdfast-watch/invocations";
+        self.rest(region, ("lambda", Method::POST, path), request).await
+    }
+
     /// Lets the schedule ask by itself, two seconds from now and no more.
     ///
     /// # Errors

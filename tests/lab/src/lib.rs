@@ -11,6 +11,7 @@ pub mod dynamodb;
 mod error;
 pub mod executions;
 mod functions;
+pub mod hint;
 mod lab;
 pub mod ministack;
 pub mod network_map;

@@ -7,12 +7,7 @@
 mod must;
 mod report;
 
-use std::{
-    net::Ipv4Addr,
-    path::Path,
-    sync::atomic::AtomicUsize,
-    time::{Duration, Instant},
-};
+use std::{net::Ipv4Addr, path::Path, sync::atomic::AtomicUsize, time::Instant};
 
 use serde_json::{Value, json};
 
@@ -22,7 +17,6 @@ use crate::{
     progress::Progress,
     query,
     timeline::{Stage, Timeline},
-    wait,
 };
 
 const TOKYO: &str = "ap-northeast-1";
@@ -88,7 +82,7 @@ pub async fn tell(lab: &Lab, progress: &Progress) -> Result<Told, LabError> {
         held: AtomicUsize::new(0),
         remarks: Vec::new(),
     };
-    starts_by_itself(lab).await?;
+    lab.publish(&automatic(lab, json!({"hold_down_seconds": 0}))?).await?;
     let told = story.all().await;
     if told.is_err() {
         story.progress.line(&story.timeline.table());
@@ -98,17 +92,15 @@ pub async fn tell(lab: &Lab, progress: &Progress) -> Result<Told, LabError> {
     Ok(Told { timeline: story.timeline, report })
 }
 
-/// What finishes starts at once, also shortly after the last move.
-async fn starts_by_itself(lab: &Lab) -> Result<(), LabError> {
+/// The story's map, where what finishes starts by itself within these limits.
+pub(crate) fn automatic(lab: &Lab, limits: Value) -> Result<Value, LabError> {
     let text = Workspace::find()?.read(Path::new(STORY_MAP))?;
     let mut map = network_map::localized(&text, Path::new(STORY_MAP), lab.sim())?;
-    for (pointer, key, value) in
-        [("/networks/app", "start", json!("automatic")), ("/policy", "start", json!({"hold_down_seconds": 0}))]
-    {
+    for (pointer, key, value) in [("/networks/app", "start", json!("automatic")), ("/policy", "start", limits)] {
         let place = map.pointer_mut(pointer).and_then(Value::as_object_mut);
         place.map(|place| place.insert(key.to_owned(), value));
     }
-    lab.publish(&map).await
+    Ok(map)
 }
 
 impl Story<'_> {
@@ -193,21 +185,13 @@ impl Story<'_> {
         let stage = "3 cutover by event";
         self.begin(stage);
         let input = json!({"wave": "wave-1"});
-        let execution = self.lab.run_by_event(TOKYO, "cutover", async || self.finds(TOKYO).await).await?;
+        let execution =
+            self.lab.run_by_event(TOKYO, "cutover", async || self.lab.look_until_found(TOKYO).await).await?;
         self.green(stage, &execution)?;
         self.served_by(stage, "pc-tokyo").await?;
         self.every_host_is_right(stage).await?;
         self.end(stage, &execution.words());
         self.again("3 cutover started again", TOKYO, "cutover", &input).await
-    }
-
-    /// The schedule asks once more and once more, until something that finished is on the bus of the Region.
-    async fn finds(&self, region: &str) -> Result<(), LabError> {
-        let found = wait::until("an event", Duration::from_secs(30), || async {
-            let looked = self.lab.look(region).await?;
-            Ok((looked.get("published") != Some(&json!([]))).then_some(()))
-        });
-        found.await
     }
 
     /// The same input once more: it is green, and changes nothing.

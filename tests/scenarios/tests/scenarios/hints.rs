@@ -1,10 +1,9 @@
 //! The URL of `watch`, as Lambda calls the function for it; the emulator gives URLs out and does not answer at them.
 
 use crate::support::{TOKYO, invoke, last_call};
-use hmac::{Hmac, KeyInit, Mac};
+use holdfast_lab::hint::signed;
 use holdfast_lab::{Lab, wait};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 /// Forged, changed, old or repeated, a hint brings about nothing; a good one brings about one look.
 pub async fn only_a_signed_hint_brings_about_a_look(lab: &Lab) {
@@ -37,16 +36,4 @@ async fn looked(lab: &Lab, request: &Value) -> (u64, bool) {
     let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
     let asked = log.as_array().unwrap().iter().any(|call| call["source"] == "prism:pc-tokyo");
     (answer["statusCode"].as_u64().unwrap(), asked)
-}
-
-fn signed(key: &str, time: i64, body: &str) -> Value {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
-    mac.update(format!("{time}.{body}").as_bytes());
-    let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    json!({
-        "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "",
-        "headers": {"x-holdfast-time": time.to_string(), "x-holdfast-signature": format!("sha256={signature}")},
-        "requestContext": {"http": {"method": "POST", "path": "/", "protocol": "HTTP/1.1"}},
-        "body": body, "isBase64Encoded": false
-    })
 }

@@ -1,0 +1,142 @@
+//! From the end of a recovery job to the last route in use, with nobody awake, and what an execution costs.
+//!
+//! The whole lab runs: the real binaries (built for development), the emulator, 30 ms for each call of a function. The VMs of the story go to
+//! Osaka and back. The wait for the schedule's minute is not slept: the ends of the jobs are spread evenly over the minute, and each run gets what is
+//! left of it.
+
+use super::{Calls, Figure};
+use crate::error::BoxError;
+use crate::{Execution, Lab, LabOptions, Progress, hint, story, wait};
+use aws_sdk_sfn::types::HistoryEventType;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+const TOKYO: &str = "ap-northeast-1";
+const OSAKA: &str = "ap-northeast-3";
+
+/// Failovers that the schedule finds.
+const BY_SCHEDULE: u32 = 50;
+
+/// Failovers of which a hint tells.
+const BY_HINT: u32 = 20;
+
+/// Seconds between two looks of the schedule.
+const MINUTE: f64 = 60.0;
+
+/// The way to AWS or a Prism Central and back, in milliseconds.
+const CALL: u32 = 30;
+
+/// What signs the hints.
+const KEY: &str = "bench";
+
+/// One failover that started by itself.
+struct Run {
+    /// From the look, or the hint, to the last route in use, in seconds.
+    reaction: f64,
+    calls: Calls,
+    transitions: usize,
+    lambda_ms: f64,
+}
+
+/// All figures of this kind, each told when it is there.
+pub(super) async fn figures(tell: impl Fn(&Figure)) -> Result<(), BoxError> {
+    let lab = Lab::start(LabOptions { progress: Progress::silent(), ..LabOptions::default() }).await?;
+    on_nc2(&lab).await?;
+    let delay = json!({"match": {"function": "*"}, "effect": {"kind": "delay", "ms": CALL}});
+    lab.control().post("/faults", &delay).await?;
+    let mut by_schedule = Vec::new();
+    for run in 0..BY_SCHEDULE {
+        let left = MINUTE * (1.0 - f64::from(run) / f64::from(BY_SCHEDULE));
+        let run = fail_over(&lab, async || lab.look(OSAKA).await.map(drop)).await?;
+        by_schedule.push(Run { reaction: left + run.reaction, ..run });
+    }
+    let mut by_hint = Vec::new();
+    for _ in 0..BY_HINT {
+        let hinted = async || {
+            let request = hint::signed(KEY, wait::now().as_millisecond(), "{}");
+            lab.hint(OSAKA, &request).await.map(drop)
+        };
+        by_hint.push(fail_over(&lab, hinted).await?);
+    }
+    told(
+        &tell,
+        &mut by_schedule,
+        ["recovery job to last route, by schedule: median", "recovery job to last route, by schedule"],
+    );
+    told(&tell, &mut by_hint, ["hint to last route: median", "hint to last route"]);
+    by_schedule.sort_by_key(|run| run.transitions);
+    let Some(most) = by_schedule.last() else { return Err("nothing was measured".into()) };
+    let runs = BY_SCHEDULE;
+    let (transitions, calls) = (most.transitions as f64, most.calls);
+    tell(&Figure { name: "state transitions of a failover", value: transitions, unit: "", floor: None, calls, runs });
+    by_schedule.sort_by(|one, other| one.lambda_ms.total_cmp(&other.lambda_ms));
+    let Some(most) = by_schedule.last() else { return Err("nothing was measured".into()) };
+    let (value, calls) = (most.lambda_ms, most.calls);
+    tell(&Figure { name: "Lambda functions of a failover", value, unit: "ms", floor: None, calls, runs });
+    Ok(())
+}
+
+/// Median and worst of the runs.
+fn told(tell: &impl Fn(&Figure), runs: &mut [Run], [median, worst]: [&'static str; 2]) {
+    runs.sort_by(|one, other| one.reaction.total_cmp(&other.reaction));
+    let number = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+    for (name, run) in [(median, runs.get(runs.len() / 2)), (worst, runs.last())] {
+        let Some(run) = run else { continue };
+        tell(&Figure { name, value: run.reaction, unit: "s", floor: None, calls: run.calls, runs: number });
+    }
+}
+
+/// The wave of the story runs on NC2 Tokyo, and what finishes starts by itself.
+async fn on_nc2(lab: &Lab) -> Result<(), BoxError> {
+    let map = story::automatic(lab, json!({"hold_down_seconds": 0, "most_swaps_a_day": 1000}))?;
+    lab.publish(&map).await?;
+    let secrets = &lab.aws(OSAKA)?.secrets;
+    secrets.create_secret().name("holdfast/hint").secret_string(json!({"api_key": KEY}).to_string()).send().await?;
+    // From here on what finishes is news.
+    lab.look(TOKYO).await?;
+    done(&lab.run(TOKYO, "capture", &json!({"wave": "wave-1"})).await?)?;
+    lab.control().post("/move/move-tokyo/cutover", &json!({"plan": "wave-1"})).await?;
+    done(&lab.run_by_event(TOKYO, "cutover", async || lab.look_until_found(TOKYO).await).await?)
+}
+
+fn done(execution: &Execution) -> Result<(), BoxError> {
+    if execution.succeeded() { Ok(()) } else { Err(execution.words().into()) }
+}
+
+/// Nutanix moves the VMs to the other side; then somebody looks.
+async fn fail_over(lab: &Lab, look: impl AsyncFn() -> Result<(), crate::LabError>) -> Result<Run, BoxError> {
+    lab.control().post("/recovery-plans/app/failover", &json!({"kind": "planned"})).await?;
+    let last = lab.control().get("/log").await?;
+    let since = last.as_array().and_then(|log| log.last()).and_then(|call| call.get("seq")).and_then(Value::as_u64);
+    let begun = wait::now();
+    let execution = lab.run_by_event(OSAKA, "failover", look).await?;
+    done(&execution)?;
+    let log = lab.control().get(&format!("/log?since={}", since.unwrap_or_default())).await?;
+    let log = log.as_array().map(Vec::as_slice).unwrap_or_default();
+    let by_functions: Vec<&Value> =
+        log.iter().filter(|call| call.get("function").is_some_and(Value::is_string)).collect();
+    let text = |call: &Value, key: &str| call.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let writes = |call: &Value| text(call, "service") == "ec2" && call.get("mutating") == Some(&json!(true));
+    let last_write = by_functions.iter().rposition(|call| writes(call)).ok_or("no route was written")?;
+    // What follows a write is made with its answer.
+    let answered = by_functions.get(last_write + 1).ok_or("nothing followed the last route")?;
+    let at: Timestamp = text(answered, "at").parse()?;
+    let aws: Vec<&&Value> = by_functions.iter().filter(|call| text(call, "source") == "aws").collect();
+    // From the hand-over to Lambda to the answer: the function's own time and the emulator's.
+    let lambda = execution.history.iter().fold((0.0, None), |(sum, begun), event| match event.r#type() {
+        HistoryEventType::TaskScheduled | HistoryEventType::LambdaFunctionScheduled => (sum, Some(event.timestamp)),
+        HistoryEventType::TaskSucceeded | HistoryEventType::LambdaFunctionSucceeded => {
+            let took = begun.map_or(0.0, |begun: aws_sdk_sfn::primitives::DateTime| {
+                event.timestamp.as_secs_f64() - begun.as_secs_f64()
+            });
+            (sum + took * 1000.0, None)
+        }
+        _ => (sum, begun),
+    });
+    Ok(Run {
+        reaction: at.duration_since(begun).as_secs_f64(),
+        calls: Calls { all: aws.len(), mutating: aws.iter().filter(|call| writes(call)).count(), throttled: 0 },
+        transitions: execution.states().len(),
+        lambda_ms: lambda.0,
+    })
+}
