@@ -8,7 +8,7 @@ use holdfast_model::wire::{Progress, RestoreNicInput, RestoreNicOutput, SCHEMA_V
 use holdfast_model::{Clock, Credentials, Fault, FaultName, NetworkMap, Site};
 use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
-use holdfast_store::{HostResults, Inventory, RestoreJournal};
+use holdfast_store::{Failovers, HostResults, Inventory, RestoreJournal};
 
 use crate::fault_of;
 use crate::journal::StoredNotes;
@@ -32,6 +32,7 @@ pub struct Context {
     inventory: Inventory,
     results: HostResults,
     journal: RestoreJournal,
+    failovers: Failovers,
     clock: SystemClock,
 }
 
@@ -48,6 +49,7 @@ impl Context {
             secrets: Secrets::new(&sdk),
             inventory: Inventory::new(&sdk, config.inventory_table.clone()),
             results: HostResults::new(&sdk, config.inventory_table),
+            failovers: Failovers::new(&sdk, config.operations_table.clone()),
             journal: RestoreJournal::new(&sdk, config.operations_table),
             clock: SystemClock,
         })
@@ -89,6 +91,11 @@ pub async fn handle(
         Some(name) => Some(map.move_appliances.get(name).ok_or_else(|| missing("Move appliance", name.as_str()))?),
         None => None,
     };
+    // Without Move's record there is no VM to follow.
+    let failovers = match appliance {
+        Some(_) => context.failovers.told_by(map.prism_centrals.keys()).await?,
+        None => Vec::new(),
+    };
     let appliance_secret = appliance.map(|appliance| appliance.secret.as_str());
     let notes = StoredNotes { journal: &context.journal, clock: &context.clock };
     let mut keys = Keys::read(context, &central.secret, appliance_secret).await?;
@@ -108,6 +115,7 @@ pub async fn handle(
         let job = Job {
             prism: &prism,
             appliance: mover.as_ref(),
+            failovers: &failovers,
             wave: &input.wave,
             declared: wave,
             fvn_vpc,

@@ -1,12 +1,13 @@
-//! Which VM a captured host became: by Move's own record, else by exact name in the declared cluster.
+//! Which VM a captured host became: by Move's own record, followed through the failovers since; else by exact name in the declared cluster.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use holdfast_model::{ExtId, Fault, FaultName, HostRecord};
+use holdfast_model::{Event, ExtId, Fault, FaultName, HostRecord};
 use holdfast_nutanix::{Backoff, Move, MoveRecord, MoveState, NutanixError, Prism, TimeLimit, Vm};
 
 use crate::fault_of;
+use crate::moved::{Was, now_at, told, trail};
 
 /// How long a cutover that Move still calls unfinished is waited for: its event may come a moment before its last state.
 const MOVE_SETTLES: Duration = Duration::from_secs(20);
@@ -50,64 +51,110 @@ fn records_of<'a>(records: &'a [MoveRecord], host: &'a HostRecord) -> impl Itera
     })
 }
 
-/// The VM of a host.
-///
-/// # Errors
-/// `VmNotFound` when there is none, or Move has not cut it over; `VmAmbiguous` when there are several.
-pub(crate) async fn find_vm(
-    prism: &Prism,
-    cluster: &ExtId,
-    cluster_name: &str,
-    records: &[MoveRecord],
-    host: &HostRecord,
-) -> Result<Vm, Fault> {
-    let mut open: Option<&MoveRecord> = None;
-    let mut finished = BTreeSet::new();
-    for record in records_of(records, host) {
-        match (&record.state, &record.vm) {
-            (MoveState::Finished, Some(vm)) => {
-                finished.insert(vm.clone());
+/// Where VMs are looked for, and by what.
+pub(crate) struct Search<'a> {
+    pub(crate) prism: &'a Prism,
+    pub(crate) cluster: &'a ExtId,
+    /// Its name.
+    pub(crate) cluster_name: &'a str,
+    /// What Move says.
+    pub(crate) records: &'a [MoveRecord],
+    /// What recovery plans did since, in the order in which they ended.
+    pub(crate) failovers: &'a [Event],
+}
+
+impl Search<'_> {
+    /// The VM of a host.
+    ///
+    /// # Errors
+    /// `VmNotFound` when there is none, or Move has not cut it over; `VmAmbiguous` when there are several, or the one that is here is not what the
+    /// recovery jobs made of the host last.
+    pub(crate) async fn vm_of(&self, host: &HostRecord) -> Result<Vm, Fault> {
+        let mut open: Option<&MoveRecord> = None;
+        let mut finished = BTreeSet::new();
+        for record in records_of(self.records, host) {
+            match (&record.state, &record.vm) {
+                (MoveState::Finished, Some(vm)) => {
+                    finished.insert(vm.clone());
+                }
+                (MoveState::Finished, None) => {}
+                (MoveState::Test | MoveState::Unfinished(_), _) => open = Some(record),
             }
-            (MoveState::Finished, None) => {}
-            (MoveState::Test | MoveState::Unfinished(_), _) => open = Some(record),
+        }
+        let mut found: Vec<Vm> = Vec::new();
+        for id in &finished {
+            let trail = trail(id, &host.name, self.failovers);
+            found.extend(if trail.len() < 2 { self.read(id).await? } else { self.at_end_of(&trail, host).await? });
+        }
+        if finished.is_empty()
+            && let Some(record) = open
+        {
+            let state = match &record.state {
+                MoveState::Test => "a test cutover, whose VM is a copy",
+                MoveState::Unfinished(state) => state.as_str(),
+                MoveState::Finished => "finished",
+            };
+            let (plan, name) = (&record.plan, &host.name);
+            let message = format!("Move has not cut over `{name}` (plan `{plan}`): its state there is {state}");
+            return Err(Fault::new(FaultName::VmNotFound, message));
+        }
+        let how = if found.is_empty() { "by name" } else { "by Move's record" };
+        if found.is_empty() {
+            // A failover that was not watched gave it another id: then its name finds it.
+            let named = self.prism.vms_named(host.name.as_str()).await.map_err(|e| fault_of(&e))?;
+            found = named.into_iter().filter(|vm| vm.cluster.as_ref() == Some(self.cluster)).collect();
+        }
+        match found.as_slice() {
+            [vm] => Ok(vm.clone()),
+            [] => Err(Fault::new(
+                FaultName::VmNotFound,
+                format!(
+                    "no VM is named `{}` in cluster `{}` at `{}`",
+                    host.name,
+                    self.cluster_name,
+                    self.prism.endpoint()
+                ),
+            )),
+            several => {
+                let ids: Vec<&str> = several.iter().map(|vm| vm.id.as_str()).collect();
+                let message = format!("{} VMs are `{}` {how}: {}", several.len(), host.name, ids.join(", "));
+                Err(Fault::new(FaultName::VmAmbiguous, message))
+            }
         }
     }
-    let mut found = Vec::new();
-    for id in &finished {
-        match prism.vm(id).await {
-            Ok(read) => found.push(read.vm),
-            // A VM that failed over and back has another id: then its name finds it.
-            Err(NutanixError::NotFound { .. }) => {}
-            Err(other) => return Err(fault_of(&other)),
+
+    /// A VM, where it is at this Prism Central.
+    async fn read(&self, id: &ExtId) -> Result<Option<Vm>, Fault> {
+        match self.prism.vm(id).await {
+            Ok(read) => Ok(Some(read.vm)),
+            Err(NutanixError::NotFound { .. }) => Ok(None),
+            Err(other) => Err(fault_of(&other)),
         }
     }
-    if finished.is_empty()
-        && let Some(record) = open
-    {
-        let state = match &record.state {
-            MoveState::Test => "a test cutover, whose VM is a copy",
-            MoveState::Unfinished(state) => state.as_str(),
-            MoveState::Finished => "finished",
+
+    /// What recovery jobs made of a host last, where it is in the cluster; none where nothing is there that it ever was.
+    async fn at_end_of(&self, trail: &[Was<'_>], host: &HostRecord) -> Result<Option<Vm>, Fault> {
+        let mut here = Vec::new();
+        for was in trail {
+            here.extend(self.read(&was.vm).await?.filter(|vm| vm.cluster.as_ref() == Some(self.cluster)));
+        }
+        let last = trail.last().map(|was| &was.vm);
+        let why = match here.as_slice() {
+            [] => return Ok(None),
+            [vm] if Some(&vm.id) == last && vm.name == host.name.as_str() => return Ok(Some(vm.clone())),
+            [vm] if Some(&vm.id) == last => format!("that one is named `{}`", vm.name),
+            [earlier] => format!(
+                "in cluster `{}` there is only `{}`, which it was before it went to {}; if that is the machine all the same, leave `move` of the wave out of the network map, so that its name finds it",
+                self.cluster_name,
+                earlier.id,
+                now_at(trail).map_or("another site", |site| site.as_str())
+            ),
+            several => {
+                let ids: Vec<String> = several.iter().map(|vm| format!("`{}` ({})", vm.id, vm.name)).collect();
+                format!("in cluster `{}` there are {}", self.cluster_name, ids.join(" and "))
+            }
         };
-        let (plan, name) = (&record.plan, &host.name);
-        let message = format!("Move has not cut over `{name}` (plan `{plan}`): its state there is {state}");
-        return Err(Fault::new(FaultName::VmNotFound, message));
-    }
-    let how = if found.is_empty() { "by name" } else { "by Move's record" };
-    if found.is_empty() {
-        let named = prism.vms_named(host.name.as_str()).await.map_err(|e| fault_of(&e))?;
-        found = named.into_iter().filter(|vm| vm.cluster.as_ref() == Some(cluster)).collect();
-    }
-    match found.as_slice() {
-        [vm] => Ok(vm.clone()),
-        [] => Err(Fault::new(
-            FaultName::VmNotFound,
-            format!("no VM is named `{}` in cluster `{cluster_name}` at `{}`", host.name, prism.endpoint()),
-        )),
-        several => {
-            let ids: Vec<&str> = several.iter().map(|vm| vm.id.as_str()).collect();
-            let message = format!("{} VMs are `{}` {how}: {}", several.len(), host.name, ids.join(", "));
-            Err(Fault::new(FaultName::VmAmbiguous, message))
-        }
+        let message = format!("`{}` was VM {}; {why}", host.name, told(trail));
+        Err(Fault::new(FaultName::VmAmbiguous, message))
     }
 }

@@ -9,6 +9,7 @@ mod find;
 mod fit;
 mod guest;
 mod journal;
+mod moved;
 mod nic;
 mod pair;
 mod recreate;
@@ -35,6 +36,7 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_store::Inventory::READ_ACTIONS,
     holdfast_store::RestoreJournal::ACTIONS,
     holdfast_store::HostResults::ACTIONS,
+    holdfast_store::Failovers::ACTIONS,
 ];
 
 /// The fault that an error of Prism Central or Move is here.

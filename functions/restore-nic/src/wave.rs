@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use holdfast_model::{ExtId, Fault, FaultName, HostName, HostRecord, Network, NetworkName, Policy, Wave, WaveName};
+use holdfast_model::{
+    Event, ExtId, Fault, FaultName, HostName, HostRecord, Network, NetworkName, Policy, Wave, WaveName,
+};
 use holdfast_nutanix::{Move, Prism};
 use holdfast_store::RestoreKey;
 
 use crate::circle::{self, Wait};
 use crate::fault_of;
-use crate::find::{find_cluster, find_vm, read_move};
+use crate::find::{Search, find_cluster, read_move};
 use crate::fit::Target;
 use crate::journal::{Note, Notes};
 use crate::repair::{HeldBy, Limits, Repair, Shared, Stop};
@@ -25,6 +27,8 @@ pub struct Job<'a, J> {
     pub prism: &'a Prism,
     /// Move appliance that migrated the wave, where the map names one.
     pub appliance: Option<&'a Move>,
+    /// Failovers since, in the order in which they ended: Move's record of a VM is followed through them.
+    pub failovers: &'a [Event],
     /// The wave.
     pub wave: &'a WaveName,
     /// What the map says of it: its destination, MAC addresses, and NICs that are mapped.
@@ -60,7 +64,7 @@ enum Outcome {
 /// Brings every host of a wave to its recorded addresses.
 ///
 /// # Flow
-/// Finds the VMs (Move's record, else name); a name that several VMs carry ends it there, before anything is changed. Reads and judges the subnets once, then repairs the hosts, a few at a time. Hosts whose address another
+/// Finds the VMs (Move's record and the failovers since, else name); a name that several VMs carry ends it there, before anything is changed. Reads and judges the subnets once, then repairs the hosts, a few at a time. Hosts whose address another
 /// host of the wave still holds are tried again after the others; where they wait for each other, one gives its address up first: see
 /// [`circle`].
 ///
@@ -78,11 +82,15 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
         Some(appliance) => read_move(appliance, job.hosts).await.map_err(|e| fault_of(&e))?,
         None => Vec::new(),
     };
-    let found: Vec<(&HostRecord, Result<ExtId, Fault>)> = many(job.hosts, async |host| {
-        let vm = find_vm(job.prism, &cluster, job.cluster, &records, host).await;
-        (host, vm.map(|vm| vm.id))
-    })
-    .await;
+    let search = Search {
+        prism: job.prism,
+        cluster: &cluster,
+        cluster_name: job.cluster,
+        records: &records,
+        failovers: job.failovers,
+    };
+    let found: Vec<(&HostRecord, Result<ExtId, Fault>)> =
+        many(job.hosts, async |host| (host, search.vm_of(host).await.map(|vm| vm.id))).await;
     let mut report = Report::excusing(&job.declared.excused);
     let mut pending = Vec::new();
     let notes = job.notes.read(job.wave).await?;

@@ -11,6 +11,7 @@
 mod answers;
 mod circle;
 mod crash;
+mod moved;
 mod random;
 mod refusals;
 mod success;

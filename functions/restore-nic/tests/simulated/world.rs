@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use holdfast_model::{
-    Credentials, ExtId, Fault, HostRecord, Macs, Network, NetworkName, Policy, Trust, Wave, WaveName,
+    Credentials, Event, ExtId, Fault, HostRecord, Macs, Network, NetworkName, Policy, Trust, Wave, WaveName,
 };
 use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts, Vm};
 use holdfast_restore_nic::{Job, Limits, Note, Notes, Restored, restore};
@@ -88,6 +88,7 @@ pub struct Scene {
     pub declared: Wave,
     pub hosts: Vec<HostRecord>,
     pub with_move: bool,
+    pub failovers: Vec<Event>,
     pub timeouts: Timeouts,
 }
 
@@ -120,7 +121,7 @@ impl Scene {
         let declared = json!({"from": "ec2-tokyo", "to": "nc2-tokyo", "select": {"kind": "vpc"}});
         let declared = serde_json::from_value(declared).unwrap();
         let timeouts = Timeouts::default();
-        Self { sim, notes: Kept::default(), policy, declared, hosts, with_move: true, timeouts }
+        Self { sim, notes: Kept::default(), policy, declared, hosts, with_move: true, failovers: Vec::new(), timeouts }
     }
 
     /// Sets switches of Prism Central.
@@ -154,6 +155,7 @@ impl Scene {
         let job = Job {
             prism: &prism,
             appliance: self.with_move.then_some(&appliance),
+            failovers: &self.failovers,
             wave: &wave,
             declared: &self.declared,
             fvn_vpc: "prod",

@@ -162,6 +162,7 @@ pub async fn worker() -> Result<(), BoxError> {
         let job = Job {
             prism: &prism,
             appliance: None,
+            failovers: &[],
             wave: &wave,
             declared: &declared,
             fvn_vpc: "prod",

@@ -12,12 +12,12 @@ mod server;
 use aws_config::SdkConfig;
 use holdfast_journal::{Append, Entry, Event, JournalStore, Lock, LockWrite, Operation};
 use holdfast_model::{
-    ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName, SiteName, WaveName,
+    ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName, PrismName, SiteName, WaveName,
 };
 use holdfast_store::{
-    Dark, Darkness, EventRecord, Events, First, Found, HostResult, HostResults, Inventory, LastDrill, Note, OldTable,
-    Operations, Published, Put, PutVersion, Reports, RestoreJournal, RestoreKey, RestorePut, Standing, Taken, Watched,
-    WatchedAppliance, Watches,
+    Dark, Darkness, EventRecord, Events, Failovers, First, Found, HostResult, HostResults, Inventory, LastDrill, Note,
+    OldTable, Operations, Published, Put, PutVersion, Reports, RestoreJournal, RestoreKey, RestorePut, Standing, Taken,
+    Watched, WatchedAppliance, Watches,
 };
 use serde_json::json;
 use server::Server;
@@ -275,6 +275,27 @@ async fn watched(config: &SdkConfig) {
     assert_eq!(watches.read(&other).await.unwrap(), Watched::default());
 }
 
+/// What was noted and told by two Prism Centrals is read once each, in the order in which it ended; what concerns nobody is not.
+async fn failovers(config: &SdkConfig) {
+    let (events, watches) = (Events::new(config, "operations"), Watches::new(config, "operations"));
+    let [osaka, tokyo] = ["pc-osaka", "pc-tokyo"].map(|name| name.parse::<PrismName>().unwrap());
+    let by = |name: &PrismName| WatchedAppliance::PrismCentral(name.clone());
+    let note = Note::Event { whole: BTreeSet::new() };
+    let there = found("there");
+    let mut back = found("back");
+    back.event.id = "failover-0".parse().unwrap();
+    back.event.ended = Some("2026-01-02T04:00:00Z".parse().unwrap());
+    for (prism, found) in [(&osaka, &there), (&tokyo, &there), (&tokyo, &back)] {
+        watches.note(&by(prism), &found.event.id, &note).await.unwrap();
+        events.put_found(found).await.unwrap();
+    }
+    let why = "it moves nobody".to_owned();
+    watches.note(&by(&tokyo), &"failover-nobody".parse().unwrap(), &Note::Ignored { why }).await.unwrap();
+    watches.note(&by(&tokyo), &"failover-died".parse().unwrap(), &note).await.unwrap();
+    let told = Failovers::new(config, "operations").told_by([&tokyo, &osaka]).await.unwrap();
+    assert_eq!(told, [there.event, back.event]);
+}
+
 /// Runs a scenario, then again with the reply of each of its calls lost in turn.
 async fn with_every_reply_lost(scenario: impl AsyncFn(&SdkConfig)) {
     let server = Server::default();
@@ -327,6 +348,11 @@ async fn an_event_is_found_once_and_taken_once() {
 #[tokio::test]
 async fn what_is_known_of_an_appliance_outlives_its_watchers() {
     with_every_reply_lost(watched).await;
+}
+
+#[tokio::test]
+async fn failovers_are_read_once_each_in_their_order() {
+    with_every_reply_lost(failovers).await;
 }
 
 #[tokio::test]
