@@ -51,8 +51,8 @@ impl Report {
         self.add(&host.name, Some(vm), Became::Right { addresses: host.addresses().collect(), done });
     }
 
-    pub(crate) fn open(&mut self, host: &HostRecord, vm: &ExtId) {
-        self.add(&host.name, Some(vm), Became::Open);
+    pub(crate) fn open(&mut self, host: &HostRecord, vm: Option<&ExtId>) {
+        self.add(&host.name, vm, Became::Open);
     }
 
     pub(crate) fn failed(&mut self, host: &HostRecord, vm: Option<&ExtId>, fault: Fault) {

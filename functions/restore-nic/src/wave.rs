@@ -71,10 +71,32 @@ enum Outcome {
 /// # Guarantees
 /// All hosts are tried, whatever becomes of one. No VM is changed by two of them. A second start on a wave that is right changes nothing.
 ///
+/// Where the time ends before anything could be read, every host is still to be done, and nothing was changed.
+///
 /// # Errors
 /// Faults of Prism Central or Move as such, and VMs that cannot be told apart, end the whole. That of a host is in the report.
 pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
     refuse_unknown_hosts(job)?;
+    match restore_all(job).await {
+        Err(fault) if is_out_of_time(&fault, &job.limits) => {
+            tracing::warn!("the time ran out: {}", fault.message);
+            let mut report = Report::excusing(&job.declared.excused);
+            for host in job.hosts {
+                report.open(host, None);
+            }
+            Ok(report)
+        }
+        ended => ended,
+    }
+}
+
+/// Whether a fault that another start may not meet came when there was no time left to go on. What hung until then is met again at the beginning of
+/// the next start, if it still hangs.
+fn is_out_of_time(fault: &Fault, limits: &Limits) -> bool {
+    fault.name.retryable() && (limits.begin.is_over() || limits.wait.is_over())
+}
+
+async fn restore_all<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
     let hosts: Vec<HostRecord> = job.hosts.iter().map(|host| job.declared.kept(host)).collect();
     let job = &Job { hosts: &hosts, ..*job };
     let cluster = find_cluster(job.prism, job.cluster).await?;
@@ -132,7 +154,7 @@ pub async fn restore<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
                     changed |= !done.is_empty();
                     report.right(host, vm, done);
                 }
-                Outcome::OutOfTime => report.open(host, vm),
+                Outcome::OutOfTime => report.open(host, Some(vm)),
                 Outcome::HeldInWave(by_whom, progress) => {
                     changed |= progress;
                     held.push((found, by_whom));
@@ -274,8 +296,7 @@ async fn repair<J: Notes>(shared: &Shared<'_, J>, found: &Found<'_>, vms: &BTree
     };
     match stop {
         Stop::OutOfTime => Outcome::OutOfTime,
-        // What hung until the end of the time is met again at the beginning of the next start, if it still hangs.
-        Stop::Failed(fault) if fault.name == FaultName::Unavailable && shared.limits.wait.is_over() => {
+        Stop::Failed(fault) if is_out_of_time(&fault, &shared.limits) => {
             tracing::warn!(host = %host.name, "{}", fault.message);
             Outcome::OutOfTime
         }

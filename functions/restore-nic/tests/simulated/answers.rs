@@ -68,6 +68,34 @@ async fn garbage_at_any_call_is_named_or_seen_through_and_the_next_start_ends_ri
     .await;
 }
 
+/// Some of the calls that come before the first change, the first and the last among them.
+const READS: [usize; 5] = [0, 1, 3, 5, 10];
+
+#[tokio::test]
+async fn a_start_whose_time_ends_in_its_first_reads_goes_on_with_the_next() {
+    let went_on = async |scene: &mut Scene, what: &str| {
+        assert_eq!(scene.start().await.unwrap().result, Progress::Continue, "{what}");
+        assert!(!scene.changes().iter().any(|action| action.starts_with("vms.nics")), "{what}: {:?}", scene.changes());
+        scene.sim.shared().gate().clear_faults();
+        scene.timeouts.until = None;
+        assert_eq!(scene.start().await.unwrap().result, Progress::Done, "{what}");
+        scene.assert_right(what).await;
+    };
+    let without_any = async {
+        let mut scene = Scene::after_cutover(|world| world).await;
+        scene.timeouts.until = Some(TimeLimit::after(Duration::ZERO));
+        went_on(&mut scene, "no time at all").await;
+    };
+    let in_each = READS.map(async |n| {
+        let (source, action) = CALLS[n];
+        let mut scene = Scene::after_cutover(|world| world).await;
+        strike(&scene, source, action, u64::MAX, Effect::Hang { when: When::Before });
+        scene.timeouts.until = Some(TimeLimit::after(Duration::from_secs(2)));
+        went_on(&mut scene, action).await;
+    });
+    join(without_any, join_all(in_each)).await;
+}
+
 /// As long as a call is waited for here: longer than any takes that is answered, on a busy machine too.
 const REQUEST: Duration = Duration::from_secs(4);
 
