@@ -11,6 +11,7 @@ mod guest;
 mod journal;
 mod moved;
 mod nic;
+mod order;
 mod pair;
 mod recreate;
 mod repair;

@@ -8,6 +8,7 @@ use holdfast_nutanix::{Backoff, Nic, NutanixError};
 
 use crate::guest::Due;
 use crate::journal::{MacRefusal, Note, Notes};
+use crate::order::{Row, in_row};
 use crate::pair::{Goal, Pair, Refused, Step, next, noted};
 use crate::recreate::shape;
 use crate::repair::{Repair, Stop, passing};
@@ -57,7 +58,8 @@ impl Work {
         let refused = &self.refused;
         let all = [&refused.migrate, &refused.assign, &refused.secondary, &refused.release];
         let why = all.into_iter().flatten().next().cloned();
-        why.or_else(|| self.last.as_ref().map(ToString::to_string)).unwrap_or_default()
+        let why = why.or_else(|| self.last.as_ref().map(ToString::to_string));
+        why.unwrap_or_else(|| "it stands behind one that was created anew".to_owned())
     }
 }
 
@@ -94,7 +96,12 @@ impl<J: Notes> Repair<'_, J> {
     }
 
     /// Gives one NIC its addresses and returns it as it then is; `note` is what is noted of it when this ends.
-    pub(crate) async fn bring(&mut self, pair: &Pair<'_>, note: &mut Option<Note>) -> Result<Due, Stop> {
+    pub(crate) async fn bring(
+        &mut self,
+        pair: &Pair<'_>,
+        note: &mut Option<Note>,
+        row: &mut Row<'_, '_>,
+    ) -> Result<Due, Stop> {
         let address = pair.goal.address;
         let mut work = Work {
             nic: pair.nic.clone(),
@@ -104,8 +111,10 @@ impl<J: Notes> Repair<'_, J> {
             changed: false,
             recreated: false,
         };
+        let mut misplaced = self.is_misplaced(work.nic.as_ref(), note.as_ref(), row).await?;
         for _ in 0..TURNS {
             let step = next(work.nic.as_ref(), work.old.as_ref(), &pair.goal, &work.refused);
+            let step = in_row(step, misplaced);
             if let (Step::Right, Some(nic)) = (step, &work.nic) {
                 let device = pair.record.device_index;
                 let mut nic = nic.clone();
@@ -127,8 +136,9 @@ impl<J: Notes> Repair<'_, J> {
             if step != Step::Create {
                 self.in_time()?;
             }
-            match self.take(step, pair, note, &mut work).await? {
+            match self.take(step, pair, note, &mut work, row).await? {
                 Ok(()) => {
+                    misplaced &= !matches!(step, Step::Replace | Step::Recreate | Step::Create);
                     // A NIC that was created anew is an adapter without a lease; one that was changed keeps its guest's old lease.
                     work.changed |= matches!(step, Step::Migrate | Step::Assign { .. });
                     work.last = None;
@@ -173,10 +183,11 @@ impl<J: Notes> Repair<'_, J> {
         pair: &Pair<'_>,
         note: &mut Option<Note>,
         work: &mut Work,
+        row: &mut Row<'_, '_>,
     ) -> Result<Result<(), NutanixError>, Stop> {
         let (prism, wait, goal) = (self.shared.prism, self.shared.limits.wait, &pair.goal);
         let address = goal.address;
-        let Some(nic) = work.nic.clone() else { return self.create(pair, note, work).await };
+        let Some(nic) = work.nic.clone() else { return self.create(pair, note, work, row).await };
         let result = match step {
             Step::Migrate => {
                 let result = prism.migrate_nic(self.vm, &nic.id, &goal.subnet, address, &wait).await;
@@ -197,10 +208,13 @@ impl<J: Notes> Repair<'_, J> {
             }
             Step::Replace => {
                 self.note_recreation(pair, &nic, note, work).await?;
-                self.replace(pair, note, work).await?
+                self.replace(pair, note, work, row).await?
             }
             Step::DeleteOld => match &work.old {
-                Some(old) => prism.delete_nic(self.vm, old, &wait).await,
+                Some(old) => {
+                    self.note_those_behind(row).await?;
+                    prism.delete_nic(self.vm, old, &wait).await
+                }
                 None => Ok(()),
             },
             Step::Recreate if work.recreated => {
@@ -209,6 +223,7 @@ impl<J: Notes> Repair<'_, J> {
             }
             Step::Recreate => {
                 self.note_recreation(pair, &nic, note, work).await?;
+                self.note_those_behind(row).await?;
                 work.recreated = true;
                 prism.delete_nic(self.vm, &nic.id, &wait).await
             }

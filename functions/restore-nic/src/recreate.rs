@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use holdfast_model::{Fault, FaultName};
+use holdfast_model::{Fault, FaultName, MacAddress};
 use holdfast_nutanix::{CreateNic, Nic, NutanixError};
 
 use crate::fit::Holder;
 use crate::journal::{Note, Notes};
 use crate::nic::{Work, secondary, texts};
+use crate::order::Row;
 use crate::pair::Pair;
 use crate::repair::{Repair, Stop, passing};
 
@@ -40,38 +41,37 @@ impl<J: Notes> Repair<'_, J> {
             let message = format!("{address} is not free: {who}; before that: {why}");
             return Err(Stop::Failed(Fault::new(FaultName::AddressHeld, message)));
         }
-        let after = nic.again(&goal.subnet, Some(goal.address));
-        // Its addresses may have been released by now.
-        let was = pair.nic.as_ref().filter(|was| was.id == nic.id).unwrap_or(nic);
-        let before = was.subnet.as_ref().and_then(|subnet| was.again(subnet, was.primary()));
-        let before = before.map(|before| CreateNic {
-            secondary: was.configured.iter().copied().filter(|address| before.address != Some(*address)).collect(),
-            ..before
-        });
-        let (Some(after), Some(before), Some(mac)) = (after, before, mac) else {
-            return Err(Stop::Failed(Fault::new(
+        let new = self.recreation(pair, nic, mac).ok_or_else(|| {
+            Stop::Failed(Fault::new(
                 FaultName::RestoreIncomplete,
                 format!("{nic} shows no MAC address or no subnet, so it cannot be created again; {why}"),
-            )));
-        };
-        let after = CreateNic { mac: mac.clone(), secondary: secondary(goal, pair.nic.as_ref()), ..after };
-        let new = Note::Recreate {
-            vm: self.vm.clone(),
-            nic: nic.id.clone(),
-            after: Box::new(after),
-            before: Box::new(before),
-        };
+            ))
+        })?;
         self.write(pair.record.device_index, &new).await?;
         tracing::info!(host = %self.host.name, "{nic} is created anew: {why}");
         *note = Some(new);
         Ok(())
     }
 
-    /// Creates a NIC with exactly this MAC address. Whether every Prism Central takes any is not documented; one that gives another is taken
+    /// The note that a NIC is created anew, with this MAC address; none where it does not show what it takes to create it as it was.
+    pub(crate) fn recreation(&self, pair: &Pair<'_>, nic: &Nic, mac: Option<&MacAddress>) -> Option<Note> {
+        let goal = &pair.goal;
+        let after = nic.again(&goal.subnet, Some(goal.address))?;
+        let after = CreateNic { mac: mac?.clone(), secondary: secondary(goal, pair.nic.as_ref()), ..after };
+        // Its addresses may have been released by now.
+        let was = pair.nic.as_ref().filter(|was| was.id == nic.id).unwrap_or(nic);
+        let before = was.again(was.subnet.as_ref()?, was.primary())?;
+        let others = was.configured.iter().copied().filter(|address| before.address != Some(*address)).collect();
+        let before = CreateNic { secondary: others, ..before };
+        let (vm, nic) = (self.vm.clone(), nic.id.clone());
+        Some(Note::Recreate { vm, nic, after: Box::new(after), before: Box::new(before) })
+    }
+
+    /// Creates a NIC with exactly this MAC address, in front of those that it has to stand before where the platform lets one choose. Whether every Prism Central takes any is not documented; one that gives another is taken
     /// for a refusal, and the NIC away again.
-    async fn create_exactly(&self, wanted: &CreateNic) -> Result<Nic, NutanixError> {
+    async fn create_exactly(&self, wanted: &CreateNic, row: &Row<'_, '_>) -> Result<Nic, NutanixError> {
         let (prism, wait) = (self.shared.prism, self.shared.limits.wait);
-        let made = prism.create_nic(self.vm, wanted, &wait).await?;
+        let made = prism.create_nic(self.vm, wanted, &row.behind_ids(), &wait).await?;
         if made.mac.as_ref() == Some(&wanted.mac) {
             return Ok(made);
         }
@@ -90,9 +90,10 @@ impl<J: Notes> Repair<'_, J> {
         pair: &Pair<'_>,
         note: &mut Option<Note>,
         work: &mut Work,
+        row: &Row<'_, '_>,
     ) -> Result<Result<(), NutanixError>, Stop> {
         let Some(Note::Recreate { nic, after, .. }) = &*note else { return Ok(Ok(())) };
-        let error = match self.create_exactly(after).await {
+        let error = match self.create_exactly(after, row).await {
             Ok(made) => {
                 self.done.push(format!("{made} created on subnet `{}` in place of `{nic}`", after.subnet));
                 return Ok(Ok(()));
@@ -119,6 +120,7 @@ impl<J: Notes> Repair<'_, J> {
         pair: &Pair<'_>,
         note: &mut Option<Note>,
         work: &mut Work,
+        row: &Row<'_, '_>,
     ) -> Result<Result<(), NutanixError>, Stop> {
         let goal = &pair.goal;
         let Some(Note::Recreate { after, before, .. }) = &*note else {
@@ -130,7 +132,7 @@ impl<J: Notes> Repair<'_, J> {
         let secondary = after.secondary.iter().filter(|a| **a != goal.address).chain(missing).copied().collect();
         let (subnet, address) = (goal.subnet.clone(), Some(goal.address));
         let after = CreateNic { subnet, address, secondary, ..(**after).clone() };
-        let error = match self.create_exactly(&after).await {
+        let error = match self.create_exactly(&after, row).await {
             Ok(made) => {
                 self.done.push(format!("{made} created again on subnet `{}`", after.subnet));
                 return Ok(Ok(()));
@@ -144,7 +146,7 @@ impl<J: Notes> Repair<'_, J> {
             return Ok(Ok(()));
         }
         let kept = CreateNic { mac: before.mac.clone(), ..after.clone() };
-        if error.refused() && kept.mac != after.mac && self.create_exactly(&kept).await.is_ok() {
+        if error.refused() && kept.mac != after.mac && self.create_exactly(&kept, row).await.is_ok() {
             work.refused.mac = Some(error.to_string());
             return Ok(Ok(()));
         }
@@ -154,7 +156,7 @@ impl<J: Notes> Repair<'_, J> {
         let mut made = Err(error.clone());
         for old in [&**before, &pooled].into_iter().filter(|_| error.refused()) {
             if made.is_err() {
-                made = self.create_exactly(old).await;
+                made = self.create_exactly(old, row).await;
             }
         }
         if let Ok(made) = made {

@@ -1,6 +1,6 @@
 //! One host: every NIC gets its recorded address, and the guest is made to use it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::fault_of;
 use crate::fit::{Holder, Target};
 use crate::guest::{self, Due};
 use crate::journal::{MacRefusal, Note, Notes};
+use crate::order::Row;
 use crate::pair::{Goal, Pair, Refused, Step, next, pair};
 
 /// How long the address of a NIC may take to show when nothing of it is known.
@@ -101,7 +102,8 @@ impl<J: Notes> Repair<'_, J> {
     /// Brings all NICs of the host and its guest to the recorded addresses.
     ///
     /// # Guarantees
-    /// Nothing is changed unless every NIC has a place to go to. A NIC that is right and whose guest uses its address is not touched.
+    /// Nothing is changed unless every NIC has a place to go to. A NIC that is right and whose guest uses its address is not touched, unless it stands
+    /// behind one that is created anew: see [`crate::order`].
     pub(crate) async fn run(&mut self, notes: BTreeMap<u32, Note>) -> Result<(), Stop> {
         let notes = self.remember(notes);
         let seen = self.settled(&notes).await?;
@@ -126,11 +128,13 @@ impl<J: Notes> Repair<'_, J> {
         if !pairs.iter().all(right) {
             self.refuse_running(&seen)?;
         }
-        let before: Vec<_> = pairs.iter().filter_map(|pair| pair.nic.as_ref().map(|nic| nic.id.clone())).collect();
+        let were: Vec<_> = pairs.iter().filter_map(|pair| pair.nic.as_ref().map(|nic| nic.id.clone())).collect();
         let mut refreshed = Vec::with_capacity(pairs.len());
-        for pair in pairs {
+        let mut behind = VecDeque::from(pairs);
+        while let Some(pair) = behind.pop_front() {
             let mut note = pair.note.clone();
-            match self.bring(&pair, &mut note).await {
+            let before: Vec<_> = refreshed.iter().map(|due: &Due| due.nic.id.clone()).collect();
+            match self.bring(&pair, &mut note, &mut Row { before, behind: behind.make_contiguous() }).await {
                 Ok(due) => refreshed.push(due),
                 Err(Stop::Failed(fault)) => {
                     return Err(Stop::Failed(self.with_what_is_left(fault, &pair, note.as_ref())));
@@ -139,7 +143,7 @@ impl<J: Notes> Repair<'_, J> {
             }
         }
         let now: Vec<_> = refreshed.iter().map(|due: &Due| (due.address, due.nic.id.clone())).collect();
-        self.tell_of_order(&seen, &before, &now).await?;
+        self.tell_of_order(&seen, &were, &now).await?;
         guest::refresh(self, refreshed).await?;
         self.keep_refusals().await?;
         if self.lacking.is_empty() {
@@ -195,30 +199,6 @@ impl<J: Notes> Repair<'_, J> {
                 }
                 (Some(_), true) | (None, false) => {}
             }
-        }
-        Ok(())
-    }
-
-    /// NICs that were created anew stand behind those that stayed, where both are NICs of one VM.
-    async fn tell_of_order(&mut self, seen: &Vm, before: &[ExtId], now: &[(Ipv4Addr, ExtId)]) -> Result<(), Stop> {
-        if now.len() < 2 || now.iter().map(|(_, nic)| nic).eq(before) {
-            return Ok(());
-        }
-        let at = |vm: &Vm, nic: &ExtId| vm.nics.iter().position(|n| n.id == *nic);
-        // Of one that was missing it is not known where it stood: then the captured order counts.
-        let mut were: Vec<usize> = (0..now.len()).collect();
-        if before.len() == now.len() {
-            were.sort_by_key(|n| before.get(*n).and_then(|nic| at(seen, nic)));
-        }
-        let vm = self.shared.prism.vm(self.vm).await?.vm;
-        let mut are: Vec<usize> = (0..now.len()).collect();
-        are.sort_by_key(|n| now.get(*n).and_then(|(_, nic)| at(&vm, nic)));
-        if are != were {
-            let order = are.iter().filter_map(|n| now.get(*n)).map(|(address, _)| address.to_string());
-            let order = order.collect::<Vec<_>>().join(", ");
-            self.done.push(format!(
-                "its NICs stand in another order now: {order}; an operating system that names adapters by their slots may take them for others"
-            ));
         }
         Ok(())
     }

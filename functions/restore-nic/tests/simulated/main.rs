@@ -12,6 +12,7 @@ mod answers;
 mod circle;
 mod crash;
 mod moved;
+mod order;
 mod random;
 mod refusals;
 mod success;

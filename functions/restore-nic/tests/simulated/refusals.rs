@@ -138,7 +138,7 @@ async fn a_mac_address_or_secondary_address_of_somebody_else_is_refused_by_name(
     let limit = TimeLimit::after(std::time::Duration::from_secs(60));
     let second =
         CreateNic { mac: mac.clone(), ..other.nics[0].again(&app, Some("172.30.1.44".parse().unwrap())).unwrap() };
-    let made = prism.create_nic(&other.id, &second, &limit).await.unwrap();
+    let made = prism.create_nic(&other.id, &second, &[], &limit).await.unwrap();
     let refused = async |text: &str| {
         let fault = scene.start().await.unwrap_err();
         assert!(fault.name == FaultName::AddressHeld && fault.message.contains(text), "{fault}");

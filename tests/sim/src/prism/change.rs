@@ -53,6 +53,8 @@ pub enum Change {
     UpdateNic(ExtId, ExtId, NicWish),
     /// NIC delete.
     DeleteNic(ExtId, ExtId),
+    /// The NICs of a VM in this order, those that have come in the places without name.
+    ArrangeNics(ExtId, Vec<Option<ExtId>>),
     /// NIC to another subnet.
     MigrateNic(ExtId, ExtId, ExtId, Wanted),
     /// NIC gets an address.
@@ -119,6 +121,7 @@ impl Prism {
             Change::CreateNic(vm, wish) => self.create_nic(vm, wish, cx),
             Change::UpdateNic(vm, nic, wish) => self.update_nic(vm, nic, wish, cx),
             Change::DeleteNic(vm, nic) => self.delete_nic(vm, nic, cx),
+            Change::ArrangeNics(vm, order) => self.arrange_nics(vm, &order),
             Change::MigrateNic(vm, nic, subnet, wanted) => self.migrate_nic(vm, nic, subnet, wanted, cx),
             Change::AssignIp(vm, nic, wanted) => self.assign_ip(vm, nic, wanted, cx),
             Change::ReleaseIp(vm, nic) => self.release_ip(vm, nic, cx),
@@ -327,6 +330,19 @@ impl Prism {
                 (true, true) | (false, false) => {}
             }
         }
+        Ok(Vec::new())
+    }
+
+    /// Puts the NICs of a VM into an order; those that it does not name take the places without name, as they came.
+    fn arrange_nics(&mut self, vm: ExtId, order: &[Option<ExtId>]) -> Result<Vec<Affected>, Failure> {
+        let entry = self.vm_mut(vm)?;
+        let (named, came): (Vec<_>, Vec<_>) = entry.nics.drain(..).partition(|nic| order.contains(&Some(nic.ext_id)));
+        let (mut named, mut came) = (named, came.into_iter());
+        for place in order {
+            let at = place.and_then(|id| named.iter().position(|nic| nic.ext_id == id));
+            entry.nics.extend(at.map_or_else(|| came.next(), |at| Some(named.remove(at))));
+        }
+        entry.nics.extend(named.into_iter().chain(came));
         Ok(Vec::new())
     }
 

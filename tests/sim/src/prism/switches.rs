@@ -138,6 +138,8 @@ pub struct Switches {
     pub secondary_update: SecondaryUpdate,
     /// What becomes of a NIC that is created with a MAC address outside the range that AHV gives by itself.
     pub foreign_macs: ForeignMacs,
+    /// v3 keeps the NICs of a VM in the order of the list that it is sent; otherwise one that is created comes last, as by v4.
+    pub v3_keeps_nic_order: bool,
     /// The answer to an update of a NIC whose two forms contradict each other.
     pub torn_nic_update: TornNicUpdate,
     /// Whether a task names the NIC that it created.
@@ -193,6 +195,7 @@ impl Default for Switches {
             assign_outside_pool: true,
             secondary_update: SecondaryUpdate::Done,
             foreign_macs: ForeignMacs::Taken,
+            v3_keeps_nic_order: false,
             torn_nic_update: TornNicUpdate::ChangedWins,
             nic_entity: NicEntity::Present,
             task_queued_reads: 1,

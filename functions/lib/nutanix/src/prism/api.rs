@@ -59,8 +59,14 @@ pub(crate) trait NicApi {
     /// Deletes a NIC.
     async fn delete_nic(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError>;
 
-    /// Creates a NIC and returns it as the VM shows it.
-    async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError>;
+    /// Creates a NIC, ahead of others where the API takes a list, and returns it as the VM shows it.
+    async fn create_nic(
+        &self,
+        vm: &ExtId,
+        nic: &CreateNic,
+        ahead_of: &[ExtId],
+        limit: &TimeLimit,
+    ) -> Result<Nic, NutanixError>;
 }
 
 /// Networks and who holds which address.

@@ -259,13 +259,22 @@ impl Prism {
 
     /// Creates a NIC and returns it as the VM shows it.
     ///
+    /// By v3, which takes the list of all NICs, it is put in front of those that it is to be `ahead_of`; whether Prism Central keeps that order is not
+    /// documented. By v4 it comes where Prism Central puts it.
+    ///
     /// # Guarantees
     /// The NIC is found even when the task never names it: by its MAC address.
     ///
     /// # Errors
     /// As [`Prism::assign_ip`].
-    pub async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError> {
-        either!(self, create_nic(vm, nic, limit))
+    pub async fn create_nic(
+        &self,
+        vm: &ExtId,
+        nic: &CreateNic,
+        ahead_of: &[ExtId],
+        limit: &TimeLimit,
+    ) -> Result<Nic, NutanixError> {
+        either!(self, create_nic(vm, nic, ahead_of, limit))
     }
 
     /// All Flow VPCs with exactly this name.

@@ -97,7 +97,7 @@ impl Known {
             "creation of a" => {
                 let mut again = nic.again(app, Some("172.30.1.41".parse().unwrap())).unwrap();
                 again.mac = holdfast_model::MacAddress::parse("50:6b:8d:00:00:77").unwrap();
-                prism.create_nic(&vm.id, &again, &limit).await.map(drop)
+                prism.create_nic(&vm.id, &again, &[], &limit).await.map(drop)
             }
             "deletion of NIC" => prism.delete_nic(&vm.id, &nic.id, &limit).await,
             "reboot of VM" => prism.reboot(&vm.id, &limit).await,

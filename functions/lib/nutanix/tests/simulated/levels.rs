@@ -82,7 +82,7 @@ async fn each_level_is_asked_as_its_documentation_says() {
         assert_eq!(seen.configured, [36, 46, 47].map(address), "{level}");
         let again = CreateNic { secondary: vec![address(48)], ..seen.again(&app, Some(address(37))).unwrap() };
         call!("NIC deleted", prism.delete_nic(&vm.id, nic, &limit()));
-        call!("NIC created", prism.create_nic(&vm.id, &again, &limit()));
+        call!("NIC created", prism.create_nic(&vm.id, &again, &[], &limit()));
         call!("reboot", prism.reboot(&vm.id, &limit()));
         let at = "2027-01-15T08:00:00Z".parse().unwrap();
         holdfast_sim::prism::failover(&mut sim.shared().world(), "dr", false, at).unwrap();
@@ -167,9 +167,9 @@ async fn journey_by_v3(prism: &Prism) {
     assert!(prism.vm(&vm.id).await.unwrap().vm.nics.is_empty());
     let gone = prism.delete_nic(&vm.id, &nic, &limit()).await.unwrap_err();
     assert!(matches!(gone, NutanixError::NotFound { .. }), "{gone}");
-    let made = prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
+    let made = prism.create_nic(&vm.id, &again, &[], &limit()).await.unwrap();
     assert_eq!((made.mac, made.subnet), (Some(again.mac.clone()), Some(app)));
-    prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
+    prism.create_nic(&vm.id, &again, &[], &limit()).await.unwrap();
     prism.reboot(&vm.id, &limit()).await.unwrap();
     let mut seen = prism.vm(&vm.id).await.unwrap().vm;
     for _ in 0..10 {
@@ -224,9 +224,9 @@ async fn by_v3_a_lost_reply_makes_no_second_nic_and_loses_none() {
         prism.delete_nic(&vm.id, &nic, &limit()).await.unwrap();
         inject(&sim, "v3.vms.update", 1, fault.clone());
         // A reply that was lost leaves the outcome open: whoever asked looks, and asks for the same again.
-        if let Err(error) = prism.create_nic(&vm.id, &again, &limit()).await {
+        if let Err(error) = prism.create_nic(&vm.id, &again, &[], &limit()).await {
             assert!(matches!(error, NutanixError::Unreachable { .. }), "{error}");
-            prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
+            prism.create_nic(&vm.id, &again, &[], &limit()).await.unwrap();
         }
         assert_eq!(prism.vm(&vm.id).await.unwrap().vm.nics.len(), 1, "{fault:?}");
         assert!(sim.shared().gate().faults().iter().all(|rule| rule.struck == 1), "{fault:?}");

@@ -120,7 +120,7 @@ async fn journey(prism: &Prism) -> usize {
     prism.set_link(&vm.id, &nic, true, &limit()).await.unwrap();
     let again = prism.vm(&vm.id).await.unwrap().vm.nics[0].again(&app, Some("172.30.1.37".parse().unwrap())).unwrap();
     prism.delete_nic(&vm.id, &nic, &limit()).await.unwrap();
-    let made = prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
+    let made = prism.create_nic(&vm.id, &again, &[], &limit()).await.unwrap();
     assert_eq!(made.mac.unwrap(), again.mac);
     prism.reboot(&vm.id, &limit()).await.unwrap();
     let mut seen = prism.vm(&vm.id).await.unwrap().vm;
@@ -203,7 +203,7 @@ async fn a_lost_reply_makes_no_second_nic() {
         let nic = prism.vm(&vm.id).await.unwrap().vm.nics[0].clone();
         let again = nic.again(nic.subnet.as_ref().unwrap(), None).unwrap();
         prism.delete_nic(&vm.id, &nic.id, &limit()).await.unwrap();
-        prism.create_nic(&vm.id, &again, &limit()).await.unwrap();
+        prism.create_nic(&vm.id, &again, &[], &limit()).await.unwrap();
         assert_eq!(prism.vm(&vm.id).await.unwrap().vm.nics.len(), 1);
         assert!(sim.shared().gate().faults().iter().all(|rule| rule.struck == 1), "{fault:?}");
     }))

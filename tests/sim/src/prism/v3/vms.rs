@@ -118,10 +118,13 @@ fn wish(item: &Value, default: &NicShape) -> Result<NicWish, Refusal> {
 ///
 /// That another address, subnet or MAC address of a NIC is refused is unverified: nothing public shows that it works
 /// (nutanix-api H).
-fn nic_changes(vm: &Vm, wanted: &[Value]) -> Result<Vec<Change>, Refusal> {
+fn nic_changes(vm: &Vm, wanted: &[Value], keeps_order: bool) -> Result<Vec<Change>, Refusal> {
+    let mut order = Vec::new();
     let (mut kept, mut updates, mut creations) = (Vec::new(), Vec::new(), Vec::new());
     for item in wanted {
-        let Some(id) = body::ext_id(item, "/uuid")? else {
+        let id = body::ext_id(item, "/uuid")?;
+        order.push(id);
+        let Some(id) = id else {
             creations.push(Change::CreateNic(vm.ext_id, wish(item, &NicShape::default())?));
             continue;
         };
@@ -144,6 +147,9 @@ fn nic_changes(vm: &Vm, wanted: &[Value]) -> Result<Vec<Change>, Refusal> {
     let gone = vm.nics.iter().filter(|nic| !kept.contains(&nic.ext_id));
     let mut all: Vec<Change> = gone.map(|nic| Change::DeleteNic(vm.ext_id, nic.ext_id)).collect();
     all.append(&mut updates);
+    if keeps_order && !creations.is_empty() {
+        creations.push(Change::ArrangeNics(vm.ext_id, order));
+    }
     all.append(&mut creations);
     Ok(all)
 }
@@ -193,7 +199,8 @@ impl Prism {
             return Err(Refusal::invalid("that a VM is renamed is not simulated"));
         }
         body::required(body.pointer("/spec/resources"), "/spec/resources")?;
-        let mut changes = nic_changes(vm, body::items(&body, "/spec/resources/nic_list")?)?;
+        let mut changes =
+            nic_changes(vm, body::items(&body, "/spec/resources/nic_list")?, cx.switches.v3_keeps_nic_order)?;
         let power = match (body::text(&body, "/spec/resources/power_state")?, vm.power) {
             (Some("ON"), Power::Off) => Some(PowerAction::On),
             (Some("OFF"), Power::On) => Some(PowerAction::Off),

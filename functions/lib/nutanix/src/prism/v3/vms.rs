@@ -255,7 +255,13 @@ impl NicApi for V3 {
         .await
     }
 
-    async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError> {
+    async fn create_nic(
+        &self,
+        vm: &ExtId,
+        nic: &CreateNic,
+        ahead_of: &[ExtId],
+        limit: &TimeLimit,
+    ) -> Result<Nic, NutanixError> {
         let what = format!("creation of a NIC with MAC address {} on VM `{vm}`", nic.mac);
         let known = Mutex::new(BTreeSet::new());
         self.change_nics(&what, vm, limit, |nics| {
@@ -264,7 +270,8 @@ impl NicApi for V3 {
             // One that came by an earlier try, whose reply was lost, is not created twice.
             let there =
                 nics.iter().any(|n| text(n, "/mac_address").is_some_and(|m| m.eq_ignore_ascii_case(nic.mac.as_str())));
-            nics.push(created(nic));
+            let at = nics.iter().position(|n| ahead_of.iter().any(|behind| same(n, behind)));
+            nics.insert(at.unwrap_or(nics.len()), created(nic));
             Ok(!there)
         })
         .await?;

@@ -268,7 +268,13 @@ impl NicApi for V4 {
         self.change(&change, vm, limit, |_, _| Ok(Body::None)).await.map(|_| ())
     }
 
-    async fn create_nic(&self, vm: &ExtId, nic: &CreateNic, limit: &TimeLimit) -> Result<Nic, NutanixError> {
+    async fn create_nic(
+        &self,
+        vm: &ExtId,
+        nic: &CreateNic,
+        _: &[ExtId],
+        limit: &TimeLimit,
+    ) -> Result<Nic, NutanixError> {
         let what = format!("creation of a NIC with MAC address {} on VM `{vm}`", nic.mac);
         let change = Change { what, method: Method::POST, path: "/nics".to_owned(), rel: ":nic" };
         let named = self.change(&change, vm, limit, |level, _| Ok(Body::Json(nic.body(level)))).await?;
