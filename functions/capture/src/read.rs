@@ -3,10 +3,10 @@
 use crate::compare::compare;
 use crate::select::{Failed, Selected, select, unsettled};
 use holdfast_aws_network::AwsNetwork;
-use holdfast_guest::{Guest, GuestError};
+use holdfast_guest::{Guest, GuestError, Tags};
 use holdfast_model::{
-    Fault, FaultName, HostName, HostRecord, InstanceId, InstanceState, NetworkMap, NicRecord, Prefix, SubnetId,
-    WaveName, first_lines_of,
+    Fault, FaultName, HostName, HostRecord, InstanceId, InstanceState, NetworkMap, NicRecord, Prefix, Select, SubnetId,
+    Wave, WaveName, first_lines_of,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,8 @@ pub async fn read_hosts(
         .filter(|host| host.instance.state == InstanceState::Running)
         .map(|host| host.instance.id.clone())
         .collect();
-    let mut reports = if running.is_empty() { BTreeMap::new() } else { guest.run_capture(&running).await };
+    let mut reports =
+        if running.is_empty() { BTreeMap::new() } else { guest.run_capture(&running, tags_of(wave)).await };
     let mut read = Read { hosts: Vec::new(), failed: Vec::new(), notes: Vec::new() };
     for host in selected {
         let nics = nics_of(map, &host, &subnets)?;
@@ -107,7 +108,17 @@ pub async fn read_hosts(
             nics,
         });
     }
+    // Whoever was given the tags of the wave in between and was asked too.
+    read.notes.extend(reports.into_values().filter_map(|report| Some(format!("note: {}", report.err()?))));
     Ok(read)
+}
+
+/// The tags that select a wave, where nothing else does.
+fn tags_of(wave: &Wave) -> Option<&Tags> {
+    match &wave.select {
+        Select::Tags { tags } => Some(tags),
+        Select::Instances { .. } | Select::Subnet { .. } | Select::Vpc | Select::Network { .. } => None,
+    }
 }
 
 /// The fault that a failed call to Systems Manager is; none when the machine is to blame.

@@ -50,7 +50,7 @@ async fn ask_each<'a>(guest: &Guest, hosts: impl Iterator<Item = &'a HostRecord>
     if found.is_empty() {
         return answers;
     }
-    let mut reports = guest.run_capture(&found.keys().cloned().collect()).await;
+    let mut reports = guest.run_capture(&found.keys().cloned().collect(), None).await;
     for (machine, host) in found {
         let answer = match reports.remove(&machine) {
             Some(Ok(report)) => Answer::Said(machine, report),

@@ -14,11 +14,12 @@ use tracing::{debug, warn};
 use crate::call::{Failure, unthrottled};
 use crate::error::GuestError;
 use crate::probe::{ProbeRequest, ProbeResult};
+use crate::reach::{Reach, Tags};
 use crate::report::{Unreadable, read_capture};
 use crate::scripts::{CAPTURE_PS1, CAPTURE_SH};
 
 /// Instance ids per `SendCommand`: the API takes no more.
-const IDS_PER_COMMAND: usize = 50;
+pub(crate) const IDS_PER_COMMAND: usize = 50;
 
 /// Targets per probe command: their results stay far below the 24,000 characters that `GetCommandInvocation` returns.
 const TARGETS_PER_PROBE: usize = 64;
@@ -72,13 +73,16 @@ impl Guest {
         Guest { timing, ..self }
     }
 
-    /// Runs the capture script on `machines` and returns what each says about its own network.
+    /// Runs the capture script on `machines` and returns what each says about its own network. `tags` are those by which they were selected, if they
+    /// were: where exactly they carry them, one command takes the place of many.
     ///
     /// # Guarantees
-    /// The result has an entry for every machine: its report, or why there is none. Nothing is changed on the machines.
+    /// The result has an entry for every machine: its report, or why there is none. Nothing is changed on the machines. A machine that was given the
+    /// tags meanwhile and got the command too has an entry [`GuestError::Outside`], and none of its output is read.
     pub async fn run_capture(
         &self,
         machines: &BTreeSet<InstanceId>,
+        tags: Option<&Tags>,
     ) -> BTreeMap<InstanceId, Result<GuestReport, GuestError>> {
         let mut reports = BTreeMap::new();
         let managed = match self.read_managed(machines).await {
@@ -98,12 +102,15 @@ impl Guest {
                 }
             }
         }
+        // A command by tags reaches every platform.
+        let tags = tags.filter(|_| ready.len() == 1 && reports.is_empty());
         for (platform, ids) in ready {
+            let reach = self.reach(&ids, tags).await;
             let commands = match platform {
                 Platform::Windows => vec![CAPTURE_PS1.to_owned()],
                 Platform::Linux => vec![CAPTURE_SH.to_owned()],
             };
-            for (machine, output) in self.run(&ids, platform, &commands).await {
+            for (machine, output) in self.run(reach, platform, &commands).await {
                 let report = output.and_then(|output| {
                     read_capture(&output.stdout).map_err(|e| unreadable(&machine, &output.command, e))
                 });
@@ -130,10 +137,10 @@ impl Guest {
                 None => return Err(GuestError::NotManaged { machine: machine.clone() }),
             },
         };
-        let ids = [machine.clone()];
         let mut results = Vec::with_capacity(request.targets.len());
         for targets in request.targets.chunks(TARGETS_PER_PROBE) {
-            let mut outputs = self.run(&ids, platform, &request.commands(targets, platform)).await;
+            let reach = vec![Reach::Ids(vec![machine.clone()])];
+            let mut outputs = self.run(reach, platform, &request.commands(targets, platform)).await;
             let output =
                 outputs.remove(machine).unwrap_or_else(|| Err(GuestError::NotManaged { machine: machine.clone() }))?;
             results.extend(ProbeResult::read_all(&output.stdout).map_err(|e| unreadable(machine, &output.command, e))?);
@@ -141,47 +148,47 @@ impl Guest {
         Ok(results)
     }
 
-    /// Runs `commands` on `machines`, all of `platform`, and waits for each.
-    async fn run(&self, machines: &[InstanceId], platform: Platform, commands: &[String]) -> Outputs {
+    /// Runs `commands` on machines that are all of `platform`, and waits for each.
+    async fn run(&self, reach: Vec<Reach>, platform: Platform, commands: &[String]) -> Outputs {
         let mut outputs = Outputs::new();
-        let mut batches: Vec<Vec<InstanceId>> = machines.chunks(IDS_PER_COMMAND).map(<[InstanceId]>::to_vec).collect();
+        let mut batches = reach;
         let mut sent = Vec::new();
         while let Some(batch) = batches.pop() {
             match self.send(&batch, platform, commands).await {
                 Ok(command) => sent.push((command, batch)),
                 // One machine that left Systems Manager refuses the whole batch: halves find out which.
-                Err(failure) if failure.code == "InvalidInstanceId" => match batch.as_slice() {
+                Err(failure) if failure.code == "InvalidInstanceId" => match batch.machines() {
                     [machine] => {
                         outputs.insert(machine.clone(), Err(GuestError::NotManaged { machine: machine.clone() }));
                     }
-                    _ => {
-                        let (left, right) = batch.split_at(batch.len() / 2);
-                        batches.extend([left.to_vec(), right.to_vec()]);
+                    machines => {
+                        let (left, right) = machines.split_at(machines.len() / 2);
+                        batches.extend([Reach::Ids(left.to_vec()), Reach::Ids(right.to_vec())]);
                     }
                 },
                 Err(failure) => {
                     let error = failure.into_error("ssm:SendCommand");
-                    outputs.extend(batch.into_iter().map(|machine| (machine, Err(error.clone()))));
+                    outputs.extend(batch.machines().iter().map(|machine| (machine.clone(), Err(error.clone()))));
                 }
             }
         }
         for (command, batch) in sent {
-            outputs.extend(self.await_outputs(&command, batch).await);
+            outputs.extend(self.await_outputs(&command, batch.machines().to_vec()).await);
+            outputs.extend(self.strangers(&command, &batch).await.into_iter().map(|(id, error)| (id, Err(error))));
         }
         outputs
     }
 
-    async fn send(&self, machines: &[InstanceId], platform: Platform, commands: &[String]) -> Result<String, Failure> {
+    async fn send(&self, reach: &Reach, platform: Platform, commands: &[String]) -> Result<String, Failure> {
         let document = match platform {
             Platform::Windows => "AWS-RunPowerShellScript",
             Platform::Linux => "AWS-RunShellScript",
         };
         let seconds = self.timing.deadline.as_secs().max(1).to_string();
         let reply = unthrottled(self.timing.deadline, || async {
-            self.ssm
-                .send_command()
+            reach
+                .aim(self.ssm.send_command())
                 .document_name(document)
-                .set_instance_ids(Some(machines.iter().map(InstanceId::to_string).collect()))
                 .parameters("commands", commands.to_vec())
                 .parameters("executionTimeout", vec![seconds.clone()])
                 // The shortest that the API takes: a machine that does not fetch the command in time shall not run it later.
@@ -193,7 +200,7 @@ impl Guest {
         })
         .await?;
         let command = reply.command().and_then(|c| c.command_id()).unwrap_or_default().to_owned();
-        debug!(command.id = %command, machines = machines.len(), platform = ?platform, "sent command `{command}`");
+        debug!(command.id = %command, machines = reach.machines().len(), platform = ?platform, "sent command `{command}`");
         Ok(command)
     }
 
@@ -217,7 +224,7 @@ impl Guest {
                 return outputs;
             }
         }
-        self.cancel(command, &pending).await;
+        self.cancel(command, pending.keys()).await;
         for (machine, status) in pending {
             let error = GuestError::TimedOut {
                 machine: machine.clone(),
@@ -308,7 +315,17 @@ impl Guest {
 
     /// The machines on which `command` has ended.
     async fn read_ended(&self, command: &str) -> Result<BTreeSet<InstanceId>, Failure> {
-        let mut ended = BTreeSet::new();
+        use CommandInvocationStatus::{Cancelled, Failed, Success, TimedOut};
+        self.read_reached(command, |status| matches!(status, Some(Success | Cancelled | TimedOut | Failed))).await
+    }
+
+    /// The machines that got `command` and on which its status is one of these.
+    pub(crate) async fn read_reached(
+        &self,
+        command: &str,
+        wanted: impl Fn(Option<&CommandInvocationStatus>) -> bool,
+    ) -> Result<BTreeSet<InstanceId>, Failure> {
+        let mut reached = BTreeSet::new();
         let mut token: Option<String> = None;
         loop {
             let page = self
@@ -320,29 +337,17 @@ impl Guest {
                 .send()
                 .await
                 .map_err(Failure::from)?;
-            for invocation in page.command_invocations() {
-                let over = matches!(
-                    invocation.status(),
-                    Some(
-                        CommandInvocationStatus::Success
-                            | CommandInvocationStatus::Failed
-                            | CommandInvocationStatus::TimedOut
-                            | CommandInvocationStatus::Cancelled
-                    )
-                );
-                if let (true, Some(Ok(machine))) = (over, invocation.instance_id().map(InstanceId::parse)) {
-                    ended.insert(machine);
-                }
-            }
+            let these = page.command_invocations().iter().filter(|invocation| wanted(invocation.status()));
+            reached.extend(these.filter_map(|invocation| InstanceId::parse(invocation.instance_id()?).ok()));
             token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
             if token.is_none() {
-                return Ok(ended);
+                return Ok(reached);
             }
         }
     }
 
-    async fn cancel(&self, command: &str, pending: &BTreeMap<InstanceId, String>) {
-        let machines = pending.keys().map(InstanceId::to_string).collect();
+    pub(crate) async fn cancel(&self, command: &str, machines: impl Iterator<Item = &InstanceId>) {
+        let machines = machines.map(InstanceId::to_string).collect();
         let reply = self.ssm.cancel_command().command_id(command).set_instance_ids(Some(machines)).send().await;
         if let Err(failure) = reply.map_err(Failure::from) {
             // The command ends by itself at its execution time-out, and it changes nothing on the machine.

@@ -89,6 +89,16 @@ pub enum GuestError {
         /// What the script wrote to stderr.
         stderr: String,
     },
+    /// A command that was sent by tags reached a machine that was given them meanwhile. It was asked to be cancelled there.
+    #[error(
+        "command `{command}` was sent by tags, and machine `{machine}`, which was given them meanwhile, got it too"
+    )]
+    Outside {
+        /// The machine.
+        machine: InstanceId,
+        /// The command id.
+        command: String,
+    },
     /// The output did not arrive whole.
     #[error("output of command `{command}` on machine `{machine}` was cut off after {length} characters")]
     CutOff {
@@ -125,6 +135,7 @@ impl GuestError {
             | GuestError::Platform { .. }
             | GuestError::Denied { .. }
             | GuestError::Failed { .. }
+            | GuestError::Outside { .. }
             | GuestError::Unreadable { .. } => false,
         }
     }

@@ -9,6 +9,7 @@ mod command;
 mod error;
 mod managed;
 mod probe;
+mod reach;
 mod report;
 mod scripts;
 
@@ -16,6 +17,7 @@ pub use command::{Guest, Timing};
 pub use error::GuestError;
 pub use managed::{Activated, Managed, Ping};
 pub use probe::{ProbeAnswer, ProbeRequest, ProbeResult, TcpAnswer};
+pub use reach::Tags;
 pub use report::{Unreadable, read_capture};
 pub use scripts::{CAPTURE_PS1, CAPTURE_SH, PROBE_PS1, PROBE_SH};
 

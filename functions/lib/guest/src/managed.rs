@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_ssm::types::builders::InstanceInformationStringFilterBuilder;
 use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter, PingStatus, PlatformType};
 use holdfast_model::{InstanceId, Platform};
 
 use crate::call::{Failure, unthrottled};
 use crate::command::Guest;
 use crate::error::GuestError;
+use crate::reach::Tags;
 
 /// Ids per `DescribeInstanceInformation`: one page, so that a batch is one call.
 const IDS_PER_READ: usize = 50;
@@ -88,7 +90,8 @@ impl Guest {
         let mut found = BTreeMap::new();
         let ids: Vec<&InstanceId> = machines.iter().collect();
         for batch in ids.chunks(IDS_PER_READ) {
-            for information in self.describe("InstanceIds", batch.iter().map(|id| id.to_string()).collect()).await? {
+            for information in self.describe(vec![filter("InstanceIds", batch.iter().map(|id| id.to_string()))]).await?
+            {
                 let Some(Ok(id)) = information.instance_id().map(InstanceId::parse) else { continue };
                 found.insert(id, managed(information.ping_status(), information.platform_type()));
             }
@@ -101,7 +104,7 @@ impl Guest {
     /// # Errors
     /// Any failed call, since half an answer would read as "not managed".
     pub async fn read_activated(&self) -> Result<Vec<Activated>, GuestError> {
-        let found = self.describe("ResourceType", vec!["ManagedInstance".to_owned()]).await?;
+        let found = self.describe(vec![filter("ResourceType", ["ManagedInstance".to_owned()])]).await?;
         let mut machines: Vec<Activated> = found
             .iter()
             .filter_map(|information| {
@@ -116,22 +119,32 @@ impl Guest {
         Ok(machines)
     }
 
-    /// What Systems Manager says of all machines that fit a filter.
-    async fn describe(&self, key: &str, values: Vec<String>) -> Result<Vec<InstanceInformation>, GuestError> {
+    /// Reads which machines carry all of these tags, whether they are online or not.
+    ///
+    /// # Errors
+    /// Any failed call, since half an answer would read as "nobody else".
+    pub(crate) async fn read_tagged(&self, tags: &Tags) -> Result<BTreeSet<InstanceId>, GuestError> {
+        let filters = tags.iter().map(|(key, value)| filter(&format!("tag:{key}"), [value.clone()])).collect();
+        let found = self.describe(filters).await?;
+        Ok(found.iter().filter_map(|information| InstanceId::parse(information.instance_id()?).ok()).collect())
+    }
+
+    /// What Systems Manager says of all machines that fit all of these filters.
+    async fn describe(
+        &self,
+        filters: Vec<InstanceInformationStringFilterBuilder>,
+    ) -> Result<Vec<InstanceInformation>, GuestError> {
         let mut found = Vec::new();
         let mut token: Option<String> = None;
         loop {
             let page = unthrottled(self.timing.deadline, || async {
-                let filter = InstanceInformationStringFilter::builder()
-                    .key(key)
-                    .set_values(Some(values.clone()))
-                    .build()
-                    .map_err(|e| {
-                        Failure::from(aws_sdk_ssm::error::SdkError::<aws_sdk_ssm::Error>::construction_failure(e))
-                    })?;
+                let filters: Result<Vec<_>, _> = filters.iter().cloned().map(|filter| filter.build()).collect();
+                let filters = filters.map_err(|e| {
+                    Failure::from(aws_sdk_ssm::error::SdkError::<aws_sdk_ssm::Error>::construction_failure(e))
+                })?;
                 self.ssm
                     .describe_instance_information()
-                    .filters(filter)
+                    .set_filters(Some(filters))
                     .max_results(50)
                     .set_next_token(token.clone())
                     .send()
@@ -147,6 +160,10 @@ impl Guest {
             }
         }
     }
+}
+
+fn filter(key: &str, values: impl IntoIterator<Item = String>) -> InstanceInformationStringFilterBuilder {
+    InstanceInformationStringFilter::builder().key(key).set_values(Some(values.into_iter().collect()))
 }
 
 fn ping(status: Option<&PingStatus>) -> Ping {

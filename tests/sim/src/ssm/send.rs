@@ -45,10 +45,8 @@ struct Request {
     #[serde(default)]
     parameters: BTreeMap<String, Vec<String>>,
     #[serde(default)]
-    #[expect(dead_code, reason = "all machines are asked at once")]
     max_concurrency: Option<String>,
     #[serde(default)]
-    #[expect(dead_code, reason = "all machines are asked at once")]
     max_errors: Option<String>,
 }
 
@@ -87,6 +85,7 @@ pub(super) fn send(world: &mut World, caller: &Caller, body: &Value, now: Timest
         parameters: request.parameters,
         instance_ids: request.instance_ids,
         targets: body.get("Targets").cloned().unwrap_or_else(|| Value::Array(Vec::new())),
+        throttles: (request.max_concurrency, request.max_errors),
         timeout_seconds: request.timeout_seconds.unwrap_or(3600),
         requested: now,
         serial: run.sent,
@@ -112,6 +111,17 @@ fn check(request: &Request) -> Result<(), Refusal> {
             "Value '{seconds}' at 'timeoutSeconds' failed to satisfy constraint: Member must have value greater than or equal to 30"
         );
         return Err(Refusal::validation(problem));
+    }
+    for (name, least, given) in [("maxConcurrency", 1, &request.max_concurrency), ("maxErrors", 0, &request.max_errors)]
+    {
+        let Some(given) = given else { continue };
+        let number = given.strip_suffix('%').unwrap_or(given).parse::<u32>().ok();
+        if !number.is_some_and(|number| number >= least && (number <= 100 || !given.ends_with('%'))) {
+            let text = format!(
+                "Value '{given}' at '{name}' failed to satisfy constraint: Member must satisfy regular expression pattern"
+            );
+            return Err(Refusal::validation(text));
+        }
     }
     match (request.instance_ids.is_empty(), request.targets.is_empty()) {
         (true, true) => return Err(Refusal::new("InvalidParameters", "Either InstanceIds or Targets must be given.")),

@@ -95,6 +95,8 @@ pub struct Command {
     pub instance_ids: Vec<String>,
     /// Targets that were named, as given.
     pub targets: serde_json::Value,
+    /// How many machines run it at once, and how many may fail before it goes to no more, as given. All are asked at once here.
+    pub throttles: (Option<String>, Option<String>),
     /// Seconds that a machine has to fetch it.
     pub timeout_seconds: u32,
     /// When it was sent.
