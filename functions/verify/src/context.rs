@@ -3,8 +3,8 @@
 use holdfast_aws_network::{AwsNetwork, scopes_of};
 use holdfast_guest::Guest;
 use holdfast_model::{Account, AccountName, Clock, Fault, FaultName, NetworkMap, Region, Scope};
-use holdfast_runtime::{Accounts, Config, MapSource, SystemClock, base_config};
-use holdfast_store::{EvidenceStore, Inventory, Reports};
+use holdfast_runtime::{Accounts, Config, EventBridge, MapSource, SystemClock, Writer, base_config};
+use holdfast_store::{Drills, EvidenceStore, Inventory, Reports, Standings, Watches};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +16,11 @@ pub struct Context {
     pub(crate) inventory: Inventory,
     pub(crate) evidence: EvidenceStore,
     pub(crate) reports: Reports,
+    pub(crate) drills: Drills,
+    pub(crate) standings: Standings,
+    pub(crate) watches: Watches,
+    pub(crate) bus: EventBridge,
+    pub(crate) writer: Writer,
 }
 
 impl Context {
@@ -37,8 +42,18 @@ impl Context {
             inventory: Inventory::new(base, &config.inventory_table),
             evidence: EvidenceStore::new(base, &config.operations_table),
             reports: Reports::new(base, &config.operations_table),
+            drills: Drills::new(base, &config.operations_table),
+            standings: Standings::new(base, &config.operations_table),
+            watches: Watches::new(base, &config.operations_table),
+            bus: EventBridge::new(base, &config.event_bus),
+            writer: config.writer.clone(),
             accounts,
         }
+    }
+
+    /// The function's own Region; none outside of Lambda, where none is set.
+    pub(crate) fn region(&self) -> Option<Region> {
+        Region::parse(self.accounts.region()).ok()
     }
 
     /// EC2 of every account and Region of the map.

@@ -1,22 +1,26 @@
 //! A failover on paper: today's state is proven as after a change, and what the failover would need is checked beside it.
 
+use crate::basis::basis;
 use crate::checks::{fail, pass, unknown, warn, worst};
 use crate::context::Context;
 use crate::facts::{Live, Subject, site};
 use crate::landing::Destination;
 use crate::machines::Taking;
 use crate::report::Found;
-use crate::{flow, machines, probes, routes};
+use crate::{flow, machines, probes, routes, standing};
 use futures::future::join;
 use holdfast_model::wire::{Check, CheckStatus, DrillRequest};
-use holdfast_model::{EvidenceId, Fault, FaultName, MapRef, NetworkMap, NetworkName, Region, Site, SiteName};
-use holdfast_store::LastDrill;
+use holdfast_model::{
+    DrillBasis, EvidenceId, Fault, FaultName, MapRef, NetworkMap, NetworkName, Region, Site, SiteName,
+};
+use holdfast_store::Drill;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Networks and destination of a drill.
+/// A drill that counts, as it is noted.
 pub(crate) struct Drilled {
-    pub networks: BTreeSet<NetworkName>,
+    /// What it was made with, by network.
+    pub bases: BTreeMap<NetworkName, DrillBasis>,
     pub to: SiteName,
     /// Whether it found nothing wrong.
     pub good: bool,
@@ -36,10 +40,12 @@ pub(crate) async fn check(
     // Where the networks are today, and so which sites are judged, is not known yet.
     let all = map.sites.keys().cloned().collect();
     let read = join(Live::read(&networks, map, Some(&request.to), &all, now), probes::all(context, &subject, None));
-    let stored = join(context.reports.last_drill(&request.networks, &request.to), maps(context, map, reference));
+    let stored = join(last_drill(context, &request.networks, &request.to), maps(context, map, reference));
     let ((mut live, probed), (last, maps)) = join(read, stored).await;
 
     let targets = live.read_targets(&networks, &subject, &request.to).await;
+    live.read_quotas(&networks, &subject, &request.to).await;
+    let standing = standing::checks(context, map, request.lost.as_ref(), now).await?;
 
     let without = request.lost.as_ref().map_or(String::new(), |lost| format!(" without {lost}"));
     let mut checks = vec![pass(format!("what a failover to {}{without} would do", request.to), plan)];
@@ -53,21 +59,53 @@ pub(crate) async fn check(
         checks.extend(ready(&subject, &request.to));
     }
     checks.extend(maps);
+    checks.extend(standing);
     checks.extend(today(&subject, &live));
     checks.extend(probed?.checks);
     checks.extend(routes::unread(&live));
     checks.push(age(last?, now));
     let good = worst(&checks) <= CheckStatus::Warn;
+    let drill = match &request.lost {
+        Some(_) => None,
+        None => Some(Drilled {
+            bases: bases(context, (map, reference), request, &live).await?,
+            to: request.to.clone(),
+            good,
+        }),
+    };
     Ok(Found {
         title: format!("drill of {} to {}{without}", crate::checks::list(&request.networks), request.to),
         checks,
         evidence: subject.evidence,
-        drill: request.lost.is_none().then(|| Drilled {
-            networks: request.networks.clone(),
-            to: request.to.clone(),
-            good,
-        }),
+        drill,
     })
+}
+
+/// What the drill is made with, by network.
+async fn bases(
+    context: &Context,
+    map: (&NetworkMap, &MapRef),
+    request: &DrillRequest,
+    live: &Live,
+) -> Result<BTreeMap<NetworkName, DrillBasis>, Fault> {
+    let versions = context.inventory.newest_versions().await?;
+    let of = |network: &NetworkName| basis(network, map, &versions, &request.inventory, &live.picture);
+    request.networks.iter().map(|network| Ok((network.clone(), of(network)?))).collect()
+}
+
+/// The last drill of each network to a site that found nothing wrong: of several networks the oldest, and none where one has none.
+async fn last_drill(
+    context: &Context,
+    networks: &BTreeSet<NetworkName>,
+    to: &SiteName,
+) -> Result<Option<Drill>, Fault> {
+    let mut oldest: Option<Drill> = None;
+    for network in networks {
+        let (mut drills, _) = context.drills.read(network).await?;
+        let Some(good) = drills.remove(to).and_then(|drills| drills.good) else { return Ok(None) };
+        oldest = Some(oldest.filter(|oldest| oldest.made_at <= good.made_at).unwrap_or(good));
+    }
+    Ok(oldest)
 }
 
 /// Whether the destination can take the machines with their addresses.
@@ -143,7 +181,7 @@ fn today(subject: &Subject<'_>, live: &Live) -> Vec<Check> {
 }
 
 /// How long ago the last drill was that found nothing wrong.
-fn age(last: Option<LastDrill>, now: Timestamp) -> Check {
+fn age(last: Option<Drill>, now: Timestamp) -> Check {
     let name = "last good drill";
     match last {
         None => warn(name, "there was none before this one"),

@@ -6,6 +6,7 @@
 //!
 //! [`handle`] is the entry; the checks are in `routes`, `machines`, `probes` and `flow`, one noun each.
 
+mod basis;
 mod checks;
 mod context;
 mod drill;
@@ -17,6 +18,7 @@ mod machines;
 mod postflight;
 mod preflight;
 mod probes;
+mod ready;
 mod report;
 mod routes;
 #[cfg(test)]
@@ -25,6 +27,7 @@ mod simulated;
 mod simulated_guests;
 #[cfg(test)]
 mod simulated_wave;
+mod standing;
 mod wave;
 
 pub use context::Context;
@@ -50,6 +53,10 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_store::Inventory::READ_ACTIONS,
     holdfast_store::EvidenceStore::READ_ACTIONS,
     holdfast_store::Reports::ACTIONS,
+    holdfast_store::Drills::ACTIONS,
+    holdfast_store::Standings::ACTIONS,
+    holdfast_store::Watches::READ_ACTIONS,
+    holdfast_runtime::EventBridge::ACTIONS,
 ];
 
 /// Verifies what the input asks for and stores a report.
@@ -82,6 +89,7 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
         VerifyKind::Drill { request, evidence, plan } => {
             drill::check(context, (&map, &map_ref), request, evidence, plan, now).await?
         }
+        VerifyKind::Ready {} => ready::check(context, (&map, &map_ref), now).await?,
     };
     report::store(context, input, map_ref, found, now).await
 }

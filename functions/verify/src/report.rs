@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::drill::Drilled;
 use holdfast_model::wire::{Check, CheckStatus, Report, SCHEMA_VERSION, VerifyInput, VerifyKind, VerifyOutput};
 use holdfast_model::{Evidence, Fault, MOST_LINES, MapRef, first_lines_of};
-use holdfast_store::LastDrill;
+use holdfast_store::Drill;
 use jiff::Timestamp;
 
 /// What a verification found.
@@ -37,9 +37,11 @@ pub(crate) async fn store(
         evidence: found.evidence,
     };
     context.reports.put(&id, &report).await?;
-    if let Some(drill) = found.drill.filter(|drill| drill.good) {
-        let last = LastDrill { made_at: now, report: id.clone() };
-        context.reports.note_drill(&drill.networks, &drill.to, &last).await?;
+    if let Some(drilled) = found.drill {
+        for (network, basis) in drilled.bases {
+            let drill = Drill { v: 1, made_at: now, report: id.clone(), basis };
+            context.drills.note(&network, &drilled.to, drilled.good, &drill).await?;
+        }
     }
     Ok(VerifyOutput {
         schema_version: SCHEMA_VERSION,
@@ -58,6 +60,7 @@ fn id(input: &VerifyInput, now: Timestamp) -> String {
         VerifyKind::Preflight { .. } => "preflight",
         VerifyKind::Postflight { .. } => "postflight",
         VerifyKind::Drill { .. } => "drill",
+        VerifyKind::Ready {} => "ready",
     };
     let execution = input.execution.rsplit(':').next().unwrap_or_default();
     format!("{kind}-{}-{execution}", now.strftime("%Y%m%dt%H%M%S%3f"))

@@ -11,11 +11,12 @@ use holdfast_model::{
     Landing, Network, NetworkMap, NetworkName, Power, Region, SightedNic, Sighting, Site, SiteName, WaveName,
 };
 use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
-use holdfast_runtime::{Config, Invocation, MapSource, Secrets, StartSwitch, SystemClock, base_config, surviving};
+use holdfast_runtime::{
+    Config, EventBridge, Invocation, MapSource, Secrets, StartSwitch, SystemClock, base_config, surviving,
+};
 use holdfast_store::{Events, EvidenceStore, Hints, Inventory, Operations, Put, Watches};
 use jiff::Timestamp;
 
-use crate::bus::EventBridge;
 use crate::decide::decide_event;
 use crate::landing::read_landings;
 use crate::poll::{Poll, poll};

@@ -4,7 +4,6 @@
 //! Reads Prism Centrals and changes nothing but the evidence that it stores. Infers nothing from silence: a site that does not answer is
 //! unread, with the reason. EC2 sites are read by `swap-route` and `verify` themselves.
 
-mod bus;
 mod decide;
 mod finished;
 mod handle;
@@ -15,7 +14,6 @@ mod site;
 mod subject;
 mod words;
 
-pub use bus::{Bus, EventBridge, Message};
 pub use finished::{Desk, Eyes, Finished, LOOK, PATIENCE, find};
 pub use handle::{Context, REPLY, SETTLES, handle};
 pub use hint::{Answered, Called, SECRET, UrlAnswer, UrlRequest, called, hinted, signed_at};
@@ -41,5 +39,5 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_store::Watches::ACTIONS,
     holdfast_store::Hints::ACTIONS,
     holdfast_runtime::StartSwitch::ACTIONS,
-    EventBridge::ACTIONS,
+    holdfast_runtime::EventBridge::ACTIONS,
 ];

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use holdfast_model::wire::{FinishedOutput, SCHEMA_VERSION};
 use holdfast_model::{Appliance, Clock, Credentials, Fault, MapRef, NetworkMap, Region};
 use holdfast_nutanix::{Move, NutanixError, Prism, Timeouts};
-use holdfast_runtime::{Invocation, Secrets, SystemClock, Writer};
+use holdfast_runtime::{EventBridge, Invocation, Secrets, SystemClock, Writer};
 use holdfast_store::{Events, Inventory, Watches};
 
-use crate::bus::EventBridge;
 use crate::finished::{Desk, Eyes, Finished, PATIENCE, find};
 use crate::handle::REPLY;
 

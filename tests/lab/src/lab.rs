@@ -37,6 +37,9 @@ const TABLES: [&str; 2] = [dynamodb::INVENTORY, dynamodb::OPERATIONS];
 const WATCH: &str = "/schedules/holdfast-watch";
 /// What the emulator's environment holds.
 const REQUIREMENTS: &str = "tests/lab/requirements.txt";
+/// The schedule that asks whether drills still count.
+const READY: &str = "/schedules/holdfast-ready";
+
 /// What the stack starts on a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schedule {
@@ -334,11 +337,24 @@ impl Lab {
     /// # Errors
     /// A function that fails.
     pub async fn look(&self, region: &str) -> Result<Value, LabError> {
-        let schedule = self.rest(region, ("scheduler", Method::GET, WATCH), &Value::Null).await?;
-        let input = schedule.pointer("/Target/Input").and_then(Value::as_str).unwrap_or_default();
-        let input: Value = serde_json::from_str(input).map_err(|error| LabError::aws(WATCH, region, error))?;
-        let path = "/2015-03-31/functions/holdfast-watch/invocations";
-        self.rest(region, ("lambda", Method::POST, path), &input).await
+        self.ask_as(region, WATCH, "holdfast-watch").await
+    }
+
+    /// Asks in a Region whether the drills of the networks still count, as the schedule does every hour: what `verify` answers.
+    ///
+    /// # Errors
+    /// A function that fails.
+    pub async fn judge_drills(&self, region: &str) -> Result<Value, LabError> {
+        self.ask_as(region, READY, "holdfast-verify").await
+    }
+
+    /// Calls a function with what a schedule hands to it.
+    async fn ask_as(&self, region: &str, schedule: &str, function: &str) -> Result<Value, LabError> {
+        let read = self.rest(region, ("scheduler", Method::GET, schedule), &Value::Null).await?;
+        let input = read.pointer("/Target/Input").and_then(Value::as_str).unwrap_or_default();
+        let input: Value = serde_json::from_str(input).map_err(|error| LabError::aws(schedule, region, error))?;
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        self.rest(region, ("lambda", Method::POST, &path), &input).await
     }
 
     /// Asks in a Region once more and once more, until something that finished is on its bus.

@@ -21,6 +21,7 @@ mod observed;
 mod observed_vpc;
 mod prefix;
 mod quotas;
+mod readiness;
 pub mod wire;
 
 pub use clock::Clock;
@@ -42,3 +43,4 @@ pub use observed::*;
 pub use observed_vpc::*;
 pub use prefix::{Prefix, PrefixError};
 pub use quotas::{Quota, QuotaName, Quotas};
+pub use readiness::{DrillBasis, NetworkReady, Readiness, Stale};

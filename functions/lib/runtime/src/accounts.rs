@@ -52,6 +52,13 @@ impl Accounts {
         }
     }
 
+    /// Why the role of an account cannot be assumed from here; none where it can, and for the functions' own account.
+    pub async fn refused(&self, account: &Account) -> Option<String> {
+        let role = account.role_arn.as_ref()?;
+        let provider = self.role(role, account.external_id.as_deref()).await;
+        provider.provide_credentials().await.err().map(|error| root(&error))
+    }
+
     async fn role(&self, role: &str, external_id: Option<&str>) -> SharedCredentialsProvider {
         let key = (role.to_owned(), external_id.map(str::to_owned));
         let mut roles = self.roles.lock().await;

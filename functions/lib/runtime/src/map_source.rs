@@ -1,11 +1,10 @@
 //! The network map: an SSM parameter points to an S3 object by version and hash.
 
+use crate::code::sha256;
 use crate::fault::{chain, fault_of};
 use crate::start_switch::{self, START_PARAMETER};
 use aws_config::SdkConfig;
 use holdfast_model::{Fault, FaultName, MapRef, NetworkMap, Region};
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Loads the network map, and keeps the last one that it loaded.
@@ -159,7 +158,7 @@ fn place(reference: &MapRef) -> String {
 
 fn parse(document: &[u8], reference: &MapRef) -> Result<NetworkMap, Fault> {
     let place = place(reference);
-    let hash = hex(&Sha256::digest(document));
+    let hash = sha256(document);
     if hash != reference.sha256.to_ascii_lowercase() {
         return Err(Fault::new(
             FaultName::InvalidMap,
@@ -173,14 +172,6 @@ fn parse(document: &[u8], reference: &MapRef) -> Result<NetworkMap, Fault> {
         .map_err(|_| Fault::new(FaultName::InvalidMap, format!("network map {place} is not UTF-8 text")))?;
     NetworkMap::parse(text)
         .map_err(|error| Fault::new(FaultName::InvalidMap, format!("network map {place}: {}", chain(&error))))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The network map without a Region that a person declared lost.
@@ -208,7 +199,7 @@ mod tests {
         let fault = parse(b"schema_version: 1", &reference).unwrap_err();
         assert_eq!(fault.name, FaultName::InvalidMap);
         assert!(fault.message.starts_with("network map `s3://maps/map.yaml` version v1 has SHA-256 "));
-        let reference = MapRef { sha256: hex(&Sha256::digest(b"nonsense: 1")), ..reference };
+        let reference = MapRef { sha256: sha256(b"nonsense: 1"), ..reference };
         let fault = parse(b"nonsense: 1", &reference).unwrap_err();
         assert!(fault.message.contains("nonsense"), "{}", fault.message);
     }

@@ -182,6 +182,18 @@ impl Inventory {
         Ok(select(waves, networks))
     }
 
+    /// The newest version of every wave, with the networks that its hosts are in. One query.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn newest_versions(
+        &self,
+    ) -> Result<BTreeMap<WaveName, (InventoryVersion, BTreeSet<NetworkName>)>, StoreError> {
+        let records = self.table.query(WAVES, "").await?;
+        let heads = records.iter().map(|record| self.head(record));
+        heads.map(|head| head.map(|head| (head.wave, (head.version, head.networks)))).collect()
+    }
+
     /// Stores hosts as the version of a wave that follows `newest` (none: the first). `capture` is an id that no other capture has.
     ///
     /// # Guarantees

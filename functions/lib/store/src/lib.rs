@@ -1,10 +1,11 @@
 //! What Holdfast keeps in DynamoDB: the inventory, and in the operations table locks, operations, journals, evidence,
-//! reports, NICs being restored, and what `watch` found.
+//! reports, drills, NICs being restored, and what `watch` found.
 //!
 //! Every write has a condition, every read is strongly consistent, and there are no transactions, which strongly consistent
 //! global tables do not have. Decides nothing: what a lost condition means is for `holdfast-journal` and the functions.
 
 mod document;
+mod drills;
 mod error;
 mod events;
 mod evidence;
@@ -17,9 +18,11 @@ mod operations;
 mod reports;
 mod restore;
 mod results;
+mod standing;
 mod table;
 mod watched;
 
+pub use drills::{Drill, Drills, DrillsTo, Told};
 pub use error::StoreError;
 pub use events::{EventRecord, Events, Found, Published, Taken};
 pub use evidence::EvidenceStore;
@@ -28,8 +31,9 @@ pub use hints::Hints;
 pub use inventory::{Captured, Inventory, PutVersion};
 pub use old_table::{OldRow, OldTable};
 pub use operations::Operations;
-pub use reports::{LastDrill, Reports};
+pub use reports::Reports;
 pub use restore::{RestoreJournal, RestoreKey, RestorePut, RestoreRecord};
 pub use results::{HostResult, HostResults, Standing};
+pub use standing::{RegionStanding, Standings};
 pub use table::Put;
-pub use watched::{Dark, Darkness, First, Note, Noted, Watched, WatchedAppliance, Watches};
+pub use watched::{Asked, Dark, Darkness, First, Note, Noted, Watched, WatchedAppliance, Watches};

@@ -1,5 +1,6 @@
 //! What is known of each appliance that is watched, in the operations table: `watch#<appliance>` / `first` what had ended before it was asked for
-//! the first time, `dark#<Region>` since when it does not answer there, and `job#<event>` what became of each job that ended since.
+//! the first time, `asked#<Region>` when it answered there, `dark#<Region>` since when it does not, and `job#<event>` what became of each job that
+//! ended since.
 
 use crate::error::StoreError;
 use crate::item::{Key, Record};
@@ -19,7 +20,11 @@ const OVER: &str = "over_at_ms";
 /// When a person was told that an appliance is dark, in milliseconds.
 const TOLD: &str = "told_at_ms";
 
+/// When an appliance answered, in milliseconds: the latest counts.
+const AT: &str = "at_ms";
+
 const FIRST: &str = "first";
+const ASKED: &str = "asked#";
 const DARK: &str = "dark#";
 const JOB: &str = "job#";
 
@@ -93,6 +98,18 @@ pub struct Dark {
     pub why: String,
 }
 
+/// That an appliance answered whoever asked from a Region, with the secret that lies there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Version of this document: 1.
+    pub v: u32,
+    /// When, by our clock: noted now and then, not each time.
+    pub at: Timestamp,
+    /// SHA-256 of the program that asked; none where it cannot be told.
+    pub code: Option<String>,
+}
+
 /// A [`Dark`] that goes on, and whether a person knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Darkness {
@@ -107,6 +124,8 @@ pub struct Darkness {
 pub struct Watched {
     /// What had ended when it was asked for the first time; none when it never was.
     pub first: Option<First>,
+    /// Regions from which it was asked and answered.
+    pub asked: BTreeMap<Region, Asked>,
     /// Regions in which it does not answer.
     pub dark: BTreeMap<Region, Darkness>,
     /// Jobs that ended since, by their event.
@@ -122,6 +141,9 @@ pub struct Watches {
 impl Watches {
     /// IAM actions that this type needs.
     pub const ACTIONS: &[&str] = &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"];
+
+    /// IAM actions that reading needs.
+    pub const READ_ACTIONS: &[&str] = &["dynamodb:Query"];
 
     /// What is known of appliances, in the operations table `table`.
     #[must_use]
@@ -139,8 +161,10 @@ impl Watches {
             let sk = record.key.sk.as_str();
             if sk == FIRST {
                 all.first = Some(self.document(&record)?);
+            } else if let Some(region) = sk.strip_prefix(ASKED) {
+                all.asked.insert(self.region(region)?, self.document(&record)?);
             } else if let Some(region) = sk.strip_prefix(DARK) {
-                let region = Region::parse(region).map_err(|error| self.table.unreadable(error.to_string()))?;
+                let region = self.region(region)?;
                 let darkness = Darkness { dark: self.document(&record)?, told: record.number(TOLD).is_some() };
                 if record.number(OVER).is_none() {
                     all.dark.insert(region, darkness);
@@ -188,6 +212,21 @@ impl Watches {
         self.table.set_number(&key, SETTLED, at.as_millisecond()).await.map(|_| ())
     }
 
+    /// Notes that an appliance answered in a Region, unless it is noted later.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_asked(
+        &self,
+        appliance: &WatchedAppliance,
+        region: &Region,
+        asked: &Asked,
+    ) -> Result<(), StoreError> {
+        let at = asked.at.as_millisecond();
+        let record = self.record(appliance, format!("{ASKED}{region}"), asked)?.with(AT, at);
+        self.table.put(&record, When::NewOrLess(AT, at)).await.map(|_| ())
+    }
+
     /// Notes that an appliance does not answer in a Region, unless it is noted since earlier.
     ///
     /// # Errors
@@ -232,6 +271,10 @@ impl Watches {
         document: &impl Serialize,
     ) -> Result<Record, StoreError> {
         Record::json(Key::new(partition(appliance), sk), document).map_err(|why| self.table.unreadable(why))
+    }
+
+    fn region(&self, name: &str) -> Result<Region, StoreError> {
+        Region::parse(name).map_err(|error| self.table.unreadable(error.to_string()))
     }
 
     fn document<T: DeserializeOwned>(&self, record: &Record) -> Result<T, StoreError> {

@@ -14,10 +14,10 @@ use futures::StreamExt;
 use futures::stream::{FuturesUnordered, select};
 use holdfast_model::{EventId, Fault, FaultName, HostRecord, MoveName, NetworkName, PrismName};
 use holdfast_nutanix::{MovePlan, MoveRecord};
+use holdfast_runtime::Bus;
 use holdfast_store::{First, Note, Watched, WatchedAppliance};
 use tokio::sync::OnceCell;
 
-use crate::bus::Bus;
 use look::Jobs;
 
 pub use look::{Eyes, LOOK, PATIENCE};

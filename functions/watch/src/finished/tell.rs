@@ -1,15 +1,18 @@
 //! From what was found to the bus: each event once, whoever finds it and whoever dies meanwhile.
 
 use holdfast_model::{ApplianceUnknown, Event, EventId, Fault, NetworkMap, Region};
-use holdfast_store::{Dark, Events, Found, Inventory, Note, Published, Put, Watched, WatchedAppliance, Watches};
+use holdfast_runtime::{Bus, Message, code_of_this_program};
+use holdfast_store::{Asked, Dark, Events, Found, Inventory, Note, Published, Put, Watched, WatchedAppliance, Watches};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 use super::Finished;
-use crate::bus::{Bus, Message};
 
 /// How long who stored an event may take to publish it, before another does.
 const PUBLISHES: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often it is noted that an appliance answers.
+const NOTED_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
 /// Where what is found is kept and told.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +135,12 @@ impl<B: Bus> Desk<'_, B> {
 
     /// Notes that an appliance answers.
     pub(super) async fn light(&self, appliance: &WatchedAppliance, known: &Watched) -> Result<(), Fault> {
+        let code = code_of_this_program();
+        let fresh = |asked: &Asked| self.now.duration_since(asked.at) < NOTED_EVERY && asked.code.as_deref() == code;
+        if !known.asked.get(self.region).is_some_and(fresh) {
+            let asked = Asked { v: 1, at: self.now, code: code.map(str::to_owned) };
+            self.watches.put_asked(appliance, self.region, &asked).await?;
+        }
         if known.dark.contains_key(self.region) {
             tracing::info!("{appliance} answers again");
             self.watches.end_dark(appliance, self.region, self.now).await?;

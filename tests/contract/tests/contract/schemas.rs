@@ -6,7 +6,7 @@ use holdfast_model::wire::{
     RestoreNicInput, RestoreNicOutput, SwapRouteInput, SwapRouteOutput, VerifyInput, VerifyOutput, WatchInput,
     WatchOutput,
 };
-use holdfast_model::{ApplianceUnknown, Event, NetworkMap};
+use holdfast_model::{ApplianceUnknown, Event, NetworkMap, NetworkReady};
 use holdfast_sim::WorldFile;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
@@ -45,6 +45,7 @@ fn committed_schemas_are_those_of_the_types() {
     generated::<DrillRequest>("statemachines/schema/execution.drill.json");
     generated::<Event>("statemachines/schema/event.json");
     generated::<ApplianceUnknown>("statemachines/schema/event.unknown.json");
+    generated::<NetworkReady>("statemachines/schema/event.ready.json");
     generated::<NetworkMap>("statemachines/schema/network-map.json");
     generated::<WorldFile>(WORLD_SCHEMA);
 }

@@ -2,7 +2,8 @@
 
 use crate::support::{MACHINES, machine, pascal, placeholder, read, resource, root, states, template};
 use cargo_metadata::{CargoOpt, MetadataCommand, TargetKind};
-use holdfast_model::{ApplianceUnknown, Event, Function};
+use holdfast_model::wire::{VerifyInput, WatchInput};
+use holdfast_model::{ApplianceUnknown, Event, Function, NetworkReady};
 use holdfast_runtime::{Config, START_PARAMETER};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -120,7 +121,7 @@ fn what_could_not_be_started_is_kept_and_told() {
     assert_eq!(alarm["AlarmActions"], json!(["HoldTopic"]));
 }
 
-/// Every kind of message that `watch` puts on the bus is matched by one rule; only what finished starts a machine, the rest is told.
+/// Every kind of message that `watch` and `verify` put on the bus is matched by one rule; only what finished starts a machine, the rest is told.
 #[test]
 fn each_kind_of_event_starts_its_machine_or_is_told() {
     let template = template();
@@ -159,6 +160,17 @@ fn each_kind_of_event_starts_its_machine_or_is_told() {
         }
     }
     assert_eq!(target(ApplianceUnknown::SOURCE, ApplianceUnknown::DETAIL_TYPE), "HoldTopic");
+    let stale = json!({"nc2-osaka": ["never"]});
+    for ready in [
+        json!({"kind": "ready", "to": "nc2-osaka"}),
+        json!({"kind": "not_ready", "stale": stale}),
+        json!({"kind": "unknown"}),
+    ] {
+        let ready = json!({"schema_version": 1, "network": "app", "at": null, "ready": ready,
+            "found_at": "2026-01-02T03:04:05Z", "summary": ""});
+        let ready: NetworkReady = serde_json::from_value(ready).unwrap();
+        assert_eq!(target(NetworkReady::SOURCE, ready.detail_type()), "HoldTopic");
+    }
 }
 
 /// EventBridge and CloudWatch cannot publish to a topic under the key that AWS keeps for SNS (Amazon SNS developer guide, "Key management").
@@ -190,6 +202,31 @@ fn the_kill_switch_is_a_parameter_of_the_stack_that_watch_reads() {
     assert_eq!((&parameter["Value"], &parameter["AllowedPattern"]), (&"as_policy".into(), &"as_policy|manual".into()));
     let reads = resources[resource(Function::Watch)]["Properties"]["Policies"].to_string();
     assert!(reads.contains(&format!(":parameter{START_PARAMETER}\"")), "{reads}");
+}
+
+/// What a schedule hands to a function is a document that the function takes, and the role may call just those functions.
+#[test]
+fn functions_on_a_schedule_are_given_what_they_take() {
+    let template = template();
+    let calls =
+        started(&template).into_iter().filter(|(_, target)| target["Arn"].as_str().unwrap().ends_with("Function.Arn"));
+    let called: BTreeSet<String> = calls
+        .map(|(name, target)| {
+            let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+            match target["Arn"].as_str().unwrap() {
+                "WatchFunction.Arn" => drop(holdfast_runtime::decode::<WatchInput>(input).unwrap()),
+                "VerifyFunction.Arn" => drop(holdfast_runtime::decode::<VerifyInput>(input).unwrap()),
+                other => panic!("{name} calls {other}"),
+            }
+            target["Arn"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let role = &template["Resources"]["StarterRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+    let invoke =
+        role.as_array().unwrap().iter().find(|statement| statement["Action"] == "lambda:InvokeFunction").unwrap();
+    let may: BTreeSet<String> =
+        invoke["Resource"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap().to_owned()).collect();
+    assert_eq!(may, called);
 }
 
 /// Policy decides about an event only where the execution is told which one it is.

@@ -267,8 +267,11 @@ async fn evidence_of_every_invocation(lab: &Lab) {
 
 /// What a drill shows is, word for word, what the failover then does and prints.
 async fn approved_as_drilled(lab: &Lab) {
+    judged(lab, ("fail", "of a drill to nc2-osaka: no drill found nothing wrong yet"), 1).await;
     let drill = run(lab, "drill", to("nc2-osaka")).await;
     green(&drill);
+    judged(lab, ("pass", "app, now at nc2-tokyo, is ready to go to nc2-osaka"), 1).await;
+    judged(lab, ("pass", "app, now at nc2-tokyo, is ready to go to nc2-osaka"), 0).await;
     recover(lab).await;
     let since = last_call(lab).await;
     let failover = run(lab, "failover", to("nc2-osaka")).await;
@@ -280,6 +283,21 @@ async fn approved_as_drilled(lab: &Lab) {
     let plan = failover.output["plan"].as_str().unwrap();
     assert!(plan.starts_with("| stage | Region") && plan.contains("172.30.1.0/24"), "{plan}");
     assert_eq!(drill.output["plan"], failover.output["plan"]);
+    // The way back has been drilled, but not well.
+    judged(lab, ("fail", "app, now at nc2-osaka, is not ready to fail over: of a drill to nc2-tokyo"), 1).await;
+}
+
+/// What the hourly look says of the network, and how many people are told of it: of each change, once.
+async fn judged(lab: &Lab, (status, saw): (&str, &str), told: usize) {
+    let since = last_call(lab).await;
+    let answer = lab.judge_drills(TOKYO).await.unwrap();
+    let checks = answer["checks"].as_array().unwrap_or_else(|| panic!("{answer:#}"));
+    let check = checks.iter().find(|check| check["name"] == "readiness of app").unwrap();
+    assert_eq!(check["status"], status, "{check:#}");
+    assert!(check["saw"].as_str().unwrap().contains(saw), "{check:#}");
+    let log = lab.control().get(&format!("/log?since={since}")).await.unwrap();
+    let tells = |call: &&Value| call["function"] == "holdfast-verify" && call["action"] == "PutEvents";
+    assert_eq!(log.as_array().unwrap().iter().filter(tells).count(), told, "{saw}");
 }
 
 /// Whether `swap-route` has written to a table since.

@@ -29,6 +29,8 @@ pub struct Policy {
     pub accept_stranded: BTreeSet<String>,
     /// What a VPC peering connection carries. AWS documents own prefixes only.
     pub vpc_peering: PeeringReach,
+    /// A network at an NC2 site whose last good drill to another one is older than so many days is told of as not ready; 0: nobody is told.
+    pub drill_max_age_days: u32,
     /// Limits of what starts by itself.
     pub start: StartLimits,
 }
@@ -45,6 +47,7 @@ impl Default for Policy {
             unknown_alarm_seconds: 300,
             accept_stranded: BTreeSet::new(),
             vpc_peering: PeeringReach::OwnPrefixes,
+            drill_max_age_days: 8,
             start: StartLimits::default(),
         }
     }

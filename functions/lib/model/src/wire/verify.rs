@@ -71,6 +71,8 @@ pub enum VerifyKind {
         /// The plan as `swap-route` proved it.
         plan: String,
     },
+    /// Whether every network's next failover is proven by a drill that still counts; asked every hour by a schedule, in each Region.
+    Ready {},
 }
 
 /// Whether guests are asked about themselves, where Systems Manager reaches them.

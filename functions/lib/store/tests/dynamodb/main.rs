@@ -12,16 +12,17 @@ mod server;
 use aws_config::SdkConfig;
 use holdfast_journal::{Append, Entry, Event, JournalStore, Lock, LockWrite, Operation};
 use holdfast_model::{
-    ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName, PrismName, SiteName, WaveName,
+    DrillBasis, ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName, PrismName,
+    Readiness, Region, SiteName, WaveName,
 };
 use holdfast_store::{
-    Dark, Darkness, EventRecord, Events, Failovers, First, Found, HostResult, HostResults, Inventory, LastDrill, Note,
-    OldTable, Operations, Published, Put, PutVersion, Reports, RestoreJournal, RestoreKey, RestorePut, Standing, Taken,
-    Watched, WatchedAppliance, Watches,
+    Asked, Dark, Darkness, Drill, Drills, DrillsTo, EventRecord, Events, Failovers, First, Found, HostResult,
+    HostResults, Inventory, Note, OldTable, Operations, Published, Put, PutVersion, RegionStanding, RestoreJournal,
+    RestoreKey, RestorePut, Standing, Standings, Taken, Told, Watched, WatchedAppliance, Watches,
 };
 use serde_json::json;
 use server::Server;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn host(at: &str, os: &str) -> HostRecord {
     serde_json::from_value(json!({
@@ -163,15 +164,40 @@ async fn restores(config: &SdkConfig) {
     assert!(journal.mark_done(&other, done).await.is_err());
 }
 
+fn basis() -> DrillBasis {
+    DrillBasis { map: "m".into(), roles: "r".into(), waves: BTreeMap::new(), routes: None, code: None }
+}
+
 async fn drills(config: &SdkConfig) {
-    let reports = Reports::new(config, "operations");
-    let (networks, to) = ([app()].into(), SiteName::parse("nc2-osaka").unwrap());
-    assert_eq!(reports.last_drill(&networks, &to).await.unwrap(), None);
-    for (at, report) in [("2026-01-02T00:00:00Z", "later"), ("2026-01-01T00:00:00Z", "earlier")] {
-        let drill = LastDrill { made_at: at.parse().unwrap(), report: report.to_owned() };
-        reports.note_drill(&networks, &to, &drill).await.unwrap();
+    let drills = Drills::new(config, "operations");
+    let (network, to) = (app(), SiteName::parse("nc2-osaka").unwrap());
+    assert_eq!(drills.read(&network).await.unwrap(), (BTreeMap::new(), None));
+    let drill = |at: &str, report: &str| Drill {
+        v: 1,
+        made_at: at.parse().unwrap(),
+        report: report.to_owned(),
+        basis: basis(),
+    };
+    let (later, bad) = (drill("2026-01-02T00:00:00Z", "later"), drill("2026-01-03T00:00:00Z", "bad"));
+    drills.note(&network, &to, true, &later).await.unwrap();
+    drills.note(&network, &to, true, &drill("2026-01-01T00:00:00Z", "earlier")).await.unwrap();
+    drills.note(&network, &to, false, &bad).await.unwrap();
+    let told = |at: &str| Told { v: 1, ready: Readiness::Unknown {}, at: at.parse().unwrap() };
+    for at in ["2026-01-03T01:00:00Z", "2026-01-03T00:00:00Z"] {
+        drills.put_told(&network, &told(at)).await.unwrap();
     }
-    assert_eq!(reports.last_drill(&networks, &to).await.unwrap().unwrap().report, "later");
+    let all = BTreeMap::from([(to, DrillsTo { good: Some(later), bad: Some(bad) })]);
+    assert_eq!(drills.read(&network).await.unwrap(), (all, Some(told("2026-01-03T01:00:00Z"))));
+}
+
+async fn standings(config: &SdkConfig) {
+    let (standings, region) = (Standings::new(config, "operations"), Region::parse("ap-northeast-3").unwrap());
+    assert_eq!(standings.get(&region).await.unwrap(), None);
+    let at = |at: &str| RegionStanding { v: 1, at: at.parse().unwrap(), code: None, roles: BTreeMap::new() };
+    for when in ["2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"] {
+        standings.put(&region, &at(when)).await.unwrap();
+    }
+    assert_eq!(standings.get(&region).await.unwrap(), Some(at("2026-01-02T00:00:00Z")));
 }
 
 fn result(name: &str) -> HostResult {
@@ -272,6 +298,11 @@ async fn watched(config: &SdkConfig) {
     watches.put_dark(&pc, &osaka, &dark("again")).await.unwrap();
     let again = watches.read(&pc).await.unwrap().dark;
     assert_eq!(again[&osaka], Darkness { dark: dark("again"), told: false });
+    let asked = |at: &str| Asked { v: 1, at: at.parse().unwrap(), code: Some("c".to_owned()) };
+    for when in ["2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"] {
+        watches.put_asked(&pc, &osaka, &asked(when)).await.unwrap();
+    }
+    assert_eq!(watches.read(&pc).await.unwrap().asked[&osaka], asked("2026-01-02T00:00:00Z"));
     assert_eq!(watches.read(&other).await.unwrap(), Watched::default());
 }
 
@@ -358,4 +389,9 @@ async fn failovers_are_read_once_each_in_their_order() {
 #[tokio::test]
 async fn the_last_drill_is_the_latest() {
     with_every_reply_lost(drills).await;
+}
+
+#[tokio::test]
+async fn what_a_region_said_last_of_itself_counts() {
+    with_every_reply_lost(standings).await;
 }

@@ -1,9 +1,9 @@
 //! The event bus that everybody listens to.
 
+use crate::fault::{fault_of, service_fault};
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use holdfast_model::{ApplianceUnknown, Event, Fault, FaultName};
-use holdfast_runtime::{fault_of, service_fault};
+use holdfast_model::{ApplianceUnknown, Event, Fault, FaultName, NetworkReady};
 use serde::Serialize;
 
 /// A message for the bus.
@@ -33,6 +33,14 @@ impl Message {
     pub fn of_unknown(unknown: &ApplianceUnknown) -> Result<Self, Fault> {
         let (source, detail_type) = (ApplianceUnknown::SOURCE, ApplianceUnknown::DETAIL_TYPE);
         Ok(Self { source, detail_type, detail: json(unknown)? })
+    }
+
+    /// The message that a network's next failover is not, or is again, proven by a drill.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be written as JSON.
+    pub fn of_ready(ready: &NetworkReady) -> Result<Self, Fault> {
+        Ok(Self { source: NetworkReady::SOURCE, detail_type: ready.detail_type(), detail: json(ready)? })
     }
 }
 
