@@ -3,6 +3,8 @@
 //! Owns the order of the parts: network map, lock, observe, plan, check, evidence, journal, apply, read back, words. What is safe is
 //! decided in `holdfast-plan`, when a route is written in `holdfast-journal`, how in `holdfast-aws-network`.
 
+mod choices;
+mod command;
 mod context;
 mod debts;
 mod goal;
@@ -13,6 +15,7 @@ mod swap;
 mod tables;
 mod words;
 
+pub use command::FAILOVER;
 pub use context::Context;
 pub use swap::handle;
 pub use tables::AwsTables;

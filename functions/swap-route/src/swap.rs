@@ -1,5 +1,6 @@
 //! The flow of one invocation.
 
+use crate::choices::choices;
 use crate::context::Context;
 use crate::debts::{changes_debts, mergeable};
 use crate::goal::{Goal, goal};
@@ -9,11 +10,11 @@ use crate::picture::read_settled;
 use crate::tables::AwsTables;
 use crate::words::{
     corrected, done, left_elsewhere, not_resumed, nothing_to_do, operation_id, planned, shown, some, take_fault,
-    to_be_continued, too_old, violations,
+    to_be_continued, too_old, violations, would_change, would_finish,
 };
 use holdfast_aws_network::{AwsNetwork, read_quotas};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
-use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
+use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapOutput, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
     Evidence, Fault, FaultName, HostRecord, MapRef, NetworkMap, NetworkName, OperationId, Picture, QuotaName, Quotas,
     Scope, SiteName,
@@ -25,6 +26,7 @@ use holdfast_plan::{
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
 use holdfast_store::Operations;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::info;
 
@@ -34,14 +36,14 @@ const SETTLE: Duration = Duration::from_secs(30);
 /// How often an operation is looked for again when another execution took a lock at the same moment.
 const RACES: usize = 3;
 
-/// Plans, or plans and applies, what is asked for.
+/// Plans, or plans and applies, what is asked for; or says what a person could start.
 ///
 /// # Flow
 /// Network map; which operation is open; observe; plan and check; evidence; journal; apply; read back. An open operation of an equal
 /// intent is resumed from its frozen plan, after what is left of it was checked again.
 ///
 /// # Guarantees
-/// `plan` changes nothing, in AWS or in the journal. Nothing is written without fresh evidence or a person's force, and not before the plan is
+/// `plan` and `choices` change nothing, in AWS or in the journal. Nothing is written without fresh evidence or a person's force, and not before the plan is
 /// stored. The same input again, when every table is right, opens no operation.
 ///
 /// # Errors
@@ -52,25 +54,22 @@ pub async fn handle(
     invocation: Invocation,
 ) -> Result<SwapRouteOutput, Fault> {
     let (map, reference) = context.maps.load(input.map.as_ref()).await?;
-    let goal = goal(&input.request, &map, &context.operations).await?;
-    let map = surviving(map, goal.lost.as_ref())?;
-    alive(&map, &goal.to)?;
-    if input.action == SwapAction::Apply {
-        context.writer.allows(context.accounts.region(), map.lost().map(|lost| &lost.region))?;
-    }
-    let networks = context.networks(&map).await?;
-    let swap = Swap { context, input, invocation, map: &map, reference, goal, networks };
-    match swap.input.action {
-        SwapAction::Plan => swap.plan_only().await,
-        SwapAction::Apply => swap.apply().await,
-    }
+    let found = match input.action {
+        SwapAction::Plan => Swap::of(context, input, invocation, &map, reference).await?.plan_only().await?,
+        SwapAction::Apply => Swap::of(context, input, invocation, &map, reference).await?.apply().await?,
+        SwapAction::Choices => {
+            let told = choices(context, &input, &invocation, (&map, reference));
+            return Ok(SwapRouteOutput::Choices(Box::pin(told).await));
+        }
+    };
+    Ok(SwapRouteOutput::Swap(found))
 }
 
-struct Swap<'a> {
+pub(crate) struct Swap<'a> {
     context: &'a Context,
     input: SwapRouteInput,
     invocation: Invocation,
-    map: &'a NetworkMap,
+    map: Arc<NetworkMap>,
     reference: MapRef,
     goal: Goal,
     networks: BTreeMap<Scope, AwsNetwork>,
@@ -92,12 +91,43 @@ struct Verdict {
     cut_off: Vec<String>,
 }
 
+/// What is left to do, as it was planned, proven and judged now.
+pub(crate) struct Judged {
+    pub(crate) plan: Plan,
+    picture: Picture,
+    verdict: Verdict,
+}
+
 impl<'a> Swap<'a> {
-    async fn plan_only(&self) -> Result<SwapRouteOutput, Fault> {
+    /// What is asked for, resolved; nothing is read in AWS yet.
+    ///
+    /// # Errors
+    /// `InvalidInput`, `NotUndoable`; `Refused` where only another Region may write.
+    pub(crate) async fn of(
+        context: &'a Context,
+        input: SwapRouteInput,
+        invocation: Invocation,
+        map: &Arc<NetworkMap>,
+        reference: MapRef,
+    ) -> Result<Self, Fault> {
+        let goal = goal(&input.request, map, &context.operations).await?;
+        let map = surviving(Arc::clone(map), goal.lost.as_ref())?;
+        alive(&map, &goal.to)?;
+        match input.action {
+            SwapAction::Plan => {}
+            SwapAction::Apply | SwapAction::Choices => {
+                context.writer.allows(context.accounts.region(), map.lost().map(|lost| &lost.region))?;
+            }
+        }
+        let networks = context.networks(&map).await?;
+        Ok(Self { context, input, invocation, map, reference, goal, networks })
+    }
+
+    async fn plan_only(&self) -> Result<SwapOutput, Fault> {
         let mut picture = self.picture().await;
         let plan = self.plan(&mut picture).await?;
         if plan.is_empty() {
-            let text = shown(&plan, &forecast(&plan, self.map, &picture), &[]);
+            let text = shown(&plan, &forecast(&plan, &self.map, &picture), &[]);
             let summary = nothing_to_do(&self.goal.moving(), &self.goal.to);
             return Ok(self.output(SwapResult::NothingToDo, None, text, summary));
         }
@@ -105,17 +135,46 @@ impl<'a> Swap<'a> {
         let (cut_off, quotas) =
             futures::future::join(self.cut_off(&picture, &plan, &apart), self.quotas(&plan, &picture)).await;
         self.within(&plan, &mut picture, quotas)?;
-        let text = shown(&plan, &forecast(&plan, self.map, &picture), &cut_off);
+        let text = shown(&plan, &forecast(&plan, &self.map, &picture), &cut_off);
         info!(execution.id = %self.input.execution, "planned\n{text}");
         let summary = planned(&plan, &cut_off, self.map.lost());
         Ok(self.output(SwapResult::Planned, None, text, summary))
     }
 
-    async fn apply(&self) -> Result<SwapRouteOutput, Fault> {
-        if self.input.evidence.is_none() && self.goal.force.is_none() {
-            let message = "there is no evidence of where the machines run; run `watch` first, or start with `force` (who and why)";
-            return Err(Fault::new(FaultName::EvidenceMissing, message));
+    /// Nothing is written on nobody's word.
+    fn has_grounds(&self) -> Result<(), Fault> {
+        match (&self.input.evidence, &self.goal.force) {
+            (Some(_), _) | (None, Some(_)) => Ok(()),
+            (None, None) => {
+                let message = "there is no evidence of where the machines run; run `watch` first, or start with `force` (who and why)";
+                Err(Fault::new(FaultName::EvidenceMissing, message))
+            }
         }
+    }
+
+    /// What a start of this would do now: all that it does before it writes anything.
+    ///
+    /// # Errors
+    /// What it would be refused with.
+    pub(crate) async fn rehearse(&self) -> Result<String, Fault> {
+        self.has_grounds()?;
+        let (locked, now) = (self.map.entangled(&self.goal.networks), self.context.clock.now());
+        let standing = self.desk().find(&locked, &self.goal.intent, now).await;
+        match standing.map_err(|error| take_fault(&error))? {
+            Standing::Same(id, _) => {
+                let operation = self.operation(&id).await?;
+                Ok(would_finish(&id, &self.rest(&operation).await?.plan))
+            }
+            Standing::Free(locks) => {
+                let leased = locks.values().find_map(|lock| lock.leased(now)).map(|lease| lease.until);
+                let (begins, _) = self.begins(&locks).await?;
+                Ok(would_change(begins.as_ref().map(|judged| &judged.plan), leased))
+            }
+        }
+    }
+
+    async fn apply(&self) -> Result<SwapOutput, Fault> {
+        self.has_grounds()?;
         let Taken { mut session, verdict, text } = match self.take().await? {
             Some(taken) => taken,
             None => {
@@ -166,18 +225,25 @@ impl<'a> Swap<'a> {
         Desk::new(&self.context.operations, holder, self.invocation.deadline.lease_until(OPERATION_TIMEOUT))
     }
 
+    /// What is left of an open operation.
+    async fn rest(&self, operation: &Operation) -> Result<Judged, Fault> {
+        self.correctable(operation)?;
+        self.young_enough(operation)?;
+        let picture = self.picture().await;
+        let plan = plan_rest(&operation.plan, &self.map, &picture).map_err(|refusal| {
+            Fault::new(refusal.fault(), format!("{refusal}; operation {} stays open", operation.id))
+        })?;
+        check(&plan, &picture, &self.map).map_err(|found| violations(&found))?;
+        let verdict = self.verdict(&picture, &plan, &Locks::new()).await?;
+        Ok(Judged { plan, picture, verdict })
+    }
+
     /// The inner error is a race, after which the operation is looked for again.
     async fn resume(&self, id: &OperationId, locks: &Locks) -> Result<Result<Taken<'a>, TakeError>, Fault> {
         let operation = self.operation(id).await?;
-        self.correctable(&operation)?;
-        self.young_enough(&operation)?;
-        let picture = self.picture().await;
-        let rest = plan_rest(&operation.plan, self.map, &picture)
-            .map_err(|refusal| Fault::new(refusal.fault(), format!("{refusal}; operation {id} stays open")))?;
-        check(&rest, &picture, self.map).map_err(|found| violations(&found))?;
-        let verdict = self.verdict(&picture, &rest, &Locks::new()).await?;
+        let Judged { plan: rest, picture, verdict } = self.rest(&operation).await?;
         let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
-        let text = shown(&operation.plan, &forecast(&rest, self.map, &picture), &verdict.cut_off);
+        let text = shown(&operation.plan, &forecast(&rest, &self.map, &picture), &verdict.cut_off);
         Ok(match session {
             Ok(session) => Ok(Taken { session: self.superseding(session, locks).await?, verdict, text }),
             Err(error) => Err(error),
@@ -186,7 +252,7 @@ impl<'a> Swap<'a> {
 
     /// An open operation that leads networks back to where they are is not finished by a reconcile that could not have begun it.
     fn correctable(&self, operation: &Operation) -> Result<(), Fault> {
-        let only = only_reported(&self.goal.networks, self.map);
+        let only = only_reported(&self.goal.networks, &self.map);
         match self.goal.steady.is_some() && !only.is_empty() {
             false => Ok(()),
             true => Err(Fault::new(FaultName::OperationOpen, not_resumed(operation, &only))),
@@ -210,7 +276,8 @@ impl<'a> Swap<'a> {
             .ok_or_else(|| take_fault(&TakeError::NoOperation(id.clone())))
     }
 
-    async fn open(&self, locks: &Locks) -> Result<Result<Option<Taken<'a>>, TakeError>, Fault> {
+    /// What an operation under these locks would do, with its id; none where there is nothing to do.
+    async fn begins(&self, locks: &Locks) -> Result<(Option<Judged>, OperationId), Fault> {
         mergeable(&self.goal, locks)?;
         let replaced = self.replaced(locks).await?;
         if let (Some((undone, Phase::Superseded(by))), Some(_)) = (&replaced, &self.goal.undone) {
@@ -222,21 +289,27 @@ impl<'a> Swap<'a> {
         // An operation that never finished is closed by the one that replaces it, and what a Region owes is written down or settled, even where no
         // table has to change.
         let unfinished = replaced.is_some_and(|(_, phase)| phase != Phase::Finished);
-        let now = self.context.clock.now();
-        let id = operation_id(now, &self.invocation.id)?;
+        let id = operation_id(self.context.clock.now(), &self.invocation.id)?;
         if plan.is_empty() && !unfinished && !changes_debts(&self.goal, locks, &id) {
-            return Ok(Ok(None));
+            return Ok((None, id));
         }
         let (verdict, quotas) =
             futures::future::join(self.verdict(&picture, &plan, locks), self.quotas(&plan, &picture)).await;
         let verdict = verdict?;
         self.within(&plan, &mut picture, quotas)?;
-        let text = shown(&plan, &forecast(&plan, self.map, &picture), &verdict.cut_off);
+        Ok((Some(Judged { plan, picture, verdict }), id))
+    }
+
+    async fn open(&self, locks: &Locks) -> Result<Result<Option<Taken<'a>>, TakeError>, Fault> {
+        let (begins, id) = self.begins(locks).await?;
+        let Some(Judged { plan, picture, verdict }) = begins else { return Ok(Ok(None)) };
+        let now = self.context.clock.now();
+        let text = shown(&plan, &forecast(&plan, &self.map, &picture), &verdict.cut_off);
         let from = self
             .goal
             .networks
             .iter()
-            .filter_map(|network| current_site(self.map, &picture, network).map(|site| (network.clone(), site)));
+            .filter_map(|network| current_site(&self.map, &picture, network).map(|site| (network.clone(), site)));
         let operation = Operation {
             v: 2,
             id,
@@ -293,7 +366,7 @@ impl<'a> Swap<'a> {
     }
 
     async fn picture(&self) -> Picture {
-        read_settled(&self.networks, self.map, &self.goal.to, self.context.clock.as_ref(), SETTLE).await
+        read_settled(&self.networks, &self.map, &self.goal.to, self.context.clock.as_ref(), SETTLE).await
     }
 
     /// Plans, and checks the plan. Where AWS's default of a quota would forbid it, the quotas themselves are read.
@@ -305,19 +378,19 @@ impl<'a> Swap<'a> {
             plan = self.planned(picture);
         }
         let plan = plan.map_err(refused)?;
-        check(&plan, picture, self.map).map_err(|found| violations(&found))?;
+        check(&plan, picture, &self.map).map_err(|found| violations(&found))?;
         Ok(plan)
     }
 
     fn planned(&self, picture: &Picture) -> Result<Plan, Refusal> {
         let goal = &self.goal;
         match &goal.undone {
-            None if goal.steady.is_some() => plan_correction(&goal.networks, &goal.to, self.map, picture),
+            None if goal.steady.is_some() => plan_correction(&goal.networks, &goal.to, &self.map, picture),
             None => {
                 let wanted = Move { networks: &goal.networks, to: &goal.to, hosts: goal.hosts.as_ref() };
-                plan_move(&wanted, self.map, picture)
+                plan_move(&wanted, &self.map, picture)
             }
-            Some(undone) => plan_undo(&undone.plan, &goal.to, self.map, picture),
+            Some(undone) => plan_undo(&undone.plan, &goal.to, &self.map, picture),
         }
     }
 
@@ -331,7 +404,7 @@ impl<'a> Swap<'a> {
         for (scope, read) in quotas {
             picture.quotas.entry(scope).or_default().extend(read);
         }
-        within_quotas(plan, self.map, picture).map_err(refused)
+        within_quotas(plan, &self.map, picture).map_err(refused)
     }
 
     /// Judges the evidence, and the EC2 sites as they are now; with force, nothing is judged, and it is only told whom the plan cuts off. `locks` are
@@ -342,16 +415,24 @@ impl<'a> Swap<'a> {
             let cut_off = self.cut_off(picture, plan, &apart).await;
             return Ok(Verdict { seen: some(cut_off.clone()), cut_off });
         }
-        let machines = async { Ok(read_neighbours(&self.networks, self.map, &self.goal, picture, &apart).await) };
+        let machines = async { Ok(read_neighbours(&self.networks, &self.map, &self.goal, picture, &apart).await) };
         let (evidence, hosts, neighbours) = futures::future::try_join3(self.evidence(), self.hosts(), machines).await?;
         let machines = neighbours.all()?;
-        if let Some(outdated) = evidence.as_ref().and_then(|evidence| outdated(evidence, plan, locks)) {
+        let (outdated, now) = match (self.input.action, &evidence) {
+            // Whoever starts a choice takes evidence anew.
+            (SwapAction::Choices, Some(evidence)) => (None, evidence.taken_at),
+            (SwapAction::Plan | SwapAction::Apply, Some(evidence)) => {
+                (outdated(evidence, plan, locks), self.context.clock.now())
+            }
+            (_, None) => (None, self.context.clock.now()),
+        };
+        if let Some(outdated) = outdated {
             return Err(outdated);
         }
         let facts = Facts {
             networks: &self.goal.networks,
             to: &self.goal.to,
-            map: self.map,
+            map: &self.map,
             addresses: self.goal.hosts.as_ref(),
             apart: &apart,
             picture: Some(picture),
@@ -359,7 +440,7 @@ impl<'a> Swap<'a> {
             evidence: evidence.as_ref(),
             hosts: &hosts,
             machines: &machines,
-            now: self.context.clock.now(),
+            now,
         };
         let seen = judge(&facts).map_err(|objections| {
             let message = match &self.goal.steady {
@@ -373,7 +454,7 @@ impl<'a> Swap<'a> {
 
     /// Whom a plan cuts off, and what is not known of that: it is told, not judged.
     async fn cut_off(&self, picture: &Picture, plan: &Plan, apart: &Apart) -> Vec<String> {
-        let read = read_neighbours(&self.networks, self.map, &self.goal, picture, apart);
+        let read = read_neighbours(&self.networks, &self.map, &self.goal, picture, apart);
         let (hosts, Neighbours { machines, mut unread }) = futures::future::join(self.hosts(), read).await;
         let hosts = match hosts {
             Ok(hosts) => hosts,
@@ -382,7 +463,7 @@ impl<'a> Swap<'a> {
         let facts = Facts {
             networks: &self.goal.networks,
             to: &self.goal.to,
-            map: self.map,
+            map: &self.map,
             addresses: self.goal.hosts.as_ref(),
             apart,
             picture: Some(picture),
@@ -399,7 +480,7 @@ impl<'a> Swap<'a> {
     /// Addresses that host routes lead apart from their networks when the plan is done.
     fn apart(&self, picture: &Picture, plan: &Plan) -> Apart {
         match &self.goal.hosts {
-            None => apart(&self.goal.networks, &self.goal.to, self.map, picture, Some(plan)),
+            None => apart(&self.goal.networks, &self.goal.to, &self.map, picture, Some(plan)),
             Some(_) => BTreeMap::new(),
         }
     }
@@ -415,16 +496,10 @@ impl<'a> Swap<'a> {
         Ok(self.context.inventory.hosts_of(&self.goal.networks, &self.input.request.inventory).await?)
     }
 
-    fn output(
-        &self,
-        result: SwapResult,
-        operation: Option<&Operation>,
-        plan: String,
-        summary: String,
-    ) -> SwapRouteOutput {
+    fn output(&self, result: SwapResult, operation: Option<&Operation>, plan: String, summary: String) -> SwapOutput {
         let networks: BTreeSet<NetworkName> = self.goal.networks.clone();
         info!(execution.id = %self.input.execution, "{summary}");
-        SwapRouteOutput {
+        SwapOutput {
             schema_version: SCHEMA_VERSION,
             result,
             map: self.reference.clone(),

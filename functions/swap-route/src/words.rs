@@ -158,6 +158,26 @@ fn beyond(lost: Option<&Lost>) -> String {
     format!(", without {region}, which counts as lost: no table of it is changed, and {cut}")
 }
 
+/// What a start would do that finishes an open operation.
+pub(crate) fn would_finish(operation: &OperationId, rest: &Plan) -> String {
+    match rest.is_empty() {
+        true => format!("operation {operation} is finished, no route of it is left to change"),
+        false => format!("operation {operation} is finished, {} left", size(rest)),
+    }
+}
+
+/// What a start would do that begins anew; `leased` is until when somebody's call may still be under way.
+pub(crate) fn would_change(plan: Option<&Plan>, leased: Option<Timestamp>) -> String {
+    let waits = leased
+        .map_or_else(String::new, |until| format!(" once no call of another execution can be under way, at {until}"));
+    match plan.filter(|plan| !plan.is_empty()) {
+        None => {
+            format!("no route changes, as every declared table leads there already, and it is verified anew{waits}")
+        }
+        Some(plan) => format!("{} changed, each state on the way proven{waits}", size(plan)),
+    }
+}
+
 pub(crate) fn to_be_continued(operation: &Operation, done: usize) -> String {
     format!(
         "{done} of {} done (operation {}); the time ran out, call again with the same input",

@@ -18,6 +18,7 @@ mod machines;
 mod postflight;
 mod preflight;
 mod probes;
+mod proof;
 mod ready;
 mod report;
 mod routes;
@@ -36,6 +37,7 @@ use holdfast_model::Fault;
 use holdfast_model::wire::{CutoverRequest, VerifyInput, VerifyKind, VerifyOutput};
 use holdfast_runtime::{Invocation, surviving};
 use postflight::Moved;
+use proof::Proof;
 
 /// IAM actions of this function in the accounts of the network map.
 pub const ACTIONS: &[&[&str]] = &[
@@ -73,23 +75,26 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
 pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Result<VerifyOutput, Fault> {
     let (map, map_ref) = context.maps.load(input.map.as_ref()).await?;
     let now = context.clock.now();
+    let once = |found| (found, Proof::default());
     let found = match &input.check {
         VerifyKind::Captured { wave, evidence } => {
             let request = CutoverRequest { wave: wave.clone(), inventory: None, event: None, approved_by: None };
-            preflight::check(context, &map, &request, preflight::Moment::Captured(evidence.as_ref()), now).await?
+            let moment = preflight::Moment::Captured(evidence.as_ref());
+            once(preflight::check(context, &map, &request, moment, now).await?)
         }
         VerifyKind::Preflight { request } => {
-            preflight::check(context, &map, request, preflight::Moment::Cutover, now).await?
+            once(preflight::check(context, &map, request, preflight::Moment::Cutover, now).await?)
         }
-        VerifyKind::Postflight { networks, to, hosts, inventory, evidence, lost, guests } => {
+        VerifyKind::Postflight { networks, to, hosts, inventory, evidence, lost, guests, swapped_at } => {
             let map = surviving(map, lost.as_ref())?;
-            let moved = Moved { networks, to, hosts: hosts.as_ref(), inventory, guests: *guests };
+            let (hosts, guests, swapped_at) = (hosts.as_ref(), *guests, *swapped_at);
+            let moved = Moved { networks, to, hosts, inventory, guests, swapped_at };
             postflight::check(context, &map, moved, evidence.as_ref(), now).await?
         }
         VerifyKind::Drill { request, evidence, plan } => {
-            drill::check(context, (&map, &map_ref), request, evidence, plan, now).await?
+            once(drill::check(context, (&map, &map_ref), request, evidence, plan, now).await?)
         }
-        VerifyKind::Ready {} => ready::check(context, (&map, &map_ref), now).await?,
+        VerifyKind::Ready {} => once(ready::check(context, (&map, &map_ref), now).await?),
     };
     report::store(context, input, map_ref, found, now).await
 }

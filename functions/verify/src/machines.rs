@@ -20,6 +20,18 @@ pub(crate) struct Taking {
 
 /// Whether every captured host is at the site with its addresses, nowhere else, and nobody else holds an address of the networks.
 pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking: Taking) -> Vec<Check> {
+    judged_at(subject, live, to, taking).checks
+}
+
+/// What the judgement of machines comes to.
+pub(crate) struct Judged {
+    pub checks: Vec<Check>,
+    /// Whether a person has to mend something: no time does.
+    pub lasts: bool,
+}
+
+/// The same as [`at_site`], and whether any of it lasts.
+pub(crate) fn judged_at(subject: &Subject<'_>, live: &Live, to: &SiteName, taking: Taking) -> Judged {
     let apart = routes::apart(subject, live, to);
     let facts = Facts {
         networks: &subject.networks,
@@ -35,14 +47,30 @@ pub(crate) fn at_site(subject: &Subject<'_>, live: &Live, to: &SiteName, taking:
         now: subject.now,
     };
     let objections = match judge(&facts) {
-        Ok(lines) => return vec![pass(machines(to), list(lines))],
+        Ok(lines) => return Judged { checks: vec![pass(machines(to), list(lines))], lasts: false },
         Err(objections) => objections.0,
     };
     let checks: Vec<Check> = objections.iter().filter_map(|objection| one(objection, live, to, taking)).collect();
     if checks.is_empty() {
-        return vec![pass(machines(to), format!("nothing speaks against {} captured hosts", subject.hosts.len()))];
+        let saw = format!("nothing speaks against {} captured hosts", subject.hosts.len());
+        return Judged { checks: vec![pass(machines(to), saw)], lasts: false };
     }
-    checks
+    Judged { checks, lasts: objections.iter().any(lasts) }
+}
+
+/// Whether what is objected to stays as it is until a person mends it.
+fn lasts(objection: &Objection) -> bool {
+    match objection {
+        // A machine that runs twice, is off or has not its address on a NIC; one that is nobody's.
+        Objection::Host { .. } | Objection::Stranger { .. } | Objection::NotCaptured { .. } => true,
+        // A guest takes its address late, a site answers late, the next look takes evidence anew; who is stranded is a warning after a change.
+        Objection::Guest { .. }
+        | Objection::Unread { .. }
+        | Objection::NoEvidence
+        | Objection::Stale { .. }
+        | Objection::OtherNetworks { .. }
+        | Objection::Stranded { .. } => false,
+    }
 }
 
 /// Whom a move to a site would cut off from the networks: it would be refused for each whom nobody accepted. `targets` is why load-balancer targets were
@@ -96,7 +124,9 @@ fn one(objection: &Objection, live: &Live, to: &SiteName, taking: Taking) -> Opt
             let why = live.machines_unread.get(site).map_or(text, |why| format!("site `{site}` is unknown: {why}"));
             unknown(format!("machines at {site}"), why)
         }
-        Objection::Host { host, .. } => Check { name: format!("host {host} for {to}"), status: taking.host, saw: text },
+        Objection::Host { host, .. } | Objection::Guest { host, .. } => {
+            Check { name: format!("host {host} for {to}"), status: taking.host, saw: text }
+        }
         Objection::Stranded { .. } => {
             Check { name: "nobody is cut off".to_owned(), status: taking.stranded, saw: text }
         }

@@ -4,6 +4,7 @@ use crate::checks::list;
 use crate::context::Context;
 use crate::facts::{Live, Subject, site};
 use crate::machines::Taking;
+use crate::proof::Proof;
 use crate::report::Found;
 use crate::{guests, machines, probes, routes, wave};
 use futures::future::join3;
@@ -25,32 +26,44 @@ pub(crate) struct Moved<'a> {
     pub inventory: &'a NamedVersions,
     /// Whether the guests are asked about themselves.
     pub guests: GuestView,
+    /// When the routes were changed, where proof of it is waited for.
+    pub swapped_at: Option<Timestamp>,
 }
 
 pub(crate) async fn check(
     context: &Context,
     map: &NetworkMap,
-    Moved { networks: names, to, hosts, inventory, guests }: Moved<'_>,
+    Moved { networks: names, to, hosts, inventory, guests, swapped_at }: Moved<'_>,
     evidence: Option<&EvidenceId>,
     now: Timestamp,
-) -> Result<Found, Fault> {
+) -> Result<(Found, Proof), Fault> {
     site(map, to)?;
     let subject = Subject::read(context, map, names, inventory, evidence, now).await?.moving(hosts.cloned());
-    let checks = checks(context, &subject, to, guests).await?;
+    let Seen { checks, lasts } = seen(context, &subject, to, guests).await?;
+    let age = swapped_at.map(|at| now.duration_since(at).as_secs());
+    let proof = Proof { lasts, age, allowed: map.policy.proof_seconds };
     let title = match hosts {
         None => format!("{} at {to}", list(names)),
         Some(hosts) => format!("{} of {} at {to}", list(hosts), list(names)),
     };
-    Ok(Found { title, checks, evidence: subject.evidence, drill: None })
+    Ok((Found { title, checks, evidence: subject.evidence, drill: None }, proof))
 }
 
-/// The checks, once it is known which hosts they are about.
-pub(crate) async fn checks(
+/// What the checks saw.
+pub(crate) struct Seen {
+    pub checks: Vec<Check>,
+    /// Whether something is wrong that no time mends: a route that leads elsewhere, a machine that runs twice or not at all, two that answer at one
+    /// address. What may mend itself is an address that does not reply yet, a guest that has not taken its address, and all that is unknown.
+    pub lasts: bool,
+}
+
+/// Makes the checks, once it is known which hosts they are about.
+pub(crate) async fn seen(
     context: &Context,
     subject: &Subject<'_>,
     to: &SiteName,
     guests: GuestView,
-) -> Result<Vec<Check>, Fault> {
+) -> Result<Seen, Fault> {
     let networks = context.networks(subject.map).await?;
     let judged = sites_judged(to, &BTreeMap::new(), subject.map);
     let read = Live::read(&networks, subject.map, None, &judged, subject.now);
@@ -64,13 +77,15 @@ pub(crate) async fn checks(
     let (probed, asked) = (probed?, asked?);
     live.read_judged(&networks, subject, to).await;
     let mut checks = routes::delivered(subject, &live, to);
+    let astray = checks.iter().any(|check| check.status == CheckStatus::Fail);
     checks.extend(probed.checks);
     let resolvers = wave::resolvers(subject.map, &live);
     checks.extend(guests::judged(subject, to, &asked, &probed.answered, &resolvers));
     // Without evidence a person forced the change, and answers for where the machines run; the probes tell the rest.
     let taking = Taking { host: CheckStatus::Fail, stranded: CheckStatus::Warn, no_evidence: Some(CheckStatus::Warn) };
-    checks.extend(machines::at_site(subject, &live, to, taking));
+    let judged = machines::judged_at(subject, &live, to, taking);
+    checks.extend(judged.checks);
     checks.extend(routes::unread(&live));
     checks.extend(routes::lost(subject.map));
-    Ok(checks)
+    Ok(Seen { checks, lasts: astray || judged.lasts || !probed.twice.is_empty() })
 }

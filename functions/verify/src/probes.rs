@@ -19,6 +19,8 @@ pub(crate) struct Probed {
     pub checks: Vec<Check>,
     /// Addresses that replied to a vantage.
     pub answered: BTreeSet<Ipv4Addr>,
+    /// Addresses at which two machines replied.
+    pub twice: BTreeSet<Ipv4Addr>,
 }
 
 /// Has the machine of every vantage probe every recorded address of the networks, all vantages at once. Where they were moved to a site, hosts that
@@ -27,7 +29,7 @@ pub(crate) async fn all(context: &Context, subject: &Subject<'_>, to: Option<&Si
     let targets = targets(subject);
     if targets.values().all(BTreeSet::is_empty) {
         let none = unknown("probes", "no host was captured in the networks: there is no address to probe");
-        return Ok(Probed { checks: vec![none], answered: BTreeSet::new() });
+        return Ok(Probed { checks: vec![none], ..Probed::default() });
     }
     let excused = excused(subject, to);
     let vantages = subject.map.vantages.iter().map(|vantage| from(context, subject, vantage, &targets, &excused));
@@ -36,6 +38,7 @@ pub(crate) async fn all(context: &Context, subject: &Subject<'_>, to: Option<&Si
         let found = found?;
         all.checks.extend(found.checks);
         all.answered.extend(found.answered);
+        all.twice.extend(found.twice);
     }
     Ok(all)
 }
@@ -78,7 +81,7 @@ async fn from(
     let Some(machine) = vantage.probe() else {
         let saw = "the network map names no machine to probe from here: only routes are proven";
         let checks = targets.keys().map(|network| warn(title(network), saw)).collect();
-        return Ok(Probed { checks, answered: BTreeSet::new() });
+        return Ok(Probed { checks, ..Probed::default() });
     };
     let guest = context.guest(subject.map, &machine.account, &machine.region).await?;
     let request = ProbeRequest {
@@ -87,10 +90,18 @@ async fn from(
         port: None,
     };
     let results = guest.run_probe(&machine.instance, machine.platform, &request).await;
-    let answered = results.iter().flatten().filter(|result| result.answered()).map(|result| result.target).collect();
+    let of = |wanted: fn(&ProbeResult) -> bool| {
+        results.iter().flatten().filter(|result| wanted(result)).map(|result| result.target).collect()
+    };
+    let (answered, twice) = (of(ProbeResult::answered), of(doubled));
     let judged = targets.iter().map(|(network, addresses)| judged(title(network), addresses, &results, excused));
     let checks = judged.collect();
-    Ok(Probed { checks, answered })
+    Ok(Probed { checks, answered, twice })
+}
+
+/// Whether two machines replied.
+fn doubled(result: &ProbeResult) -> bool {
+    matches!(result.answer, ProbeAnswer::Asked { duplicates: Some(1..), .. })
 }
 
 /// What the results say of one network.

@@ -3,6 +3,7 @@
 use crate::checks::worst;
 use crate::context::Context;
 use crate::drill::Drilled;
+use crate::proof::Proof;
 use holdfast_model::wire::{Check, CheckStatus, Report, SCHEMA_VERSION, VerifyInput, VerifyKind, VerifyOutput};
 use holdfast_model::{Evidence, Fault, MOST_LINES, MapRef, first_lines_of};
 use holdfast_store::Drill;
@@ -22,7 +23,7 @@ pub(crate) async fn store(
     context: &Context,
     input: VerifyInput,
     map: MapRef,
-    found: Found,
+    (found, proof): (Found, Proof),
     now: Timestamp,
 ) -> Result<VerifyOutput, Fault> {
     let id = id(&input, now);
@@ -43,11 +44,16 @@ pub(crate) async fn store(
             context.drills.note(&network, &drilled.to, drilled.good, &drill).await?;
         }
     }
+    let mut summary = summary(&found.title, &report.checks, &id);
+    if let Some(waited) = proof.waited(result) {
+        summary.push('\n');
+        summary.push_str(&waited);
+    }
     Ok(VerifyOutput {
         schema_version: SCHEMA_VERSION,
-        result,
+        result: proof.verdict(result),
         map,
-        summary: summary(&found.title, &report.checks, &id),
+        summary,
         checks: worst_first(report.checks),
         report: id,
     })

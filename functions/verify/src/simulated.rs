@@ -165,7 +165,7 @@ async fn before(world: &str, moment: Moment<'_>) -> Vec<Check> {
 
 async fn after(world: &str, to: &str) -> Vec<Check> {
     let (_sim, context) = start(world).await;
-    postflight::checks(&context, &subject(&map(), Some(no_vm())), &id(to), GuestView::Asked).await.unwrap()
+    postflight::seen(&context, &subject(&map(), Some(no_vm())), &id(to), GuestView::Asked).await.unwrap().checks
 }
 
 #[tokio::test]
@@ -231,10 +231,11 @@ async fn a_machine_that_is_ahead_of_its_network_is_judged_alone() {
     let map = map();
     let hosts = Some(BTreeSet::from(["172.30.1.34".parse().unwrap()]));
     let whole =
-        postflight::checks(&context, &subject(&map, Some(no_vm())), &id("nc2"), GuestView::Asked).await.unwrap();
-    let ahead = postflight::checks(&context, &subject(&map, Some(no_vm())).moving(hosts), &id("nc2"), GuestView::Asked)
+        postflight::seen(&context, &subject(&map, Some(no_vm())), &id("nc2"), GuestView::Asked).await.unwrap().checks;
+    let ahead = postflight::seen(&context, &subject(&map, Some(no_vm())).moving(hosts), &id("nc2"), GuestView::Asked)
         .await
-        .unwrap();
+        .unwrap()
+        .checks;
     let route =
         |checks: &[Check]| checks.iter().find(|check| check.name == "route from onprem to app").unwrap().clone();
     assert_eq!(route(&whole).status, CheckStatus::Fail);
@@ -277,7 +278,7 @@ async fn a_machine_that_cannot_be_asked_is_unknown_not_a_failure() {
     let (_sim, context) = start(WORLD).await;
     let map = NetworkMap::parse(&MAP.replace("mi-00000000000000010", "mi-0000000000000dead")).unwrap();
     let checks =
-        postflight::checks(&context, &subject(&map, Some(no_vm())), &id("ec2"), GuestView::Asked).await.unwrap();
+        postflight::seen(&context, &subject(&map, Some(no_vm())), &id("ec2"), GuestView::Asked).await.unwrap().checks;
     assert_eq!(not_passed(&checks), [("probe from onprem to app", CheckStatus::Unknown)], "{checks:#?}");
 }
 
@@ -287,6 +288,6 @@ async fn a_region_that_does_not_answer_is_unknown_not_a_failure() {
     sim.shared().world().lost_regions.insert("ap-northeast-1".into());
     let map = map();
     let checks =
-        postflight::checks(&context, &subject(&map, Some(no_vm())), &id("ec2"), GuestView::Asked).await.unwrap();
+        postflight::seen(&context, &subject(&map, Some(no_vm())), &id("ec2"), GuestView::Asked).await.unwrap().checks;
     assert_eq!(worst(&checks), CheckStatus::Unknown, "{checks:#?}");
 }

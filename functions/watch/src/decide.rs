@@ -147,10 +147,9 @@ impl Found<'_> {
 
     fn output(&self, decision: Decision, evidence: Option<Evidence>) -> DecidedOutput {
         let Decision { start, networks, to, lost, why, left } = decision;
-        let again = match (start, &self.event.job) {
-            (Start::Noted | Start::Alarm, _) => "the same input again".to_owned(),
-            (Start::Go | Start::Propose, Job::Cutover { wave, .. }) => format!("{{\"wave\": \"{wave}\"}}"),
-            (Start::Go | Start::Propose, Job::Failover { .. }) => {
+        let again = match &self.event.job {
+            Job::Cutover { wave, .. } => format!("{{\"wave\": \"{wave}\"}}"),
+            Job::Failover { .. } => {
                 let names: Vec<String> = networks.iter().map(|name| format!("\"{name}\"")).collect();
                 let lost = lost.as_ref().map_or_else(String::new, |lost| format!(", \"lost\": \"{lost}\""));
                 format!("{{\"networks\": [{}], \"to\": \"{to}\"{lost}}}", names.join(", "))

@@ -67,7 +67,7 @@ fn retryable_faults_are_retried_and_no_other() {
                 );
             }
             // Who only plans takes no lock, and so waits for no lease.
-            let plans = state["Arguments"]["action"] == "plan";
+            let plans = ["plan", "choices"].iter().any(|action| state["Arguments"]["action"] == *action);
             for fault in function.faults() {
                 assert_eq!(
                     retried.contains(fault.name()),
@@ -81,6 +81,24 @@ fn retryable_faults_are_retried_and_no_other() {
     assert!(checked > 50);
 }
 
+/// Where a state leads to on its way to a page: the page itself, or through what is told and asked before it, whatever becomes of that.
+fn page_behind<'a>(states: &'a serde_json::Map<String, Value>, mut name: &'a str) -> &'a str {
+    for _ in 0..states.len() {
+        let state = &states[name];
+        let next = || state["Next"].as_str().unwrap_or_else(|| panic!("{name} leads nowhere"));
+        match (state["Type"].as_str(), called(state)) {
+            (Some("Pass"), _) if state["End"] != true => name = next(),
+            (Some("Task"), Some(_)) => {
+                let caught = state["Catch"].as_array().and_then(|all| all.last()).unwrap();
+                assert_eq!(caught["Next"].as_str(), Some(next()), "{name} does not lead on when it fails");
+                name = next();
+            }
+            _ => return name,
+        }
+    }
+    panic!("{name} leads round in circles");
+}
+
 #[test]
 fn the_last_catch_of_every_call_leads_to_a_page_and_then_held() {
     for name in MACHINES {
@@ -92,7 +110,7 @@ fn the_last_catch_of_every_call_leads_to_a_page_and_then_held() {
                 .and_then(|all| all.last())
                 .unwrap_or_else(|| panic!("{name}.{state_name} catches nothing"));
             assert_eq!(names(last).collect::<Vec<_>>(), ["States.ALL"], "{name}.{state_name}");
-            let page = &states[last["Next"].as_str().unwrap()];
+            let page = &states[page_behind(states, last["Next"].as_str().unwrap())];
             assert_eq!(page["Resource"], "arn:aws:states:::sns:publish", "{name}.{state_name} pages nobody");
             let held = &states[page["Next"].as_str().unwrap()];
             assert_eq!(
@@ -180,6 +198,10 @@ fn choices_read_an_enumerated_field_of_the_state_before_and_compare_it_with_its_
                 let mut fields = BTreeSet::new();
                 paths(choice, "$states.input.", &mut fields);
                 let fields: Vec<_> = fields.into_iter().collect();
+                // A choice by what the execution remembers reads nothing of the document.
+                if fields.is_empty() && !choice.to_string().contains("$states") {
+                    continue;
+                }
                 assert_eq!(fields, ["result"], "{name}.{choice_name}");
                 for condition in choice["Choices"].as_array().unwrap() {
                     let text = condition["Condition"].as_str().unwrap();
@@ -254,7 +276,7 @@ fn a_proposal_is_approved_rejected_or_expires() {
                 .as_array()
                 .unwrap()
                 .iter()
-                .map(|entry| (names(entry).collect(), &states[entry["Next"].as_str().unwrap()]))
+                .map(|entry| (names(entry).collect(), &states[page_behind(states, entry["Next"].as_str().unwrap())]))
                 .collect();
             let [rejected, expired, other] = caught.as_slice() else { panic!("{name}: {caught:?}") };
             assert_eq!(

@@ -59,6 +59,12 @@ fn every_state_machine_is_a_resource_and_its_placeholders_are_substituted_both_w
     }
 }
 
+/// A page names the state machine that takes an operation back.
+#[test]
+fn the_machine_that_commands_start_is_named_so() {
+    assert_eq!(template()["Resources"]["FailoverStateMachine"]["Properties"]["Name"], holdfast_swap_route::FAILOVER);
+}
+
 #[test]
 fn functions_are_given_exactly_the_environment_that_they_read() {
     let template = template();

@@ -2,8 +2,8 @@
 
 use crate::events;
 use crate::support::{
-    begin_and_kill_if_held, cut_over, fault, green, held, lab_with, leases_run_out, migrate, no_faults, patient_map,
-    person, published, recover, run, to,
+    begin_and_kill_if_held, commands, cut_over, failed_in, fault, green, held, lab_with, leases_run_out, migrate,
+    no_faults, patient_map, person, published, recover, run, to,
 };
 use holdfast_lab::{Execution, Lab, LabOptions, Source};
 use serde_json::{Value, json};
@@ -107,14 +107,26 @@ async fn disturb(lab: &Lab, machine: &str, taken: &mut BTreeSet<Edge>) {
         let code = if *service == "s3" { "AccessDenied" } else { "AccessDeniedException" };
         let denied = json!({"kind": "error", "code": code, "status": 403, "message": "injected"});
         publish_anew(lab).await;
-        fault(lab, pattern, *skip, 1, denied).await;
+        // Where nothing of routes failed yet, what a person could start is asked after a throttle; else whoever would say it is denied too.
+        let routes = *function == "swap-route" && machine != "drill";
+        fault(lab, pattern, *skip, if routes { 2 } else { 1 }, denied).await;
+        if *function == "watch" {
+            let asks = json!({"function": "holdfast-swap-route", "service": "s3", "action": "GET*"});
+            fault(lab, asks, 0, holdfast_runtime::MAX_ATTEMPTS, json!({"kind": "throttle"})).await;
+        }
         let execution = run(lab, machine, input(machine)).await;
         no_faults(lab).await;
+        note_retries(machine, &execution, taken);
         assert!(execution.held(), "{machine}: {function} was denied, and it ended {}", execution.words());
         assert!(execution.cause.contains("AccessDenied"), "{}", execution.cause);
         let states = execution.states();
         assert_eq!(&states[states.len() - 2..], ["Page", "Held"], "{machine}: {states:?}");
-        taken.insert((machine.to_owned(), states[states.len() - 3].clone(), "Catch", 0));
+        taken.insert((machine.to_owned(), failed_in(&execution), "Catch", 0));
+        if routes {
+            assert!(execution.cause.contains("not checked, as AccessDenied came in between"), "{}", execution.cause);
+            assert_eq!(commands(&execution.cause), [(machine.to_owned(), input(machine))]);
+            taken.insert((machine.to_owned(), "Choices".to_owned(), "Catch", 0));
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::edges::{Edge, note_retries};
 use crate::support::{
-    TOKYO, answered_at, changes, dynamodb, fault, green, held, last_call, no_faults, patient_map, person, power_off,
-    published, recover, run, to,
+    TOKYO, answered_at, changes, dynamodb, failed_in, fault, green, held, last_call, no_faults, patient_map, person,
+    power_off, published, recover, run, to,
 };
 use holdfast_lab::{Execution, Lab, wait};
 use serde_json::{Value, json};
@@ -134,8 +134,7 @@ async fn asked<F: Future<Output = Value>>(
         let denied = run(lab, machine, event().await).await;
         no_faults(lab).await;
         held(&denied, "AccessDenied");
-        let states = denied.states();
-        taken.insert(((*machine).to_owned(), states[states.len() - 3].clone(), "Catch", 0));
+        taken.insert(((*machine).to_owned(), failed_in(&denied), "Catch", 0));
     }
 
     publish(lab, "propose", 1).await;

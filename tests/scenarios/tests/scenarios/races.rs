@@ -27,7 +27,8 @@ async fn racing_executions_end_green_or_held_and_leave_every_network_at_one_site
     })
     .await;
     let path = folder().join("two-networks.map.yaml");
-    let splitting = std::fs::read_to_string(&path).unwrap() + "policy: { accept_stranded: [erp, web] }\n";
+    let splitting =
+        std::fs::read_to_string(&path).unwrap() + "policy: { accept_stranded: [erp, web], proof_seconds: 0 }\n";
     lab.publish(&network_map::localized(&splitting, &path, lab.sim()).unwrap()).await.unwrap();
     // As in the story's world: each look that finds something still changing costs a pause.
     let at_once = json!({"ec2": {"route_pending_reads": 0}, "guests": {"invocation_hidden_reads": 0, "invocation_pending_reads": 0}});

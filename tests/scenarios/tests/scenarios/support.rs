@@ -51,9 +51,9 @@ pub async fn migrate(lab: &Lab) {
     lab.control().post("/move/move-tokyo/cutover", &json!({"plan": "wave-1"})).await.unwrap();
 }
 
-/// The story's network map, with five seconds for a guest to take a lease.
+/// The story's network map, with five seconds for a guest to take a lease, and none for what is not proven.
 pub fn patient_map() -> String {
-    checkout(STORY_MAP) + "  guest_timeout_seconds: 5\n"
+    checkout(STORY_MAP).replace("proof_seconds: 180", "proof_seconds: 0") + "  guest_timeout_seconds: 5\n"
 }
 
 /// The story's world file.
@@ -119,6 +119,31 @@ pub fn green(execution: &Execution) {
 pub fn held(execution: &Execution, what: &str) {
     assert!(execution.held(), "should hold, ended {}: {}", execution.status, execution.words());
     assert!(execution.cause.contains(what), "`{what}` is not in: {}", execution.cause);
+}
+
+/// The state that an execution failed in before it told a person.
+pub fn failed_in(execution: &Execution) -> String {
+    let states = execution.states();
+    let telling = ["Choices", "Tell", "Page", "Held"];
+    states.into_iter().rev().find(|state| !telling.contains(&state.as_str())).unwrap()
+}
+
+/// The commands of a page as a shell reads them, in their order: the state machine and the input of each.
+pub fn commands(cause: &str) -> Vec<(String, Value)> {
+    let lines = cause.lines().filter_map(|line| line.trim().strip_prefix("aws stepfunctions start-execution "));
+    lines
+        .map(|words| {
+            let script = format!("printf '%s\\n' {words}");
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let words: Vec<&str> = text.lines().collect();
+            let ["--region", _, "--state-machine-arn", machine, "--input", input] = words.as_slice() else {
+                panic!("{words:?}")
+            };
+            let machine = machine.rsplit_once(":stateMachine:holdfast-").unwrap().1;
+            (machine.to_owned(), serde_json::from_str(input).unwrap())
+        })
+        .collect()
 }
 
 pub async fn fault(lab: &Lab, pattern: Value, skip: u32, times: u32, effect: Value) {

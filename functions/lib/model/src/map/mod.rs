@@ -9,7 +9,7 @@ mod vantage;
 mod wave;
 
 pub use lost::Lost;
-pub use policy::{GuestRefresh, PeeringReach, Policy};
+pub use policy::{GuestRefresh, LONGEST_PROOF_SECONDS, PeeringReach, Policy};
 pub use site::{DriftPolicy, Network, Site};
 pub use start::{ClockTime, Day, LONGEST_APPROVAL_SECONDS, StartLimits, StartPolicy, Window};
 pub use table::{NextHop, RouteTable};

@@ -5,6 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// The longest that a change may wait for its proof, in seconds: an hour, so that an execution ends well within its own time-out.
+pub const LONGEST_PROOF_SECONDS: u32 = 3_600;
+
 /// Limits and choices that are the user's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -19,6 +22,10 @@ pub struct Policy {
     pub guest_timeout_seconds: u32,
     /// Pings sent to each address by a verification.
     pub probe_count: u32,
+    /// How long after a change of routes what may mend itself is waited for, in seconds, 0 to 3600: an address that does not reply yet, a guest that has
+    /// not taken its address, a site that does not answer. 0: it is verified once. What no time mends, as two machines at one address, is told at once.
+    #[schemars(range(max = 3600))]
+    pub proof_seconds: u32,
     /// A plan older than this, in seconds, is not resumed. What is left of a plan is observed and proven again whenever it is resumed, so
     /// this bounds forgotten intent, not stale routes: a day.
     pub plan_max_age_seconds: u32,
@@ -43,6 +50,7 @@ impl Default for Policy {
             guest_refresh: GuestRefresh::LinkBounce,
             guest_timeout_seconds: 180,
             probe_count: 3,
+            proof_seconds: 180,
             plan_max_age_seconds: 86_400,
             unknown_alarm_seconds: 300,
             accept_stranded: BTreeSet::new(),

@@ -1,10 +1,15 @@
-//! What the limits of what starts by itself may not say.
+//! What the limits of what starts by itself, and of the wait for its proof, may not say.
 
 use super::{Checker, MapError};
-use crate::LONGEST_APPROVAL_SECONDS;
+use crate::{LONGEST_APPROVAL_SECONDS, LONGEST_PROOF_SECONDS};
 
 impl Checker<'_> {
     pub(super) fn start(&self) -> Result<(), MapError> {
+        let proof = self.map.policy.proof_seconds;
+        if proof > LONGEST_PROOF_SECONDS {
+            let message = format!("`proof_seconds: {proof}` is more than {LONGEST_PROOF_SECONDS}");
+            return self.error(&["policy", "proof_seconds"], message);
+        }
         let limits = &self.map.policy.start;
         if !(1..=LONGEST_APPROVAL_SECONDS).contains(&limits.approval_expires_seconds) {
             let message = format!(

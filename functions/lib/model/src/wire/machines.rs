@@ -216,7 +216,7 @@ pub struct DecidedOutput {
     pub why: String,
     /// What is wrong with networks of the event that stay where they are; empty where nothing is.
     pub left: String,
-    /// What a person starts, should the execution hold.
+    /// The input that a person starts, should the execution hold: JSON.
     pub again: String,
 }
 

@@ -15,8 +15,8 @@ pub use machines::{
 pub use request::{
     CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest,
 };
-pub use swap::{SwapAction, SwapResult, SwapRouteInput, SwapRouteOutput};
-pub use verify::{Check, CheckStatus, GuestView, Report, VerifyInput, VerifyKind, VerifyOutput};
+pub use swap::{ChoicesOutput, SwapAction, SwapOutput, SwapResult, SwapRouteInput, SwapRouteOutput};
+pub use verify::{Check, CheckStatus, GuestView, Report, Verdict, VerifyInput, VerifyKind, VerifyOutput};
 
 use crate::{HostName, InstanceId};
 use schemars::JsonSchema;

@@ -67,7 +67,7 @@ pub struct RecheckRequest {
 
 /// Starts `failover`: `{"networks": ["app"], "to": "nc2-osaka"}` or `{"undo": "op-.."}`, with `"lost": "<Region>"` when a Region is gone, or
 /// `{"reconcile": ["app"]}` when it is back, or when tables do not follow any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailoverRequest {
     /// Networks to move.

@@ -18,16 +18,19 @@ pub struct SwapRouteInput {
     /// Version of the network map; none on the first call.
     #[serde(default)]
     pub map: Option<MapRef>,
-    /// Plan only, or apply.
+    /// Plan only, apply, or say what a person could start.
     pub action: SwapAction,
     /// What is wanted.
     pub request: FailoverRequest,
     /// Evidence to judge by; none only with force.
     #[serde(default)]
     pub evidence: Option<EvidenceId>,
+    /// For `choices`: the input, as JSON, that goes on with the execution that holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<String>,
 }
 
-/// Plan only, or apply.
+/// Plan only, apply, or say what a person could start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SwapAction {
@@ -35,11 +38,34 @@ pub enum SwapAction {
     Plan,
     /// Observe, plan, check, journal, apply and read back.
     Apply,
+    /// Observe, plan and check what a person could start now; change nothing.
+    Choices,
 }
 
-/// What `swap-route` returns.
+/// What `swap-route` returns, by what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SwapRouteOutput {
+#[serde(untagged)]
+pub enum SwapRouteOutput {
+    /// A plan, planned or applied.
+    Swap(SwapOutput),
+    /// What a person could start.
+    Choices(ChoicesOutput),
+}
+
+/// What `swap-route` returns to whoever holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChoicesOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// Each choice as a command, with whether it would be done now, or why not.
+    pub summary: String,
+}
+
+/// What `swap-route` returns of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SwapOutput {
     /// 1.
     pub schema_version: u32,
     /// How it ended.

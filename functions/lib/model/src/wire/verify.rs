@@ -61,6 +61,9 @@ pub enum VerifyKind {
         /// Whether the guests are asked about themselves.
         #[serde(default)]
         guests: GuestView,
+        /// When the routes were changed: what may mend itself is waited for until policy's `proof_seconds` after it. None: nothing is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        swapped_at: Option<Timestamp>,
     },
     /// A failover on paper; the result is stored.
     Drill {
@@ -91,8 +94,8 @@ pub enum GuestView {
 pub struct VerifyOutput {
     /// 1.
     pub schema_version: u32,
-    /// The worst of the checks.
-    pub result: CheckStatus,
+    /// The worst of the checks, or that it is to be verified again.
+    pub result: Verdict,
     /// Version of the network map that was used.
     pub map: MapRef,
     /// Every check with what it saw.
@@ -127,6 +130,33 @@ pub enum CheckStatus {
     Unknown,
     /// Seen to be wrong.
     Fail,
+}
+
+/// How a verification ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every check was seen to be right.
+    Pass,
+    /// Nothing is wrong, but a person should know something.
+    Warn,
+    /// It is not proven yet, by nothing but what may mend itself, and there is time: verify again.
+    Wait,
+    /// Something could not be seen.
+    Unknown,
+    /// Something was seen to be wrong.
+    Fail,
+}
+
+impl From<CheckStatus> for Verdict {
+    fn from(worst: CheckStatus) -> Self {
+        match worst {
+            CheckStatus::Pass => Verdict::Pass,
+            CheckStatus::Warn => Verdict::Warn,
+            CheckStatus::Unknown => Verdict::Unknown,
+            CheckStatus::Fail => Verdict::Fail,
+        }
+    }
 }
 
 /// A report of `verify` as it is stored.

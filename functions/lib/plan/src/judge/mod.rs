@@ -10,7 +10,9 @@ pub use objection::{Objection, Objections};
 pub use stranded::{CutOff, cut_off, ec2_sites_left};
 
 use crate::step::Plan;
-use holdfast_model::{Evidence, HostRecord, Machines, NetworkMap, NetworkName, Picture, Prefix, Site, SiteName};
+use holdfast_model::{
+    Evidence, HostName, HostRecord, Machines, NetworkMap, NetworkName, Picture, Prefix, Site, SiteName,
+};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -73,6 +75,7 @@ pub(crate) fn unread(facts: &Facts<'_>) -> BTreeMap<SiteName, String> {
         | Objection::Stale { .. }
         | Objection::OtherNetworks { .. }
         | Objection::Host { .. }
+        | Objection::Guest { .. }
         | Objection::Stranded { .. }
         | Objection::Stranger { .. } => None,
     });
@@ -167,9 +170,19 @@ impl<'a> Judge<'_, 'a> {
 
     /// An objection to a host that is not right at the destination; a line where it is excused by name.
     fn unless_excused(&mut self, host: &HostRecord, saw: String, mend: &'static str) {
+        self.excusable(host, saw, |host, saw| Objection::Host { host, saw, mend });
+    }
+
+    /// An objection to a guest that was not seen to use its address; a line where its host is excused by name.
+    fn silent_unless_excused(&mut self, host: &HostRecord, saw: String) {
+        let mend = "make the guest take its address (renew its lease or reboot), then take evidence again";
+        self.excusable(host, saw, |host, saw| Objection::Guest { host, saw, mend });
+    }
+
+    fn excusable(&mut self, host: &HostRecord, saw: String, objection: impl FnOnce(HostName, String) -> Objection) {
         match self.facts.map.excuse(host, self.facts.to) {
             Some(why) => self.lines.push(format!("{}: {saw}, excused: {why}", host.name)),
-            None => self.host(host, saw, mend),
+            None => self.objections.push(objection(host.name.clone(), saw)),
         }
     }
 

@@ -52,6 +52,16 @@ pub enum Objection {
         /// What a person can do.
         mend: &'static str,
     },
+    /// A host is there, and its guest was not seen to use its address: it may yet.
+    #[error("{host} {saw}; {mend}")]
+    Guest {
+        /// The host.
+        host: HostName,
+        /// What was seen.
+        saw: String,
+        /// What a person can do.
+        mend: &'static str,
+    },
     /// Somebody could no longer reach what moves.
     #[error("{who} {saw}; move it too, or accept it under `policy.accept_stranded` as {}", list(ids))]
     Stranded {
@@ -87,9 +97,10 @@ impl Objections {
             Objection::NotCaptured { .. } => (0, FaultName::NotCaptured),
             Objection::NoEvidence => (1, FaultName::EvidenceMissing),
             Objection::Stale { .. } => (2, FaultName::EvidenceStale),
-            Objection::Host { .. } | Objection::Stranger { .. } | Objection::OtherNetworks { .. } => {
-                (3, FaultName::EvidenceAgainst)
-            }
+            Objection::Host { .. }
+            | Objection::Guest { .. }
+            | Objection::Stranger { .. }
+            | Objection::OtherNetworks { .. } => (3, FaultName::EvidenceAgainst),
             Objection::Unread { .. } => (4, FaultName::Unread),
             Objection::Stranded { .. } => (5, FaultName::Refused),
         };

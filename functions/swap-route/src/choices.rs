@@ -1,0 +1,238 @@
+//! What a person could start when an execution holds: go on, take it back, force it. Each is planned, proven and judged now, and nothing is changed.
+
+use crate::command::Command;
+use crate::context::Context;
+use crate::goal::{Goal, goal};
+use crate::swap::Swap;
+use crate::words::take_fault;
+use holdfast_journal::{JournalStore, read_locks};
+use holdfast_model::wire::{ChoicesOutput, FailoverRequest, Force, SCHEMA_VERSION, SwapRouteInput};
+use holdfast_model::{Fault, MapRef, NetworkMap, OperationId};
+use holdfast_runtime::Invocation;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that a choice is checked: a person waits for the page.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What stands in a command for what a person has to write.
+const BY: &str = "YOUR NAME";
+const REASON: &str = "WHY";
+
+/// One thing that a person could start.
+struct Choice {
+    what: String,
+    /// The command; none where an execution of no state machine asks.
+    command: Option<Command>,
+    /// The input.
+    input: String,
+    would: Would,
+}
+
+/// What would come of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Would {
+    /// It would be done: what.
+    Done(String),
+    /// It would be refused: why.
+    Refused(String),
+    /// Nobody can say beforehand: why.
+    Unknown(String),
+}
+
+/// What a person could start now, as commands, each with what would come of it.
+///
+/// # Guarantees
+/// Nothing is changed. What cannot be checked is told as that.
+pub(crate) async fn choices(
+    context: &Context,
+    input: &SwapRouteInput,
+    invocation: &Invocation,
+    (map, reference): (&Arc<NetworkMap>, MapRef),
+) -> ChoicesOutput {
+    let asking = Asking { context, input, invocation, map, reference };
+    let all = match untouched(&input.request) {
+        true => vec![
+            asking.go_on(Would::Unknown("no route was touched yet; it checks by itself whether it can".to_owned())),
+        ],
+        false => asking.all().await,
+    };
+    ChoicesOutput { schema_version: SCHEMA_VERSION, map: asking.reference, summary: told(&all) }
+}
+
+/// Whether an execution holds that did not get as far as routes.
+fn untouched(request: &FailoverRequest) -> bool {
+    request.networks.is_none() && request.undo.is_none() && request.reconcile.is_none()
+}
+
+struct Asking<'a> {
+    context: &'a Context,
+    input: &'a SwapRouteInput,
+    invocation: &'a Invocation,
+    map: &'a Arc<NetworkMap>,
+    reference: MapRef,
+}
+
+impl Asking<'_> {
+    async fn all(&self) -> Vec<Choice> {
+        let request = &self.input.request;
+        let (go_on, undo, force) =
+            futures::future::join3(async { self.go_on(self.would(request).await) }, self.undo(), async {
+                match request.force {
+                    // Who goes on forces it again.
+                    Some(_) => None,
+                    None => Some(self.force().await),
+                }
+            })
+            .await;
+        [Some(go_on), undo, force].into_iter().flatten().collect()
+    }
+
+    fn go_on(&self, would: Would) -> Choice {
+        let input = match &self.input.again {
+            Some(again) => again.clone(),
+            None => written(&self.input.request),
+        };
+        let command = Command::again(&self.input.execution, &input);
+        Choice { what: "Go on, which repeats nothing".to_owned(), command, input, would }
+    }
+
+    /// Takes back what is open on the networks, else what led them to where they were to go; none where nothing did.
+    async fn undo(&self) -> Option<Choice> {
+        let found = self.undoable().await;
+        let (id, request) = match found {
+            Ok(found) => found?,
+            Err(fault) => {
+                let why = format!("the operations of its networks were not read: {}", fault.message);
+                let (what, input) = ("Take it back".to_owned(), r#"{"undo": "op-.."}"#.to_owned());
+                let command = Command::failover(&self.input.execution, &input);
+                return Some(Choice { what, command, input, would: Would::Unknown(why) });
+            }
+        };
+        let would = self.would(&request).await;
+        Some(self.failover(format!("Take operation {id} back"), &request, would))
+    }
+
+    async fn undoable(&self) -> Result<Option<(OperationId, FailoverRequest)>, Fault> {
+        // What is wrong with the request is told where it would go on.
+        let Ok(Goal { networks, to, .. }) = goal(&self.input.request, self.map, &self.context.operations).await else {
+            return Ok(None);
+        };
+        let operations = &self.context.operations;
+        let locks = read_locks(&networks, operations).await.map_err(|error| take_fault(&error))?;
+        if let Some(open) = locks.values().find_map(|lock| lock.open.as_ref()) {
+            let request = undo_of(&open.operation, open.intent.lost().cloned());
+            return Ok(Some((open.operation.clone(), request)));
+        }
+        let mut left = locks.into_values().filter_map(|lock| lock.left).filter(|left| left.site == to);
+        let Some(left) = left.next() else { return Ok(None) };
+        let read = operations.read_operation(&left.operation).await;
+        let read = read.map_err(|error| Fault::new(error.fault(), error.to_string()))?;
+        Ok(read.map(|operation| (operation.id.clone(), undo_of(&operation.id, operation.intent.lost().cloned()))))
+    }
+
+    async fn force(&self) -> Choice {
+        let force = Some(Force { by: BY.to_owned(), reason: REASON.to_owned() });
+        let request = FailoverRequest { force, event: None, approved_by: None, ..self.input.request.clone() };
+        let would = self.would(&request).await;
+        let what =
+            "Force it by your word, which is recorded: nobody then checks that the machines are there".to_owned();
+        self.failover(what, &request, would)
+    }
+
+    fn failover(&self, what: String, request: &FailoverRequest, would: Would) -> Choice {
+        let input = written(request);
+        Choice { what, command: Command::failover(&self.input.execution, &input), input, would }
+    }
+
+    async fn would(&self, request: &FailoverRequest) -> Would {
+        match tokio::time::timeout(LIMIT, Box::pin(self.rehearse(request))).await {
+            Ok(Ok(done)) => Would::Done(done),
+            Ok(Err(fault)) if fault.name.retryable() => Would::Unknown(fault.message),
+            Ok(Err(fault)) => Would::Refused(fault.message),
+            Err(_) => Would::Unknown(format!("the check took longer than {} s", LIMIT.as_secs())),
+        }
+    }
+
+    async fn rehearse(&self, request: &FailoverRequest) -> Result<String, Fault> {
+        let input = SwapRouteInput {
+            request: request.clone(),
+            evidence: self.input.evidence.clone().filter(|_| request.force.is_none()),
+            ..self.input.clone()
+        };
+        let swap = Swap::of(self.context, input, self.invocation.clone(), self.map, self.reference.clone()).await?;
+        swap.rehearse().await
+    }
+}
+
+fn undo_of(operation: &OperationId, lost: Option<holdfast_model::Region>) -> FailoverRequest {
+    FailoverRequest { undo: Some(operation.clone()), lost, ..FailoverRequest::default() }
+}
+
+/// A request as a person types it.
+fn written(request: &FailoverRequest) -> String {
+    serde_json::to_string(request).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+}
+
+/// The choices as a person reads them.
+fn told(choices: &[Choice]) -> String {
+    let mut text =
+        "What can be started now, with what would come of it. All of it is looked at anew when it is started."
+            .to_owned();
+    for (at, Choice { what, command, input, would }) in choices.iter().enumerate() {
+        let would = match would {
+            Would::Done(what) => format!("It would be done: {what}"),
+            Would::Refused(why) => format!("It would be refused: {why}"),
+            Would::Unknown(why) => format!("It is not known what would come of it: {why}"),
+        };
+        let start = command.as_ref().map_or_else(|| format!("start it with {input}"), ToString::to_string);
+        text.push_str(&format!("\n{}. {what}. {would}\n   {start}", at + 1));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXECUTION: &str = "arn:aws:states:ap-northeast-1:111122223333:execution:holdfast-failover:run-1";
+
+    #[test]
+    fn each_choice_is_a_command_with_what_would_come_of_it() {
+        let undo = undo_of(&OperationId::parse("op-00000001").unwrap(), None);
+        let choice = |what: &str, input: &str, would| Choice {
+            what: what.to_owned(),
+            command: Command::failover(EXECUTION, input),
+            input: input.to_owned(),
+            would,
+        };
+        let all = [
+            choice("Go on", r#"{"networks": ["app"], "to": "nc2-osaka"}"#, Would::Done("1 route is changed".into())),
+            choice("Take it back", &written(&undo), Would::Refused("web-1 runs at `nc2-osaka`".into())),
+            Choice { command: None, ..choice("Force it", "{}", Would::Unknown("no answer".into())) },
+        ];
+        insta::assert_snapshot!(told(&all), @r#"
+        What can be started now, with what would come of it. All of it is looked at anew when it is started.
+        1. Go on. It would be done: 1 route is changed
+           aws stepfunctions start-execution --region ap-northeast-1 --state-machine-arn arn:aws:states:ap-northeast-1:111122223333:stateMachine:holdfast-failover --input '{"networks": ["app"], "to": "nc2-osaka"}'
+        2. Take it back. It would be refused: web-1 runs at `nc2-osaka`
+           aws stepfunctions start-execution --region ap-northeast-1 --state-machine-arn arn:aws:states:ap-northeast-1:111122223333:stateMachine:holdfast-failover --input '{"undo":"op-00000001"}'
+        3. Force it. It is not known what would come of it: no answer
+           start it with {}
+        "#);
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_machine_takes() {
+        let request = FailoverRequest {
+            networks: Some([holdfast_model::NetworkName::parse("app").unwrap()].into()),
+            to: Some(holdfast_model::SiteName::parse("nc2-osaka").unwrap()),
+            force: Some(Force { by: BY.to_owned(), reason: REASON.to_owned() }),
+            ..FailoverRequest::default()
+        };
+        let text = written(&request);
+        assert_eq!(text, r#"{"networks":["app"],"to":"nc2-osaka","force":{"by":"YOUR NAME","reason":"WHY"}}"#);
+        assert_eq!(serde_json::from_str::<FailoverRequest>(&text).unwrap(), request);
+        assert!(untouched(&FailoverRequest::default()) && !untouched(&request));
+    }
+}
