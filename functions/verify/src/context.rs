@@ -4,7 +4,7 @@ use holdfast_aws_network::{AwsNetwork, scopes_of};
 use holdfast_guest::Guest;
 use holdfast_model::{Account, AccountName, Clock, Fault, FaultName, NetworkMap, Region, Scope};
 use holdfast_runtime::{Accounts, Config, EventBridge, MapSource, SystemClock, Writer, base_config};
-use holdfast_store::{Drills, EvidenceStore, Inventory, Reports, Standings, Watches};
+use holdfast_store::{Drills, EvidenceStore, Inventory, Reports, Standings, TestFailovers, Watches};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ pub struct Context {
     pub(crate) drills: Drills,
     pub(crate) standings: Standings,
     pub(crate) watches: Watches,
+    pub(crate) tests: TestFailovers,
     pub(crate) bus: EventBridge,
     pub(crate) writer: Writer,
 }
@@ -45,6 +46,7 @@ impl Context {
             drills: Drills::new(base, &config.operations_table),
             standings: Standings::new(base, &config.operations_table),
             watches: Watches::new(base, &config.operations_table),
+            tests: TestFailovers::new(base, &config.operations_table),
             bus: EventBridge::new(base, &config.event_bus),
             writer: config.writer.clone(),
             accounts,

@@ -7,7 +7,7 @@ use crate::facts::{Live, Subject, site};
 use crate::landing::Destination;
 use crate::machines::Taking;
 use crate::report::Found;
-use crate::{flow, machines, probes, routes, standing};
+use crate::{flow, machines, probes, routes, standing, tested};
 use futures::future::join;
 use holdfast_model::wire::{Check, CheckStatus, DrillRequest};
 use holdfast_model::{
@@ -26,12 +26,23 @@ pub(crate) struct Drilled {
     pub good: bool,
 }
 
+/// What a drill has so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paper<'a> {
+    /// The input of the execution.
+    pub request: &'a DrillRequest,
+    /// Where the machines are.
+    pub evidence: &'a EvidenceId,
+    /// The plan as it was proven.
+    pub plan: &'a str,
+    /// Name of the test failover that is up meanwhile.
+    pub test: Option<&'a str>,
+}
+
 pub(crate) async fn check(
     context: &Context,
     (map, reference): (&NetworkMap, &MapRef),
-    request: &DrillRequest,
-    evidence: &EvidenceId,
-    plan: &str,
+    Paper { request, evidence, plan, test }: Paper<'_>,
     now: Timestamp,
 ) -> Result<Found, Fault> {
     let to = site(map, &request.to)?;
@@ -60,6 +71,9 @@ pub(crate) async fn check(
     }
     checks.extend(maps);
     checks.extend(standing);
+    if let Some(name) = test {
+        checks.extend(tested(context, name, &request.to, map, &subject).await?);
+    }
     checks.extend(today(&subject, &live));
     checks.extend(probed?.checks);
     checks.extend(routes::unread(&live));
@@ -78,6 +92,24 @@ pub(crate) async fn check(
         checks,
         evidence: subject.evidence,
         drill,
+    })
+}
+
+/// What was seen of the test failover that is up.
+async fn tested(
+    context: &Context,
+    name: &str,
+    to: &SiteName,
+    map: &NetworkMap,
+    subject: &Subject<'_>,
+) -> Result<Vec<Check>, Fault> {
+    let Site::Nc2 { prism_central, .. } = site(map, to)? else { return Ok(Vec::new()) };
+    let all = context.tests.all(prism_central).await?;
+    let seen = all.into_iter().find(|kept| kept.test.name == name).and_then(|kept| kept.test.seen);
+    let title = format!("test failover at {to}");
+    Ok(match seen {
+        Some(seen) => tested::checks(&seen, name, to, map, &subject.hosts),
+        None => vec![unknown(title, format!("nothing is written down of `{name}`"))],
     })
 }
 

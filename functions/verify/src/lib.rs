@@ -29,6 +29,7 @@ mod simulated_guests;
 #[cfg(test)]
 mod simulated_wave;
 mod standing;
+mod tested;
 mod wave;
 
 pub use context::Context;
@@ -57,6 +58,7 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_store::Reports::ACTIONS,
     holdfast_store::Drills::ACTIONS,
     holdfast_store::Standings::ACTIONS,
+    holdfast_store::TestFailovers::READ_ACTIONS,
     holdfast_store::Watches::READ_ACTIONS,
     holdfast_runtime::EventBridge::ACTIONS,
 ];
@@ -91,8 +93,9 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
             let moved = Moved { networks, to, hosts, inventory, guests, swapped_at };
             postflight::check(context, &map, moved, evidence.as_ref(), now).await?
         }
-        VerifyKind::Drill { request, evidence, plan } => {
-            once(drill::check(context, (&map, &map_ref), request, evidence, plan, now).await?)
+        VerifyKind::Drill { request, evidence, plan, test } => {
+            let paper = drill::Paper { request, evidence, plan, test: test.as_deref() };
+            once(drill::check(context, (&map, &map_ref), paper, now).await?)
         }
         VerifyKind::Ready {} => once(ready::check(context, (&map, &map_ref), now).await?),
     };

@@ -14,7 +14,7 @@ use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{
     Config, EventBridge, Invocation, MapSource, Secrets, StartSwitch, SystemClock, base_config, surviving,
 };
-use holdfast_store::{Events, EvidenceStore, Hints, Inventory, Operations, Put, Watches};
+use holdfast_store::{Events, EvidenceStore, Hints, Inventory, Operations, Put, TestFailovers, Watches};
 use jiff::Timestamp;
 
 use crate::decide::decide_event;
@@ -22,6 +22,7 @@ use crate::landing::read_landings;
 use crate::poll::{Poll, poll};
 use crate::site::{SiteError, SiteQuery, read_site};
 use crate::subject::{self, Scope};
+use crate::tested::{Wanted, test_failover};
 use crate::words;
 
 /// Sites read at once.
@@ -43,6 +44,7 @@ pub struct Context {
     evidence: EvidenceStore,
     pub(crate) hints: Hints,
     pub(crate) events: Events,
+    pub(crate) tests: TestFailovers,
     /// Read with the network map, and again where evidence took long.
     pub(crate) switch: StartSwitch,
     pub(crate) poll: Poll,
@@ -63,6 +65,7 @@ impl Context {
             poll: Poll {
                 events: Events::new(&sdk, config.operations_table.clone()),
                 watches: Watches::new(&sdk, config.operations_table.clone()),
+                tests: TestFailovers::new(&sdk, config.operations_table.clone()),
                 bus: EventBridge::new(&sdk, config.event_bus),
                 writer: config.writer,
                 region,
@@ -73,6 +76,7 @@ impl Context {
             inventory: Inventory::new(&sdk, config.inventory_table),
             operations: Operations::new(&sdk, config.operations_table.clone()),
             events: Events::new(&sdk, config.operations_table.clone()),
+            tests: TestFailovers::new(&sdk, config.operations_table.clone()),
             switch: StartSwitch::new(&sdk),
             evidence: EvidenceStore::new(&sdk, config.operations_table),
             clock: SystemClock,
@@ -105,7 +109,13 @@ impl Context {
                     subject::of_operation(map, &operation.ok_or_else(missing)?)
                 }
             },
-            Subject::Drill { request } => subject::of_request(map, &request.networks, &request.to),
+            Subject::Drill { request } => {
+                request.tested_plan().map_err(invalid)?;
+                subject::of_request(map, &request.networks, &request.to)
+            }
+            Subject::TestFailover { .. } | Subject::CleanUpTest { .. } => {
+                Err(Fault::new(FaultName::Internal, "a test failover is no evidence of any network".to_owned()))
+            }
             Subject::Finished {} => {
                 Err(Fault::new(FaultName::Internal, "what finished is no evidence of any network".to_owned()))
             }
@@ -162,6 +172,21 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
     if matches!(input.subject, Subject::Finished {}) {
         let asked = poll(&context.poll, &context.inventory, &context.secrets, (&map, reference), &invocation);
         return asked.await.map(WatchOutput::Finished);
+    }
+    let tested = match &input.subject {
+        Subject::TestFailover { request } => Some((request, Wanted::Up)),
+        Subject::CleanUpTest { request } => Some((request, Wanted::Gone)),
+        Subject::Wave { .. }
+        | Subject::Recheck { .. }
+        | Subject::Landing { .. }
+        | Subject::Failover { .. }
+        | Subject::Event { .. }
+        | Subject::Drill { .. }
+        | Subject::Finished {} => None,
+    };
+    if let Some((request, wanted)) = tested {
+        let asked = test_failover(context, (&map, reference), (&input.execution, request), wanted, &invocation);
+        return Box::pin(asked).await.map(WatchOutput::Tested);
     }
     let map = surviving(map, input.subject.lost())?;
     let scope = context.scope(&map, &input.subject).await?;

@@ -1,7 +1,7 @@
 //! Evidence: a dated document of where each host of some networks runs, powered how, with which configured and learned addresses. And, every minute,
 //! what Move and recovery plans finished by themselves: one event each on the bus.
 //!
-//! Reads Prism Centrals and changes nothing but the evidence that it stores. Infers nothing from silence: a site that does not answer is
+//! Reads Prism Centrals. All that it changes there are test failovers: those that a drill asks for are started and cleaned up. Infers nothing from silence: a site that does not answer is
 //! unread, with the reason. EC2 sites are read by `swap-route` and `verify` themselves.
 
 mod decide;
@@ -12,6 +12,8 @@ mod landing;
 mod poll;
 mod site;
 mod subject;
+pub mod test_failover;
+mod tested;
 mod words;
 
 pub use finished::{Desk, Eyes, Finished, LOOK, PATIENCE, find};
@@ -38,6 +40,7 @@ pub const OWN_ACTIONS: &[&[&str]] = &[
     holdfast_store::Events::ACTIONS,
     holdfast_store::Watches::ACTIONS,
     holdfast_store::Hints::ACTIONS,
+    holdfast_store::TestFailovers::ACTIONS,
     holdfast_runtime::StartSwitch::ACTIONS,
     holdfast_runtime::EventBridge::ACTIONS,
 ];

@@ -6,16 +6,18 @@ use holdfast_model::wire::{FinishedOutput, SCHEMA_VERSION};
 use holdfast_model::{Appliance, Clock, Credentials, Fault, MapRef, NetworkMap, Region};
 use holdfast_nutanix::{Move, NutanixError, Prism, Timeouts};
 use holdfast_runtime::{EventBridge, Invocation, Secrets, SystemClock, Writer};
-use holdfast_store::{Events, Inventory, Watches};
+use holdfast_store::{Events, Inventory, TestFailovers, Watches};
 
 use crate::finished::{Desk, Eyes, Finished, PATIENCE, find};
 use crate::handle::REPLY;
+use crate::test_failover::{TestDesk, sweep};
 
 /// What a look at finished jobs needs.
 #[derive(Debug)]
 pub(crate) struct Poll {
     pub(crate) events: Events,
     pub(crate) watches: Watches,
+    pub(crate) tests: TestFailovers,
     pub(crate) bus: EventBridge,
     pub(crate) writer: Writer,
     pub(crate) region: Region,
@@ -55,8 +57,28 @@ pub(crate) async fn poll(
         patience: PATIENCE,
     };
     let finished = find(&desk, &eyes).await?;
-    let summary = summary(&finished);
-    Ok(output(reference, finished, summary))
+    let swept = Box::pin(swept(poll, &eyes, map, invocation)).await;
+    let mut words = summary(&finished);
+    for word in &swept {
+        words.push_str("; ");
+        words.push_str(word);
+    }
+    Ok(FinishedOutput { swept, ..output(reference, finished, words) })
+}
+
+/// What became of test failovers that drills have left. What goes wrong here is told in words, and keeps no event back.
+async fn swept(poll: &Poll, eyes: &Eyes, map: &NetworkMap, invocation: &Invocation) -> Vec<String> {
+    let mut words = Vec::new();
+    for (central, prism) in &eyes.prisms {
+        let Ok(prism) = prism else { continue };
+        let desk =
+            TestDesk { map, central, prism, tests: &poll.tests, now: SystemClock.now(), invocation: &invocation.id };
+        match sweep(&desk, &poll.bus).await {
+            Ok(swept) => words.extend(swept),
+            Err(fault) => words.push(format!("tests of drills at {central}: {}", fault.message)),
+        }
+    }
+    words
 }
 
 type Connect<T> = fn(&str, Credentials, &holdfast_model::Trust, Timeouts) -> Result<T, NutanixError>;
@@ -78,7 +100,18 @@ fn connect<N: Ord + Clone, T>(
 
 fn output(map: MapRef, finished: Finished, summary: String) -> FinishedOutput {
     let Finished { found, published, unpublished, ignored, unknown } = finished;
-    FinishedOutput { schema_version: SCHEMA_VERSION, map, found, published, unpublished, ignored, unknown, summary }
+    let swept = Vec::new();
+    FinishedOutput {
+        schema_version: SCHEMA_VERSION,
+        map,
+        found,
+        published,
+        unpublished,
+        ignored,
+        unknown,
+        swept,
+        summary,
+    }
 }
 
 /// What one look found, in plain words.

@@ -2,13 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use holdfast_model::{ExtId, HostName, HostRecord, Network, NetworkName, SightedNic, Sighting, SiteName};
-use holdfast_nutanix::{Nic, NutanixError, Prism, Subnet, Vm, Vpc};
+use holdfast_nutanix::{Fate, Nic, NutanixError, Prism, RecoveryAction, Subnet, Vm, Vpc};
+use jiff::Timestamp;
 
 /// Names asked for at once.
 const NAMES_AT_ONCE: usize = 8;
+
+/// Of so many tests, the newest, the copies are told from machines. A plan has one test at a time.
+const TESTS: usize = 10;
+
+/// How long a Prism Central may take to tell of its tests: evidence does not wait for them any longer.
+const TELLS: Duration = Duration::from_secs(20);
 
 /// What is wanted of a site.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +44,8 @@ pub enum SiteError {
     Differs(String),
 }
 
-/// Every VM of the site that carries a host's name in its cluster, or holds a host's address on a subnet of the networks.
+/// Every VM of the site that carries a host's name in its cluster, or holds a host's address on a subnet of the networks. Copies that a test failover has
+/// made in its test network are left out: they serve nobody.
 ///
 /// # Guarantees
 /// Complete: an error means that nothing is known of the site.
@@ -59,7 +68,16 @@ pub async fn read_site(prism: &Prism, query: &SiteQuery<'_>) -> Result<BTreeMap<
         let here = vms.into_iter().filter(|vm| vm.cluster.as_ref() == Some(cluster));
         found.extend(here.map(|vm| (vm.id.clone(), (name.clone(), vm))));
     }
-    for holder in holders(prism, query).await? {
+    let production = production(prism, query).await?;
+    let elsewhere = |vm: &Vm| {
+        let mut subnets = vm.nics.iter().filter_map(|nic| nic.subnet.as_ref());
+        !vm.nics.is_empty() && subnets.all(|subnet| !production.subnets.contains(subnet))
+    };
+    if found.values().any(|(_, vm)| elsewhere(vm)) {
+        let copies = test_copies(prism).await;
+        found.retain(|id, (_, vm)| !(elsewhere(vm) && copies.contains(id)));
+    }
+    for holder in production.holders {
         if found.contains_key(&holder) {
             continue;
         }
@@ -113,26 +131,64 @@ pub(crate) async fn subnet_of(
     Ok(subnet.clone())
 }
 
-/// VMs that hold an address of the hosts on a subnet of the networks, given or in use.
-async fn holders(prism: &Prism, query: &SiteQuery<'_>) -> Result<BTreeSet<ExtId>, SiteError> {
+/// VMs that test failovers have made, whoever started those. They are no machines of ours, though they have the names and addresses; none is known where
+/// recovery jobs are not told, and then every VM counts.
+async fn test_copies(prism: &Prism) -> BTreeSet<ExtId> {
+    let asked = async {
+        let jobs = prism.recovery_jobs(Timestamp::UNIX_EPOCH).await?;
+        let tests = jobs.into_iter().filter(|job| job.action == RecoveryAction::TestFailover);
+        let mut copies = BTreeSet::new();
+        for job in tests.take(TESTS) {
+            let entities = prism.recovered_entities(&job.id).await?;
+            copies.extend(entities.into_iter().filter_map(|entity| match entity.fate {
+                Fate::Recovered(vm) | Fate::Failed { vm: Some(vm), .. } if vm != entity.source => Some(vm),
+                Fate::Recovered(_) | Fate::Failed { .. } | Fate::Pending => None,
+            }));
+        }
+        Ok::<_, NutanixError>(copies)
+    };
+    match tokio::time::timeout(TELLS, asked).await {
+        Ok(Ok(copies)) => copies,
+        Ok(Err(error)) => {
+            tracing::warn!("whether VMs are copies of a test failover is not known: {error}");
+            BTreeSet::new()
+        }
+        Err(_) => {
+            tracing::warn!("whether VMs are copies of a test failover was not told within {} s", TELLS.as_secs());
+            BTreeSet::new()
+        }
+    }
+}
+
+/// The subnets that carry the networks at a site.
+#[derive(Default)]
+struct Production {
+    subnets: BTreeSet<ExtId>,
+    /// VMs that hold an address of the hosts on one of them, given or in use.
+    holders: BTreeSet<ExtId>,
+}
+
+async fn production(prism: &Prism, query: &SiteQuery<'_>) -> Result<Production, SiteError> {
     let addresses: BTreeSet<Ipv4Addr> = query.hosts.iter().flat_map(HostRecord::addresses).collect();
     let names: BTreeSet<&String> =
         query.networks.values().filter_map(|network| network.subnets.get(query.site)).collect();
+    let mut found = Production::default();
     if names.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(found);
     }
-    let (vpc, mut holders) = (flow_vpc(prism, query).await?, BTreeSet::new());
+    let vpc = flow_vpc(prism, query).await?;
     for name in names {
         let subnet = subnet_of(prism, query, &vpc, name).await?;
         for vnic in prism.vnics(&subnet.id).await? {
             let held = vnic.assigned.iter().chain(&vnic.learned).any(|address| addresses.contains(address));
-            holders.extend(vnic.vm.filter(|_| held));
+            found.holders.extend(vnic.vm.filter(|_| held));
         }
+        found.subnets.insert(subnet.id);
     }
-    Ok(holders)
+    Ok(found)
 }
 
-fn sighted(nic: &Nic) -> SightedNic {
+pub(crate) fn sighted(nic: &Nic) -> SightedNic {
     SightedNic {
         nic: nic.id.clone(),
         mac: nic.mac.clone(),

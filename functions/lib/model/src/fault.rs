@@ -137,8 +137,8 @@ faults! {
     RestoreIncomplete retry false from [RestoreNic];
     /// The NIC is right, the guest does not use the address.
     GuestSilent retry false from [RestoreNic];
-    /// The planner or the checker says no, with the reason.
-    Refused retry false from [SwapRoute];
+    /// The planner or the checker says no, or a test failover would be in somebody's way, with the reason.
+    Refused retry false from [SwapRoute, Watch];
     /// No evidence and no person's force.
     EvidenceMissing retry false from [SwapRoute];
     /// The evidence is older than the policy allows.

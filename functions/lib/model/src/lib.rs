@@ -22,6 +22,7 @@ mod observed_vpc;
 mod prefix;
 mod quotas;
 mod readiness;
+mod test_failover;
 pub mod wire;
 
 pub use clock::Clock;
@@ -44,3 +45,4 @@ pub use observed_vpc::*;
 pub use prefix::{Prefix, PrefixError};
 pub use quotas::{Quota, QuotaName, Quotas};
 pub use readiness::{DrillBasis, NetworkReady, Readiness, Stale};
+pub use test_failover::{TestLeft, TestSeen, TestSubnet, TestVm};

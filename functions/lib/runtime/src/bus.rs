@@ -3,7 +3,7 @@
 use crate::fault::{fault_of, service_fault};
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use holdfast_model::{ApplianceUnknown, Event, Fault, FaultName, NetworkReady};
+use holdfast_model::{ApplianceUnknown, Event, Fault, FaultName, NetworkReady, TestLeft};
 use serde::Serialize;
 
 /// A message for the bus.
@@ -33,6 +33,14 @@ impl Message {
     pub fn of_unknown(unknown: &ApplianceUnknown) -> Result<Self, Fault> {
         let (source, detail_type) = (ApplianceUnknown::SOURCE, ApplianceUnknown::DETAIL_TYPE);
         Ok(Self { source, detail_type, detail: json(unknown)? })
+    }
+
+    /// The message that a test failover is still there.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be written as JSON.
+    pub fn of_test_left(left: &TestLeft) -> Result<Self, Fault> {
+        Ok(Self { source: TestLeft::SOURCE, detail_type: TestLeft::DETAIL_TYPE, detail: json(left)? })
     }
 
     /// The message that a network's next failover is not, or is again, proven by a drill.

@@ -1,5 +1,5 @@
 //! What Holdfast keeps in DynamoDB: the inventory, and in the operations table locks, operations, journals, evidence,
-//! reports, drills, NICs being restored, and what `watch` found.
+//! reports, drills, test failovers, NICs being restored, and what `watch` found.
 //!
 //! Every write has a condition, every read is strongly consistent, and there are no transactions, which strongly consistent
 //! global tables do not have. Decides nothing: what a lost condition means is for `holdfast-journal` and the functions.
@@ -20,6 +20,7 @@ mod restore;
 mod results;
 mod standing;
 mod table;
+mod test_failovers;
 mod watched;
 
 pub use drills::{Drill, Drills, DrillsTo, Told};
@@ -36,4 +37,5 @@ pub use restore::{RestoreJournal, RestoreKey, RestorePut, RestoreRecord};
 pub use results::{HostResult, HostResults, Standing};
 pub use standing::{RegionStanding, Standings};
 pub use table::Put;
+pub use test_failovers::{Cleaning, KeptTest, TestFailover, TestFailovers, TestOver};
 pub use watched::{Asked, Dark, Darkness, First, Note, Noted, Watched, WatchedAppliance, Watches};

@@ -51,7 +51,7 @@ pub(super) async fn jobs(prism: &Prism, since: Option<Timestamp>) -> Result<Jobs
 }
 
 /// Whether nothing more comes of a job. A word that tells of an abort may tell of one that goes on: only an end does.
-pub(super) fn has_ended(job: &RecoveryJob) -> bool {
+pub(crate) fn has_ended(job: &RecoveryJob) -> bool {
     match job.state {
         RecoveryState::Succeeded | RecoveryState::Warned | RecoveryState::Failed => true,
         RecoveryState::Aborted | RecoveryState::Unknown(_) => job.ended.is_some(),

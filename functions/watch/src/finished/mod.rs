@@ -20,6 +20,7 @@ use tokio::sync::OnceCell;
 
 use look::Jobs;
 
+pub(crate) use look::has_ended;
 pub use look::{Eyes, LOOK, PATIENCE};
 pub use tell::Desk;
 

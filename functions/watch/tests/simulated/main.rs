@@ -5,6 +5,7 @@
 mod finished;
 #[path = "../../../lib/store/tests/dynamodb/server.rs"]
 mod tables;
+mod test_failover;
 
 use std::collections::BTreeMap;
 

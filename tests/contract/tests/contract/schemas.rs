@@ -6,7 +6,7 @@ use holdfast_model::wire::{
     RestoreNicInput, RestoreNicOutput, SwapRouteInput, SwapRouteOutput, VerifyInput, VerifyOutput, WatchInput,
     WatchOutput,
 };
-use holdfast_model::{ApplianceUnknown, Event, NetworkMap, NetworkReady};
+use holdfast_model::{ApplianceUnknown, Event, NetworkMap, NetworkReady, TestLeft};
 use holdfast_sim::WorldFile;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
@@ -46,6 +46,7 @@ fn committed_schemas_are_those_of_the_types() {
     generated::<Event>("statemachines/schema/event.json");
     generated::<ApplianceUnknown>("statemachines/schema/event.unknown.json");
     generated::<NetworkReady>("statemachines/schema/event.ready.json");
+    generated::<TestLeft>("statemachines/schema/event.test-left.json");
     generated::<NetworkMap>("statemachines/schema/network-map.json");
     generated::<WorldFile>(WORLD_SCHEMA);
 }

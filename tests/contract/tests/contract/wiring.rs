@@ -3,7 +3,7 @@
 use crate::support::{MACHINES, machine, pascal, placeholder, read, resource, root, states, template};
 use cargo_metadata::{CargoOpt, MetadataCommand, TargetKind};
 use holdfast_model::wire::{VerifyInput, WatchInput};
-use holdfast_model::{ApplianceUnknown, Event, Function, NetworkReady};
+use holdfast_model::{ApplianceUnknown, Event, Function, NetworkReady, TestLeft};
 use holdfast_runtime::{Config, START_PARAMETER};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -165,6 +165,7 @@ fn each_kind_of_event_starts_its_machine_or_is_told() {
             assert_eq!(target(event.source(), event.detail_type()), wanted);
         }
     }
+    assert_eq!(target(TestLeft::SOURCE, TestLeft::DETAIL_TYPE), "HoldTopic");
     assert_eq!(target(ApplianceUnknown::SOURCE, ApplianceUnknown::DETAIL_TYPE), "HoldTopic");
     let stale = json!({"nc2-osaka": ["never"]});
     for ready in [

@@ -223,6 +223,7 @@ async fn execution_inputs(lab: &Lab) {
         ),
         ("drill", json!({"networks": [], "to": "nc2-osaka"}), "empty"),
         ("drill", json!({"networks": ["app"], "to": "nc2-osaka", "fast": true}), "fast"),
+        ("drill", json!({"networks": ["app"], "to": "nc2-osaka", "test_failover": true}), "`recovery_plan`"),
     ] {
         held(&run(lab, machine, input).await, says);
     }

@@ -32,7 +32,15 @@ const CALLS: [(&str, &[Call]); 5] = [
     ),
     ("recheck", &[("watch", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
     ("failover", &[("watch", "s3", "GET*", 0), ("swap-route", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
-    ("drill", &[("watch", "s3", "GET*", 0), ("swap-route", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
+    (
+        "drill",
+        &[
+            ("watch", "s3", "GET*", 0),
+            ("swap-route", "s3", "GET*", 0),
+            ("verify", "dynamodb", "PutItem", 0),
+            ("watch", "dynamodb", "GetItem", 0),
+        ],
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,16 +98,28 @@ fn input(machine: &str) -> Value {
     }
 }
 
+/// What the execution whose call is disturbed is started with: only a test failover has `watch` read an item.
+fn input_of(machine: &str, (function, _, action, _): &Call) -> Value {
+    match (*function, *action) {
+        ("watch", "GetItem") => {
+            json!({"networks": ["app"], "to": "nc2-osaka", "test_failover": true, "recovery_plan": "app"})
+        }
+        _ => input(machine),
+    }
+}
+
 /// Throttles each call of a machine until its function gives up once, then denies it.
 async fn disturb(lab: &Lab, machine: &str, taken: &mut BTreeSet<Edge>) {
     let calls = CALLS.iter().find(|(name, _)| *name == machine).unwrap().1;
-    for (function, service, action, skip) in calls {
+    for call @ (function, service, action, skip) in calls {
         let pattern = json!({"function": format!("holdfast-{function}"), "service": service, "action": action});
         publish_anew(lab).await;
         fault(lab, pattern.clone(), *skip, holdfast_runtime::MAX_ATTEMPTS, json!({"kind": "throttle"})).await;
-        let execution = run(lab, machine, input(machine)).await;
+        let execution = run(lab, machine, input_of(machine, call)).await;
         no_faults(lab).await;
         green(&execution);
+        let cleaned = "is cleaned up: none of its VMs is there any more";
+        assert_eq!(execution.words().contains(cleaned), *action == "GetItem", "{machine}: {}", execution.words());
         let before = taken.len();
         note_retries(machine, &execution, taken);
         assert!(taken.len() > before, "{machine}: no Retry was taken when {function} was throttled");
@@ -114,7 +134,7 @@ async fn disturb(lab: &Lab, machine: &str, taken: &mut BTreeSet<Edge>) {
             let asks = json!({"function": "holdfast-swap-route", "service": "s3", "action": "GET*"});
             fault(lab, asks, 0, holdfast_runtime::MAX_ATTEMPTS, json!({"kind": "throttle"})).await;
         }
-        let execution = run(lab, machine, input(machine)).await;
+        let execution = run(lab, machine, input_of(machine, call)).await;
         no_faults(lab).await;
         note_retries(machine, &execution, taken);
         assert!(execution.held(), "{machine}: {function} was denied, and it ended {}", execution.words());

@@ -128,6 +128,16 @@ pub enum Subject {
         /// The input of the execution.
         request: DrillRequest,
     },
+    /// No evidence: the test failover of a drill is started, or looked at; ask again while it answers `continue`.
+    TestFailover {
+        /// The input of the execution.
+        request: DrillRequest,
+    },
+    /// No evidence: what the test failover of this drill made is removed; ask again while it answers `continue`.
+    CleanUpTest {
+        /// The input of the execution.
+        request: DrillRequest,
+    },
     /// No evidence: what Prism Centrals and Move finished since somebody last asked. Asked every minute by a schedule.
     Finished {},
 }
@@ -143,6 +153,8 @@ impl Subject {
             | Subject::Landing { .. }
             | Subject::Event { .. }
             | Subject::Drill { .. }
+            | Subject::TestFailover { .. }
+            | Subject::CleanUpTest { .. }
             | Subject::Finished {} => None,
         }
     }
@@ -155,7 +167,9 @@ impl Subject {
             Subject::Recheck { request } => named(&request.wave, request.inventory),
             Subject::Landing { .. } | Subject::Event { .. } | Subject::Finished {} => NamedVersions::new(),
             Subject::Failover { request } => request.inventory.clone(),
-            Subject::Drill { request } => request.inventory.clone(),
+            Subject::Drill { request } | Subject::TestFailover { request } | Subject::CleanUpTest { request } => {
+                request.inventory.clone()
+            }
         }
     }
 }
@@ -170,6 +184,8 @@ pub enum WatchOutput {
     Finished(FinishedOutput),
     /// What an event starts.
     Decided(DecidedOutput),
+    /// How far a test failover is.
+    Tested(TestedOutput),
 }
 
 /// What `watch` returns to the schedule that asks what finished.
@@ -181,6 +197,9 @@ pub struct FinishedOutput {
     pub map: MapRef,
     /// Events that were found and stored.
     pub found: BTreeSet<EventId>,
+    /// What became of test failovers that drills have left, each in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swept: Vec<String>,
     /// Events that were put on the bus: those that were found, and older ones whose finder got no further.
     pub published: BTreeSet<EventId>,
     /// Events that are not known to be on the bus, each with why; the next call tries again.
@@ -190,6 +209,21 @@ pub struct FinishedOutput {
     /// Appliances that did not tell, each with why. Nothing follows from their silence.
     pub unknown: BTreeMap<String, String>,
     /// All of this in plain words.
+    pub summary: String,
+}
+
+/// What `watch` returns to a drill with a test failover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TestedOutput {
+    /// 1.
+    pub schema_version: u32,
+    /// Version of the network map that was used.
+    pub map: MapRef,
+    /// Done, or ask again.
+    pub result: Progress,
+    /// Name of the test's job.
+    pub test: String,
+    /// What was done, or is waited for, in plain words.
     pub summary: String,
 }
 

@@ -10,7 +10,7 @@ mod verify;
 
 pub use machines::{
     CaptureInput, CaptureOutput, DecidedOutput, EvidenceOutput, FinishedOutput, RestoreNicInput, RestoreNicOutput,
-    Started, Subject, WatchInput, WatchOutput,
+    Started, Subject, TestedOutput, WatchInput, WatchOutput,
 };
 pub use request::{
     CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest,

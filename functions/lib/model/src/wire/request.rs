@@ -180,7 +180,7 @@ impl FailoverRequest {
     }
 }
 
-/// Starts `drill`: `{"networks": ["app"], "to": "nc2-osaka"}`.
+/// Starts `drill`: `{"networks": ["app"], "to": "nc2-osaka"}`, with `"test_failover": true, "recovery_plan": "app"` for copies in the test network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DrillRequest {
@@ -192,9 +192,39 @@ pub struct DrillRequest {
     /// good one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Region>,
+    /// Whether the recovery plan is tried too, by Nutanix's test failover into its test network; the copies are removed afterwards.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub test_failover: bool,
+    /// Name of the recovery plan, as the Prism Central of the site has it; with `test_failover`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_plan: Option<String>,
     /// Versions of the inventory that count, by wave. Left out: of every wave the newest.
     #[serde(default, skip_serializing_if = "NamedVersions::is_empty")]
     pub inventory: NamedVersions,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl DrillRequest {
+    /// The recovery plan whose test failover is wanted; none where none is.
+    ///
+    /// # Errors
+    /// A sentence that says what does not go together.
+    pub fn tested_plan(&self) -> Result<Option<&str>, String> {
+        match (self.test_failover, &self.recovery_plan) {
+            (false, None) => Ok(None),
+            (true, Some(_)) if self.lost.is_some() => {
+                Err("`test_failover` and `lost` do not go together: drill once with the one and once with the other"
+                    .to_owned())
+            }
+            (true, Some(plan)) => Ok(Some(plan)),
+            (true, None) => Err("`test_failover` needs the name of the recovery plan as `recovery_plan`".to_owned()),
+            (false, Some(_)) => Err("`recovery_plan` is for `\"test_failover\": true`, which is not there".to_owned()),
+        }
+    }
 }
 
 /// A person's word in place of evidence; it is recorded with the operation.

@@ -73,6 +73,9 @@ pub enum VerifyKind {
         evidence: EvidenceId,
         /// The plan as `swap-route` proved it.
         plan: String,
+        /// Name of the test failover that is up meanwhile; none where none is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        test: Option<String>,
     },
     /// Whether every network's next failover is proven by a drill that still counts; asked every hour by a schedule, in each Region.
     Ready {},

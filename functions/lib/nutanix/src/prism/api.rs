@@ -77,6 +77,12 @@ pub(crate) trait NetworkApi {
     /// All subnets with exactly this name, of whatever VPC.
     async fn subnets_named(&self, name: &str) -> Result<Vec<Subnet>, NutanixError>;
 
+    /// A Flow VPC.
+    async fn vpc(&self, id: &ExtId) -> Result<Vpc, NutanixError>;
+
+    /// A subnet.
+    async fn subnet(&self, id: &ExtId) -> Result<Subnet, NutanixError>;
+
     /// Ids of all clusters with exactly this name.
     async fn clusters_named(&self, name: &str) -> Result<Vec<ExtId>, NutanixError>;
 

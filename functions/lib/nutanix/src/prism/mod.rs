@@ -172,6 +172,17 @@ impl Prism {
         either!(self by recovery, clean_up_test(plan, job, limit))
     }
 
+    /// Whether the clean-up of a test takes that test, as by v3, and not the last one of its plan, as by v4.
+    ///
+    /// # Errors
+    /// As [`Prism::recovery_plans`].
+    pub async fn cleans_one_test(&self) -> Result<bool, NutanixError> {
+        Ok(match self.recovery().await? {
+            Family::V4 => false,
+            Family::V3 => true,
+        })
+    }
+
     /// Whether a NIC can be given another address while it stays: by v4, not by v3.
     ///
     /// # Errors
@@ -283,6 +294,22 @@ impl Prism {
     /// What any call can return.
     pub async fn vpcs_named(&self, name: &str) -> Result<Vec<Vpc>, NutanixError> {
         either!(self, vpcs_named(name))
+    }
+
+    /// A Flow VPC.
+    ///
+    /// # Errors
+    /// [`NutanixError::NotFound`] for one that does not exist, and what any call can return.
+    pub async fn vpc(&self, id: &ExtId) -> Result<Vpc, NutanixError> {
+        either!(self, vpc(id))
+    }
+
+    /// A subnet.
+    ///
+    /// # Errors
+    /// [`NutanixError::NotFound`] for one that does not exist, and what any call can return.
+    pub async fn subnet(&self, id: &ExtId) -> Result<Subnet, NutanixError> {
+        either!(self, subnet(id))
     }
 
     /// All subnets with exactly this name, of whatever VPC.

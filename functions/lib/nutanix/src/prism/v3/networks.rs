@@ -53,6 +53,20 @@ impl NetworkApi for V3 {
         Ok(found.iter().filter_map(subnet).collect())
     }
 
+    async fn vpc(&self, id: &ExtId) -> Result<Vpc, NutanixError> {
+        let what = format!("VPC `{id}`");
+        let mut found = None;
+        self.list(&what, "vpc", None, |entity| found = found.take().or(vpc(entity).filter(|vpc| vpc.id == *id)))
+            .await?;
+        found.ok_or_else(|| NutanixError::NotFound { what, message: "it is not in the list of VPCs".to_owned() })
+    }
+
+    async fn subnet(&self, id: &ExtId) -> Result<Subnet, NutanixError> {
+        let what = format!("subnet `{id}`");
+        let entity = self.get(&what, &format!("/subnets/{id}")).await?;
+        subnet(&entity).ok_or_else(|| self.calls.unreadable(&what, "no `metadata.uuid`"))
+    }
+
     async fn clusters_named(&self, name: &str) -> Result<Vec<ExtId>, NutanixError> {
         let found = self.named(&format!("list of clusters named `{name}`"), "cluster", "name", name).await?;
         Ok(found.iter().filter_map(id).collect())

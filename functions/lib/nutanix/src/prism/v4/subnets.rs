@@ -169,6 +169,20 @@ impl NetworkApi for V4 {
         Ok(found.iter().filter_map(Subnet::parse).collect())
     }
 
+    async fn vpc(&self, id: &ExtId) -> Result<Vpc, NutanixError> {
+        let what = format!("VPC `{id}`");
+        let reply = self.read(&what, Namespace::Networking, &format!("/config/vpcs/{id}"), &[], false).await?;
+        let vpc = reply.body.get("data").and_then(Vpc::parse);
+        vpc.ok_or_else(|| self.calls.unreadable(&what, "no `data.extId`"))
+    }
+
+    async fn subnet(&self, id: &ExtId) -> Result<Subnet, NutanixError> {
+        let what = format!("subnet `{id}`");
+        let reply = self.read(&what, Namespace::Networking, &format!("/config/subnets/{id}"), &[], false).await?;
+        let subnet = reply.body.get("data").and_then(Subnet::parse);
+        subnet.ok_or_else(|| self.calls.unreadable(&what, "no `data.extId`"))
+    }
+
     async fn clusters_named(&self, name: &str) -> Result<Vec<ExtId>, NutanixError> {
         let what = format!("list of clusters named `{name}`");
         let found = self.named(&what, Namespace::Clusters, "/config/clusters", name).await?;
