@@ -1,4 +1,4 @@
-//! What a person could start when an execution holds: go on, take it back, force it. Each is planned, proven and judged now, and nothing is changed.
+//! What a person could start when an execution holds: go on, take it back, force it, do without what is silent. Each is planned, proven and judged now, and nothing is changed.
 
 use crate::command::Command;
 use crate::context::Context;
@@ -6,9 +6,10 @@ use crate::goal::{Goal, goal};
 use crate::swap::Swap;
 use crate::words::take_fault;
 use holdfast_journal::{JournalStore, read_locks};
-use holdfast_model::wire::{ChoicesOutput, FailoverRequest, Force, SCHEMA_VERSION, SwapRouteInput};
-use holdfast_model::{Fault, MapRef, NetworkMap, OperationId};
+use holdfast_model::wire::{ChoicesOutput, FailoverRequest, Force, SCHEMA_VERSION, SwapRouteInput, Waiver};
+use holdfast_model::{Fault, FaultName, MapRef, NetworkMap, OperationId, Region, Site, SiteName};
 use holdfast_runtime::Invocation;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ enum Would {
     /// It would be done: what.
     Done(String),
     /// It would be refused: why.
-    Refused(String),
+    Refused(Fault),
     /// Nobody can say beforehand: why.
     Unknown(String),
 }
@@ -85,7 +86,57 @@ impl Asking<'_> {
                 }
             })
             .await;
-        [Some(go_on), undo, force].into_iter().flatten().collect()
+        let lost = match &go_on.would {
+            Would::Refused(fault) if fault.name == FaultName::Unread => {
+                let (waive, lost) = futures::future::join(self.waive(), self.lost()).await;
+                waive.into_iter().chain(lost).collect()
+            }
+            Would::Refused(_) | Would::Done(_) | Would::Unknown(_) => Vec::new(),
+        };
+        [Some(go_on), undo, force].into_iter().flatten().chain(lost).collect()
+    }
+
+    /// Goes on without the word of the sites that were silent; none where none was, or they are gone without already.
+    async fn waive(&self) -> Option<Choice> {
+        let request = &self.input.request;
+        let to = goal(request, self.map, &self.context.operations).await.ok()?.to;
+        let evidence = self.context.evidence.get(self.input.evidence.as_ref()?).await.ok()??;
+        let sites: BTreeSet<SiteName> = evidence.sites_unread.into_keys().filter(|site| *site != to).collect();
+        if sites.is_empty() || request.waived.is_some() {
+            return None;
+        }
+        let names: Vec<&str> = sites.iter().map(SiteName::as_str).collect();
+        let what =
+            format!("Do without the word of {}, and answer for no machine there serving anybody", names.join(", "));
+        let waived = Some(Box::new(Waiver { sites, by: BY.to_owned(), reason: REASON.to_owned() }));
+        let request = FailoverRequest { waived, event: None, approved_by: None, ..request.clone() };
+        let would = self.would(&request).await;
+        Some(self.failover(what, &request, would))
+    }
+
+    /// Goes on without a Region that has not told something: each of them but the one that the networks go to.
+    async fn lost(&self) -> Vec<Choice> {
+        let request = &self.input.request;
+        let found = goal(request, self.map, &self.context.operations).await;
+        let Ok(Goal { to, lost: None, steady: None, .. }) = found else { return Vec::new() };
+        let to = self.map.sites.get(&to).map(Site::region);
+        let of_sites = self.map.sites.values().map(Site::region);
+        let regions: BTreeSet<&Region> =
+            of_sites.chain(self.map.route_tables.values().map(|table| &table.region)).collect();
+        let others = regions.into_iter().filter(|region| Some(*region) != to && request.reconcile.is_none());
+        let without = others.map(async |region| {
+            let request = FailoverRequest {
+                lost: Some(region.clone()),
+                waived: None,
+                event: None,
+                approved_by: None,
+                ..request.clone()
+            };
+            let would = self.would(&request).await;
+            let what = format!("Declare {region} lost: no call is made to it, its tables stay as they are, and you answer for no machine there serving anybody");
+            self.failover(what, &request, would)
+        });
+        futures::future::join_all(without).await
     }
 
     fn go_on(&self, would: Would) -> Choice {
@@ -149,7 +200,7 @@ impl Asking<'_> {
         match tokio::time::timeout(LIMIT, Box::pin(self.rehearse(request))).await {
             Ok(Ok(done)) => Would::Done(done),
             Ok(Err(fault)) if fault.name.retryable() => Would::Unknown(fault.message),
-            Ok(Err(fault)) => Would::Refused(fault.message),
+            Ok(Err(fault)) => Would::Refused(fault),
             Err(_) => Would::Unknown(format!("the check took longer than {} s", LIMIT.as_secs())),
         }
     }
@@ -165,7 +216,7 @@ impl Asking<'_> {
     }
 }
 
-fn undo_of(operation: &OperationId, lost: Option<holdfast_model::Region>) -> FailoverRequest {
+fn undo_of(operation: &OperationId, lost: Option<Region>) -> FailoverRequest {
     FailoverRequest { undo: Some(operation.clone()), lost, ..FailoverRequest::default() }
 }
 
@@ -182,7 +233,7 @@ fn told(choices: &[Choice]) -> String {
     for (at, Choice { what, command, input, would }) in choices.iter().enumerate() {
         let would = match would {
             Would::Done(what) => format!("It would be done: {what}"),
-            Would::Refused(why) => format!("It would be refused: {why}"),
+            Would::Refused(fault) => format!("It would be refused: {}", fault.message),
             Would::Unknown(why) => format!("It is not known what would come of it: {why}"),
         };
         let start = command.as_ref().map_or_else(|| format!("start it with {input}"), ToString::to_string);
@@ -208,7 +259,11 @@ mod tests {
         };
         let all = [
             choice("Go on", r#"{"networks": ["app"], "to": "nc2-osaka"}"#, Would::Done("1 route is changed".into())),
-            choice("Take it back", &written(&undo), Would::Refused("web-1 runs at `nc2-osaka`".into())),
+            choice(
+                "Take it back",
+                &written(&undo),
+                Would::Refused(Fault::new(FaultName::EvidenceAgainst, "web-1 runs at `nc2-osaka`")),
+            ),
             Choice { command: None, ..choice("Force it", "{}", Would::Unknown("no answer".into())) },
         ];
         insta::assert_snapshot!(told(&all), @r#"

@@ -23,7 +23,7 @@ use holdfast_plan::{
     Facts, Move, NOTHING_TO_CHANGE, Plan, Refusal, apart, check, current_site, cut_off, forecast, judge, only_reported,
     plan_correction, plan_move, plan_rest, plan_undo, quotas_wanted, within_quotas,
 };
-use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving};
+use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving, waiving};
 use holdfast_store::Operations;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -113,6 +113,7 @@ impl<'a> Swap<'a> {
         let goal = goal(&input.request, map, &context.operations).await?;
         let map = surviving(Arc::clone(map), goal.lost.as_ref())?;
         alive(&map, &goal.to)?;
+        let map = waiving(map, input.request.waived.as_deref(), &goal.to)?;
         match input.action {
             SwapAction::Plan => {}
             SwapAction::Apply | SwapAction::Choices => {

@@ -36,7 +36,7 @@ pub use context::Context;
 
 use holdfast_model::Fault;
 use holdfast_model::wire::{CutoverRequest, VerifyInput, VerifyKind, VerifyOutput};
-use holdfast_runtime::{Invocation, surviving};
+use holdfast_runtime::{Invocation, surviving, waiving};
 use postflight::Moved;
 use proof::Proof;
 
@@ -87,8 +87,8 @@ pub async fn handle(context: &Context, input: VerifyInput, _: Invocation) -> Res
         VerifyKind::Preflight { request } => {
             once(preflight::check(context, &map, request, preflight::Moment::Cutover, now).await?)
         }
-        VerifyKind::Postflight { networks, to, hosts, inventory, evidence, lost, guests, swapped_at } => {
-            let map = surviving(map, lost.as_ref())?;
+        VerifyKind::Postflight { networks, to, hosts, inventory, evidence, lost, waived, guests, swapped_at } => {
+            let map = waiving(surviving(map, lost.as_ref())?, waived.as_ref(), to)?;
             let (hosts, guests, swapped_at) = (hosts.as_ref(), *guests, *swapped_at);
             let moved = Moved { networks, to, hosts, inventory, guests, swapped_at };
             postflight::check(context, &map, moved, evidence.as_ref(), now).await?

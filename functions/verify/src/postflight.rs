@@ -87,5 +87,6 @@ pub(crate) async fn seen(
     checks.extend(judged.checks);
     checks.extend(routes::unread(&live));
     checks.extend(routes::lost(subject.map));
+    checks.extend(routes::waived(subject));
     Ok(Seen { checks, lasts: astray || judged.lasts || !probed.twice.is_empty() })
 }

@@ -233,6 +233,17 @@ pub(crate) fn lost(map: &NetworkMap) -> Option<Check> {
     Some(warn(format!("{region} is declared lost"), format!("nothing in it was read or probed{cut}")))
 }
 
+/// Silent sites that are not counted on: their machines were looked for nowhere.
+pub(crate) fn waived(subject: &Subject<'_>) -> Vec<Check> {
+    let silent = subject.evidence.iter().flat_map(|evidence| &evidence.sites_unread);
+    let told = silent.filter_map(|(site, why)| {
+        let waiver = subject.map.waived(site)?;
+        let saw = format!("{why}; by word of {}: {}", waiver.by, waiver.reason);
+        Some(warn(format!("{site} is silent and not counted on"), saw))
+    });
+    told.collect()
+}
+
 /// What could not be read, where nothing else names it.
 pub(crate) fn unread(live: &Live) -> Option<Check> {
     if live.picture.unread.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_journal::{Locks, free_ended};
-use holdfast_model::wire::{DecidedOutput, SCHEMA_VERSION, Started, WatchInput};
+use holdfast_model::wire::{DecidedOutput, FailoverRequest, SCHEMA_VERSION, Started, WatchInput};
 use holdfast_model::{
     Clock, Event, EventId, Evidence, Fault, FaultName, Job, MapRef, NamedVersions, NetworkMap, NetworkName, Site,
 };
@@ -48,10 +48,10 @@ pub(crate) async fn decide_event(
     }
     let found = Found { context, map: &map, reference, event, off, locks, invocation };
     if let Some(taken) = record.taken {
-        return Ok(found.not_taken(&taken).await);
+        return found.not_taken(&taken).await;
     }
     let (decision, evidence) = found.decide().await?;
-    let output = found.output(decision, evidence);
+    let output = found.output(decision, evidence)?;
     match output.result {
         Started::Noted | Started::Alarm => Ok(output),
         Started::Go | Started::Propose => {
@@ -59,7 +59,7 @@ pub(crate) async fn decide_event(
             let execution = input.execution.clone();
             let wanted = Taken { v: 1, execution, at: context.clock.now(), answer };
             let taken = context.events.take(id, &wanted).await?;
-            if taken.execution == input.execution { answered(&taken) } else { Ok(found.not_taken(&taken).await) }
+            if taken.execution == input.execution { answered(&taken) } else { found.not_taken(&taken).await }
         }
     }
 }
@@ -131,7 +131,7 @@ impl Found<'_> {
     }
 
     /// The answer to whoever comes second.
-    async fn not_taken(&self, taken: &Taken) -> DecidedOutput {
+    async fn not_taken(&self, taken: &Taken) -> Result<DecidedOutput, Fault> {
         let who = format!("execution `{}` (since {})", taken.execution, taken.at);
         let facts = StartFacts {
             map: self.map,
@@ -145,18 +145,19 @@ impl Found<'_> {
         self.output(decide(&self.event, &facts), None)
     }
 
-    fn output(&self, decision: Decision, evidence: Option<Evidence>) -> DecidedOutput {
-        let Decision { start, networks, to, lost, why, left } = decision;
+    fn output(&self, decision: Decision, evidence: Option<Evidence>) -> Result<DecidedOutput, Fault> {
+        let Decision { start, networks, to, lost, waived, why, left } = decision;
         let again = match &self.event.job {
             Job::Cutover { wave, .. } => format!("{{\"wave\": \"{wave}\"}}"),
             Job::Failover { .. } => {
-                let names: Vec<String> = networks.iter().map(|name| format!("\"{name}\"")).collect();
-                let lost = lost.as_ref().map_or_else(String::new, |lost| format!(", \"lost\": \"{lost}\""));
-                format!("{{\"networks\": [{}], \"to\": \"{to}\"{lost}}}", names.join(", "))
+                let (networks, to) = (Some(networks.clone()), Some(to.clone()));
+                let (lost, waived) = (lost.clone(), waived.clone().map(Box::new));
+                let request = FailoverRequest { networks, to, lost, waived, ..FailoverRequest::default() };
+                serde_json::to_string(&request).map_err(unwritable)?
             }
         };
         tracing::info!(event.id = %self.event.id, "{start:?}: {why}");
-        DecidedOutput {
+        Ok(DecidedOutput {
             schema_version: SCHEMA_VERSION,
             map: self.reference.clone(),
             result: match start {
@@ -168,11 +169,12 @@ impl Found<'_> {
             networks,
             to,
             lost,
+            waived,
             evidence: evidence.map(|evidence| evidence.id),
             expires: self.map.policy.start.approval_expires_seconds,
             why,
             left: left.unwrap_or_default(),
             again,
-        }
+        })
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::judge::{Facts, Standing, standing, unread};
 use crate::refusal::list;
+use holdfast_model::wire::Waiver;
 use holdfast_model::{
     Action, Became, Ending, Event, Evidence, HostRecord, Job, NetworkMap, NetworkName, Power, Region, Sighting, Site,
     SiteName, StartPolicy, WaveName, first_lines,
@@ -62,6 +63,8 @@ pub struct Decision {
     pub to: SiteName,
     /// The Region that whoever approves declares lost.
     pub lost: Option<Region>,
+    /// The sites that what starts by itself does not count on, as they are silent.
+    pub waived: Option<Waiver>,
     /// Why, with what was seen.
     pub why: String,
     /// What is wrong with networks of the event that are left where they are, although nobody runs them elsewhere: a person has to look.
@@ -100,6 +103,12 @@ pub fn decide(event: &Event, facts: &StartFacts<'_>) -> Decision {
 struct Decider<'a> {
     event: &'a Event,
     facts: &'a StartFacts<'a>,
+}
+
+/// Silent sites that machines left.
+struct LeftBehind {
+    region: Region,
+    sites: BTreeSet<SiteName>,
 }
 
 /// Where the networks of a failover stand.
@@ -216,8 +225,8 @@ impl Decider<'_> {
             return self.held_back(&networks, &why);
         }
         let behind = (!wrong.is_empty()).then(|| some(&wrong));
-        match self.lost(action, &silent) {
-            Ok(lost) => self.by_policy(policy, networks, &lines, lost, behind),
+        match self.left_behind(action, silent) {
+            Ok(left) => self.by_policy(policy, networks, &lines, left, behind),
             Err(against) => self.unready(policy, &[against]),
         }
     }
@@ -260,16 +269,18 @@ impl Decider<'_> {
         self.facts.past.get(network).is_some_and(|past| past.left.as_ref() == Some(&self.event.to))
     }
 
-    /// The Region that has to be declared lost, where a site is silent that the machines may have left.
-    fn lost(&self, action: Action, silent: &BTreeMap<SiteName, String>) -> Result<Option<Region>, String> {
+    /// The silent sites that the machines left; none where none is silent.
+    fn left_behind(&self, action: Action, silent: BTreeMap<SiteName, String>) -> Result<Option<LeftBehind>, String> {
         let Some((site, why)) = silent.first_key_value() else { return Ok(None) };
         let unknown = format!("site `{site}` is unknown: {why}; machines may run there too");
         let region = |site: &SiteName| self.facts.map.sites.get(site).map(|site| site.region().clone());
-        let regions: BTreeSet<Region> = silent.keys().filter_map(region).collect();
+        let mut regions: BTreeSet<Region> = silent.keys().filter_map(region).collect();
         let left = |site: &SiteName| self.event.from.as_ref().is_none_or(|from| from == site);
         let elsewhere = region(&self.event.to).is_some_and(|to| !regions.contains(&to));
-        match (action, regions.len()) {
-            (Action::Unplanned, 1) if elsewhere && silent.keys().all(left) => Ok(regions.into_iter().next()),
+        match (action, regions.pop_first()) {
+            (Action::Unplanned, Some(region)) if regions.is_empty() && elsewhere && silent.keys().all(left) => {
+                Ok(Some(LeftBehind { region, sites: silent.into_keys().collect() }))
+            }
             (Action::Unplanned | Action::Planned | Action::Live, _) => Err(unknown),
         }
     }
@@ -303,7 +314,7 @@ impl Decider<'_> {
         policy: StartPolicy,
         networks: BTreeSet<NetworkName>,
         lines: &[String],
-        lost: Option<Region>,
+        behind: Option<LeftBehind>,
         left: Option<String>,
     ) -> Decision {
         let limits = &self.facts.map.policy.start;
@@ -324,14 +335,29 @@ impl Decider<'_> {
             }
             (StartPolicy::Propose, Switch::AsPolicy) => {}
         }
-        let declares = lost.as_ref().map_or_else(String::new, |lost| {
-            format!("; to approve declares {lost} lost: no call is made to it, its tables stay as they are, and `reconcile` brings them later; where only its Prism Central is dark, reject it, and start `failover` with `force`")
-        });
+        // By itself nothing is done without a Region: its tables are changed. A person who declares it lost is believed.
+        let (start, declares, lost, waived) = match (policy, behind) {
+            (StartPolicy::Automatic, None) => (Start::Go, String::new(), None, None),
+            (StartPolicy::Automatic, Some(LeftBehind { sites, .. })) => {
+                let told = format!(
+                    "; {} is silent and not counted on, as the job and the machines at `{}` say the same",
+                    list(&sites),
+                    self.event.to
+                );
+                let reason = format!("event {}; {}", self.event.id, some(lines));
+                let by = format!("policy of {}", list(&networks));
+                (Start::Go, told, None, Some(Waiver { sites, by, reason }))
+            }
+            (StartPolicy::Manual | StartPolicy::Propose, None) => (Start::Propose, String::new(), None, None),
+            (StartPolicy::Manual | StartPolicy::Propose, Some(LeftBehind { region, .. })) => {
+                let told = format!(
+                    "; to approve declares {region} lost: no call is made to it, its tables stay as they are, and `reconcile` brings them later; where only its Prism Central is dark, reject it, and start `failover` with `waived` (which sites, who and why)"
+                );
+                (Start::Propose, told, Some(region), None)
+            }
+        };
         Decision {
-            start: match policy {
-                StartPolicy::Automatic if lost.is_none() => Start::Go,
-                StartPolicy::Manual | StartPolicy::Propose | StartPolicy::Automatic => Start::Propose,
-            },
+            start,
             why: format!(
                 "{}; policy of {} is {policy}{declares}; {}",
                 self.event.summary,
@@ -341,6 +367,7 @@ impl Decider<'_> {
             networks,
             to: self.event.to.clone(),
             lost,
+            waived,
             left,
         }
     }
@@ -365,6 +392,7 @@ impl Decider<'_> {
             networks: self.event.networks.clone(),
             to: self.event.to.clone(),
             lost: None,
+            waived: None,
             why: format!("{}; nothing was started: {why}", self.event.summary),
             left: None,
         }

@@ -23,7 +23,7 @@ pub use config::{Config, Writer, base_config};
 pub use entry::{Error, decode, run};
 pub use fault::{chain, fault_of, service_fault};
 pub use holdfast_model::Clock;
-pub use map_source::{MapSource, surviving};
+pub use map_source::{MapSource, surviving, waiving};
 pub use secrets::Secrets;
 pub use start_switch::{START_PARAMETER, StartSwitch};
 pub use timeouts::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT, MAX_ATTEMPTS, OPERATION_TIMEOUT, STOP_MARGIN};

@@ -4,7 +4,8 @@ use crate::code::sha256;
 use crate::fault::{chain, fault_of};
 use crate::start_switch::{self, START_PARAMETER};
 use aws_config::SdkConfig;
-use holdfast_model::{Fault, FaultName, MapRef, NetworkMap, Region};
+use holdfast_model::wire::Waiver;
+use holdfast_model::{Fault, FaultName, MapRef, NetworkMap, Region, SiteName};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Loads the network map, and keeps the last one that it loaded.
@@ -183,6 +184,20 @@ pub fn surviving(map: Arc<NetworkMap>, lost: Option<&Region>) -> Result<Arc<Netw
         None => Ok(map),
         Some(region) => Arc::unwrap_or_clone(map)
             .losing(region)
+            .map(Arc::new)
+            .map_err(|why| Fault::new(FaultName::InvalidInput, why)),
+    }
+}
+
+/// The network map for somebody who goes without the word of some sites, where they are silent.
+///
+/// # Errors
+/// `InvalidInput` where the map cannot do without them.
+pub fn waiving(map: Arc<NetworkMap>, waiver: Option<&Waiver>, to: &SiteName) -> Result<Arc<NetworkMap>, Fault> {
+    match waiver {
+        None => Ok(map),
+        Some(waiver) => Arc::unwrap_or_clone(map)
+            .waiving(waiver, to)
             .map(Arc::new)
             .map_err(|why| Fault::new(FaultName::InvalidInput, why)),
     }

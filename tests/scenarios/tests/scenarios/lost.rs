@@ -1,7 +1,8 @@
 //! Tokyo is lost: Osaka drives without one call to it; then Tokyo is back, with the old VMs running.
 
 use crate::support::{
-    OSAKA, TOKYO, cut_over_with, dynamodb, fault, green, held, last_call, no_faults, power_off, probes, recover, to,
+    OSAKA, TOKYO, commands, cut_over_with, dynamodb, fault, green, held, last_call, no_faults, power_off, probes,
+    recover, to,
 };
 use holdfast_lab::{Consistency, Lab, Schedule, prober, wait};
 use serde_json::{Value, json};
@@ -35,7 +36,14 @@ async fn driven_from_osaka(tables: Consistency) {
     }
 
     // Nobody declared Tokyo lost: what cannot be read is unknown, and nothing is changed.
-    held(&failover(&lab, to("nc2-osaka")).await, "ap-northeast-1");
+    let undeclared = failover(&lab, to("nc2-osaka")).await;
+    held(&undeclared, "ap-northeast-1");
+    if tables == Consistency::Strong {
+        let declares = ("failover".to_owned(), lost("nc2-osaka"));
+        assert!(commands(&undeclared.cause).contains(&declares), "{}", undeclared.cause);
+        let told = "Declare ap-northeast-1 lost: no call is made to it, its tables stay as they are, and you answer for no machine there serving anybody. It would be done: ";
+        assert!(undeclared.cause.contains(told), "{}", undeclared.cause);
+    }
     held(&failover(&lab, lost("nc2-tokyo")).await, "which is declared lost");
 
     let since = last_call(&lab).await;

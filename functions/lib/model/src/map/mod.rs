@@ -6,6 +6,7 @@ mod site;
 mod start;
 mod table;
 mod vantage;
+mod waived;
 mod wave;
 
 pub use lost::Lost;
@@ -16,6 +17,7 @@ pub use table::{NextHop, RouteTable};
 pub use vantage::{Advertisement, EntryPoint, PassThrough, ProbeMachine, Replies, Vantage};
 pub use wave::{Led, Macs, NicMapping, Select, Wave};
 
+use crate::wire::Waiver;
 use crate::{
     AccountId, AccountName, MoveName, NetworkName, PassThroughName, PrismName, Region, SiteName, TableName,
     VantageName, WaveName,
@@ -60,6 +62,9 @@ pub struct NetworkMap {
     /// A Region that this execution does not count on; never part of the document.
     #[serde(skip)]
     lost: Option<Lost>,
+    /// Sites that this execution does not count on where they are silent; never part of the document.
+    #[serde(skip)]
+    waived: Option<Waiver>,
 }
 
 /// One AWS account and how the functions get into it.

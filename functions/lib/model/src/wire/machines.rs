@@ -1,7 +1,7 @@
 //! Documents of the functions that read and change machines: `capture`, `restore-nic` and `watch`.
 
 use crate::wire::{
-    CaptureRequest, CutoverRequest, DrillRequest, FailoverRequest, Progress, RecheckRequest, request::named,
+    CaptureRequest, CutoverRequest, DrillRequest, FailoverRequest, Progress, RecheckRequest, Waiver, request::named,
 };
 use crate::{
     EventId, EvidenceId, HostName, InventoryVersion, MapRef, NamedVersions, NetworkName, Region, SiteName, WaveName,
@@ -242,6 +242,9 @@ pub struct DecidedOutput {
     pub to: SiteName,
     /// The Region that whoever approves declares lost.
     pub lost: Option<Region>,
+    /// The sites that it does not count on, as they are silent.
+    #[serde(default)]
+    pub waived: Option<Waiver>,
     /// Key of the evidence document that it was decided by; none where none was taken.
     pub evidence: Option<EvidenceId>,
     /// How long a proposal may be answered, in seconds.

@@ -13,7 +13,7 @@ pub use machines::{
     Started, Subject, TestedOutput, WatchInput, WatchOutput,
 };
 pub use request::{
-    CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest,
+    CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest, Waiver,
 };
 pub use swap::{ChoicesOutput, SwapAction, SwapOutput, SwapResult, SwapRouteInput, SwapRouteOutput};
 pub use verify::{Check, CheckStatus, GuestView, Report, Verdict, VerifyInput, VerifyKind, VerifyOutput};

@@ -96,6 +96,9 @@ pub struct FailoverRequest {
     /// A person's word in place of evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force: Option<Force>,
+    /// Sites that may be silent: nobody there is looked for where Prism Central does not answer. Their Region is called, and its tables are changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Box<Waiver>>,
     /// The event that starts it: what the networks' policy says of it counts. Left out: a person starts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventId>,
@@ -225,6 +228,19 @@ impl DrillRequest {
             (false, Some(_)) => Err("`recovery_plan` is for `\"test_failover\": true`, which is not there".to_owned()),
         }
     }
+}
+
+/// Sites whose Prism Central does not answer and that are not counted on, and on whose word; it is recorded with the operation. One that answers is judged
+/// as any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// NC2 sites, at least one; not the destination.
+    pub sites: BTreeSet<SiteName>,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A person's word in place of evidence; it is recorded with the operation.

@@ -1,6 +1,6 @@
 //! Documents of `verify`.
 
-use crate::wire::{CutoverRequest, DrillRequest};
+use crate::wire::{CutoverRequest, DrillRequest, Waiver};
 use crate::{Evidence, EvidenceId, MapRef, NamedVersions, NetworkName, Region, SiteName, WaveName};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -58,6 +58,9 @@ pub enum VerifyKind {
         /// A Region that is declared lost: it is not called.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lost: Option<Region>,
+        /// Sites that may be silent, as the request says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waived: Option<Waiver>,
         /// Whether the guests are asked about themselves.
         #[serde(default)]
         guests: GuestView,

@@ -10,6 +10,7 @@ pub use objection::{Objection, Objections};
 pub use stranded::{CutOff, cut_off, ec2_sites_left};
 
 use crate::step::Plan;
+use holdfast_model::wire::Waiver;
 use holdfast_model::{
     Evidence, HostName, HostRecord, Machines, NetworkMap, NetworkName, Picture, Prefix, Site, SiteName,
 };
@@ -227,7 +228,12 @@ impl<'a> Judge<'_, 'a> {
         for site in sites {
             if !evidence.sites_read.contains(site) {
                 let why = evidence.sites_unread.get(site).map_or("it is not in the evidence", String::as_str);
-                self.objections.push(Objection::Unread { site: site.clone(), why: why.to_owned() });
+                match self.facts.map.waived(site) {
+                    Some(Waiver { by, reason, .. }) => {
+                        self.lines.push(format!("{site}: unknown ({why}), not counted on by word of {by}: {reason}"));
+                    }
+                    None => self.objections.push(Objection::Unread { site: site.clone(), why: why.to_owned() }),
+                }
             }
         }
         true

@@ -1,6 +1,7 @@
 //! What evidence allows, and what it speaks against.
 
 use crate::world::*;
+use holdfast_model::wire::Waiver;
 use holdfast_model::*;
 use holdfast_plan::{Facts, Plan, judge};
 use jiff::Timestamp;
@@ -282,6 +283,31 @@ fn silence_is_never_an_answer() {
     );
     let (_, text) = spoiled(|case| case.web()[0].power = Power::Unknown);
     assert!(text.contains("in an unknown power state"), "{text}");
+}
+
+/// Whoever goes without the word of a site says so for its silence only.
+#[test]
+fn a_silent_site_that_is_waived_is_told_and_one_that_answers_is_judged() {
+    let waiver = Waiver { sites: [site("nc2-osaka")].into(), by: "ana".into(), reason: "its host is off".into() };
+    let waived = || {
+        let mut case = Case::good();
+        case.map = case.map.waiving(&waiver, &site("nc2-tokyo")).unwrap();
+        case
+    };
+    let mut silent = waived();
+    let evidence = silent.evidence.as_mut().unwrap();
+    evidence.sites_read.remove(&site("nc2-osaka"));
+    evidence.sites_unread.insert(site("nc2-osaka"), "no answer".into());
+    let lines = silent.judge().unwrap();
+    let told = "nc2-osaka: unknown (no answer), not counted on by word of ana: its host is off";
+    assert!(lines.iter().any(|line| line == told), "{lines:?}");
+    let mut other = waived();
+    let evidence = other.evidence.as_mut().unwrap();
+    evidence.sites_read.remove(&site("nc2-tokyo"));
+    assert_eq!(other.judge().unwrap_err().0, FaultName::Unread);
+    let mut both = waived();
+    both.web().push(sighting("nc2-osaka", Power::On, "172.30.1.34"));
+    assert_eq!(both.judge().unwrap_err().0, FaultName::EvidenceAgainst);
 }
 
 #[test]

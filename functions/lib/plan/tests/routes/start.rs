@@ -2,6 +2,7 @@
 
 use crate::judge::{Case, host, now, sighting};
 use crate::world::*;
+use holdfast_model::wire::Waiver;
 use holdfast_model::*;
 use holdfast_plan::{Decision, Past, Start, Start::*, StartFacts, Switch, concerned, decide};
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,7 +167,10 @@ fn an_event_starts_what_policy_and_both_sites_allow() {
         // Silence is no answer.
         ("unplanned",          "automatic", "off",    "silent",        Alarm,   "site `nc2-osaka` is unknown"),
         ("unplanned",          "propose",   "silent", "silent",        Alarm,   "site `nc2-osaka` is unknown"),
-        ("unplanned",          "automatic", "silent", "runs",          Propose, "to approve declares ap-northeast-1 lost"),
+        ("unplanned",          "automatic", "silent", "runs",          Go,      "`nc2-tokyo` is silent and not counted on, as the job and the machines at `nc2-osaka` say the same"),
+        ("unplanned: partly",  "automatic", "silent", "runs",          Alarm,   "finished for some machines only"),
+        ("unplanned",          "automatic", "silent", "other address", Alarm,   "without 172.30.1.34 on a NIC"),
+        ("unplanned",          "automatic", "silent", "gone",          Alarm,   "does not run at `nc2-osaka`"),
         ("unplanned",          "propose",   "silent", "runs",          Propose, "to approve declares ap-northeast-1 lost"),
         ("unplanned",          "manual",    "silent", "runs",          Noted,   "policy of `app` is manual"),
         ("planned",            "automatic", "silent", "runs",          Alarm,   "site `nc2-tokyo` is unknown"),
@@ -194,6 +198,8 @@ fn an_event_starts_what_policy_and_both_sites_allow() {
         assert_eq!(decision.why.contains("nothing was started"), matches!(start, Noted | Alarm), "{row}");
         let lost = (*start == Propose && *source == "silent").then(|| region(TOKYO));
         assert_eq!((decision.networks, decision.to, decision.lost), ([network("app")].into(), site("nc2-osaka"), lost));
+        let waived = decision.waived.map(|waived| waived.sites);
+        assert_eq!(waived, (*start == Go && *source == "silent").then(|| [site("nc2-tokyo")].into()), "{row}");
     }
 }
 
@@ -347,7 +353,7 @@ fn what_is_ready_goes_and_what_is_wrong_is_told() {
 
 /// A site that is silent and that the machines did not leave may run them as well as any.
 #[test]
-fn only_the_region_that_the_machines_left_can_be_lost() {
+fn only_what_the_machines_left_can_be_lost_or_gone_without() {
     let decision = |change: &dyn Fn(&mut Told)| {
         let mut told = Told::of("unplanned");
         told.policy = StartPolicy::Automatic;
@@ -355,15 +361,24 @@ fn only_the_region_that_the_machines_left_can_be_lost() {
         told.says("nc2-tokyo", "silent");
         change(&mut told);
         let decision = told.decide();
-        (decision.start, decision.lost)
+        (decision.start, decision.lost, decision.waived)
     };
-    assert_eq!(decision(&|_| {}), (Propose, Some(region(TOKYO))));
-    assert_eq!(decision(&|told| told.event.from = None), (Propose, Some(region(TOKYO))));
-    assert_eq!(decision(&|told| told.event.from = Some(site("ec2-tokyo"))), (Alarm, None));
+    let waived = Waiver {
+        sites: [site("nc2-tokyo")].into(),
+        by: "policy of `app`".to_owned(),
+        reason: format!(
+            "event failover-{JOB}; web-1: runs at `nc2-osaka` as VM `{JOB}` with 172.30.1.34; app-1: runs at `nc2-osaka` as VM `{JOB}` with 172.30.1.35"
+        ),
+    };
+    assert_eq!(decision(&|_| {}), (Go, None, Some(waived.clone())));
+    assert_eq!(decision(&|told| told.event.from = None), (Go, None, Some(waived)));
+    let propose = |told: &mut Told| told.policy = StartPolicy::Propose;
+    assert_eq!(decision(&propose), (Propose, Some(region(TOKYO)), None));
+    assert_eq!(decision(&|told| told.event.from = Some(site("ec2-tokyo"))), (Alarm, None, None));
     // A Prism Central that is dark in the Region that the machines went to is no lost Region.
     let same_region = |told: &mut Told| {
         let osaka = told.case.map.sites[&site("nc2-osaka")].clone();
         told.case.map.sites.insert(site("nc2-tokyo"), osaka);
     };
-    assert_eq!(decision(&same_region), (Alarm, None));
+    assert_eq!(decision(&same_region), (Alarm, None, None));
 }
