@@ -13,6 +13,7 @@ mod outdated;
 mod picture;
 mod swap;
 mod tables;
+mod way_back;
 mod words;
 
 pub use command::FAILOVER;

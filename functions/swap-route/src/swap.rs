@@ -8,9 +8,10 @@ use crate::neighbours::{Apart, Neighbours, read_neighbours};
 use crate::outdated::outdated;
 use crate::picture::read_settled;
 use crate::tables::AwsTables;
+use crate::way_back::{meanwhile, way_back};
 use crate::words::{
-    corrected, done, left_elsewhere, not_resumed, nothing_to_do, operation_id, planned, shown, some, take_fault,
-    to_be_continued, too_old, violations, would_change, would_finish,
+    changed_meanwhile, corrected, done, left_elsewhere, not_resumed, nothing_to_do, operation_id, planned, shown, some,
+    take_fault, to_be_continued, too_old, violations, would_change, would_finish,
 };
 use holdfast_aws_network::{AwsNetwork, read_quotas};
 use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
@@ -133,10 +134,15 @@ impl<'a> Swap<'a> {
             return Ok(self.output(SwapResult::NothingToDo, None, text, summary));
         }
         let apart = self.apart(&picture, &plan);
-        let (cut_off, quotas) =
-            futures::future::join(self.cut_off(&picture, &plan, &apart), self.quotas(&plan, &picture)).await;
+        let (cut_off, quotas, meanwhile) = futures::future::join3(
+            self.cut_off(&picture, &plan, &apart),
+            self.quotas(&plan, &picture),
+            meanwhile(self.context, &self.goal, &self.input, &plan),
+        )
+        .await;
         self.within(&plan, &mut picture, quotas)?;
-        let text = shown(&plan, &forecast(&plan, &self.map, &picture), &cut_off);
+        let mut text = shown(&plan, &forecast(&plan, &self.map, &picture), &cut_off);
+        text.push_str(&changed_meanwhile(&meanwhile));
         info!(execution.id = %self.input.execution, "planned\n{text}");
         let summary = planned(&plan, &cut_off, self.map.lost());
         Ok(self.output(SwapResult::Planned, None, text, summary))
@@ -500,6 +506,10 @@ impl<'a> Swap<'a> {
     fn output(&self, result: SwapResult, operation: Option<&Operation>, plan: String, summary: String) -> SwapOutput {
         let networks: BTreeSet<NetworkName> = self.goal.networks.clone();
         info!(execution.id = %self.input.execution, "{summary}");
+        let way_back = match result {
+            SwapResult::Done => operation.map(|operation| way_back(operation, &self.map)).unwrap_or_default(),
+            SwapResult::NothingToDo | SwapResult::Planned | SwapResult::Continue => Vec::new(),
+        };
         SwapOutput {
             schema_version: SCHEMA_VERSION,
             result,
@@ -508,6 +518,7 @@ impl<'a> Swap<'a> {
             networks,
             to: self.goal.to.clone(),
             hosts: self.goal.hosts.clone(),
+            way_back,
             plan,
             summary,
         }

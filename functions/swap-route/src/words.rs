@@ -52,6 +52,15 @@ pub(crate) fn shown(plan: &Plan, forecast: &Forecast, cut_off: &[String]) -> Str
     format!("{}\n\ncut off:\n{}", text.trim_end(), lines.join("\n"))
 }
 
+/// What a way back meets that the last move did not leave so.
+pub(crate) fn changed_meanwhile(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = some(lines.to_vec()).into_iter().map(|line| format!("  {line}")).collect();
+    format!("\n\nchanged since the last move:\n{}", lines.join("\n"))
+}
+
 fn steps_shown(plan: &Plan, forecast: &Forecast) -> String {
     let count = plan.steps().count();
     if count <= SHOWN {

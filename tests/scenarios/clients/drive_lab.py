@@ -35,7 +35,7 @@ def ask(url, **options):
 
 for region in lab["regions"]:
     machines = lab["state_machines"][region]
-    assert sorted(machines) == ["capture", "cutover", "drill", "failover", "recheck"], machines
+    assert sorted(machines) == ["capture", "cutover", "drill", "failover", "recheck", "reprotect"], machines
     listed = client("stepfunctions", region).list_state_machines()["stateMachines"]
     assert {one["stateMachineArn"] for one in listed} == set(machines.values()), listed
     assert client("ec2", region).describe_transit_gateways()["TransitGateways"], region

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// The state machines.
-pub const MACHINES: [&str; 5] = ["capture", "cutover", "recheck", "failover", "drill"];
+pub const MACHINES: [&str; 6] = ["capture", "cutover", "recheck", "failover", "reprotect", "drill"];
 
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")

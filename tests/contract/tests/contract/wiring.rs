@@ -236,6 +236,28 @@ fn functions_on_a_schedule_are_given_what_they_take() {
     assert_eq!(may, called);
 }
 
+/// The drill of the way back rests on what Step Functions says of a failover, and on its output, as its own state machine reads it.
+#[test]
+fn a_failover_that_has_ended_well_starts_the_check_of_the_way_back() {
+    let rule = &template()["Resources"]["FailoverProvenRule"]["Properties"];
+    let pattern = json!({
+        "source": ["aws.states"], "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": ["FailoverStateMachine"], "status": ["SUCCEEDED"]}
+    });
+    assert_eq!((&rule["EventPattern"], &rule["EventBusName"]), (&pattern, &Value::Null));
+    let target = &rule["Targets"][0];
+    assert_eq!((&target["Arn"], &target["InputTransformer"]), (&"ReprotectStateMachine".into(), &Value::Null));
+    let machine = machine("failover");
+    assert_eq!(machine["States"]["Done"]["Output"]["way_back"], "{% $way_back %}");
+    assert_eq!(machine["States"]["SwapRoutes"]["Assign"]["way_back"], "{% $states.result.way_back %}");
+    let schema: Value = serde_json::from_str(&read("statemachines/schema/execution.drill.json")).unwrap();
+    let back = holdfast_model::wire::WayBack {
+        networks: [holdfast_model::NetworkName::parse("app").unwrap()].into(),
+        to: holdfast_model::SiteName::parse("nc2-tokyo").unwrap(),
+    };
+    jsonschema::validate(&schema, &serde_json::to_value(back).unwrap()).unwrap();
+}
+
 /// Policy decides about an event only where the execution is told which one it is.
 #[test]
 fn what_a_rule_starts_names_its_event() {

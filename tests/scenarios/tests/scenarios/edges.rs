@@ -2,8 +2,8 @@
 
 use crate::events;
 use crate::support::{
-    begin_and_kill_if_held, commands, cut_over, failed_in, fault, green, held, lab_with, leases_run_out, migrate,
-    no_faults, patient_map, person, published, recover, run, to,
+    TOKYO, begin_and_kill_if_held, commands, cut_over, failed_in, fault, green, held, lab_with, leases_run_out,
+    migrate, no_faults, patient_map, person, published, recover, run, to,
 };
 use holdfast_lab::{Execution, Lab, LabOptions, Source};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ type Call = (&'static str, &'static str, &'static str, u32);
 
 /// Calls of functions in the order of a machine's states, with the call by which each can be disturbed. Every function reads the network map
 /// from S3 when it is new; `verify` stores a report each time.
-const CALLS: [(&str, &[Call]); 5] = [
+const CALLS: [(&str, &[Call]); 6] = [
     ("capture", &[("capture", "s3", "GET*", 0), ("watch", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
     (
         "cutover",
@@ -32,6 +32,7 @@ const CALLS: [(&str, &[Call]); 5] = [
     ),
     ("recheck", &[("watch", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
     ("failover", &[("watch", "s3", "GET*", 0), ("swap-route", "s3", "GET*", 0), ("verify", "dynamodb", "PutItem", 0)]),
+    ("reprotect", &[]),
     (
         "drill",
         &[
@@ -65,7 +66,7 @@ async fn every_retry_and_every_catch_of_recheck_failover_and_drill_is_taken() {
     disturb(&lab, "failover", &mut taken).await;
     disturb(&lab, "drill", &mut taken).await;
     lease(&lab, "failover", &mut taken).await;
-    all_taken(&lab, &["recheck", "failover", "drill"], taken).await;
+    all_taken(&lab, &["recheck", "failover", "drill", "reprotect"], taken).await;
 }
 
 /// The state machines have no edge that was not taken, once their page has failed too.
@@ -171,7 +172,19 @@ async fn page(lab: &Lab, machines: &[&str], taken: &mut BTreeSet<Edge>) {
     let topic = "arn:aws:sns:ap-northeast-1:111122223333:holdfast-hold";
     person(lab, "sns", &[("Action", "DeleteTopic"), ("TopicArn", topic), ("Version", "2010-03-31")]).await;
     for &machine in machines {
-        let execution = run(lab, machine, json!({"nonsense": true})).await;
+        let nonsense = match machine {
+            "reprotect" => {
+                // No drill can be started of the way back.
+                let sfn = &lab.aws(TOKYO).unwrap().sfn;
+                let drill = "arn:aws:states:ap-northeast-1:111122223333:stateMachine:holdfast-drill";
+                sfn.delete_state_machine().state_machine_arn(drill).send().await.unwrap();
+                taken.insert((machine.to_owned(), "StartDrill".to_owned(), "Catch", 0));
+                let output = json!({"way_back": [{"networks": ["nonsense"], "to": "nc2-osaka"}]});
+                json!({"detail": {"output": output.to_string()}})
+            }
+            _ => json!({"nonsense": true}),
+        };
+        let execution = run(lab, machine, nonsense).await;
         assert!(execution.held() && execution.cause.contains("nonsense"), "{machine}: {}", execution.words());
         note_retries(machine, &execution, taken);
         let published = execution

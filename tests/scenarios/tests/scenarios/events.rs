@@ -2,8 +2,8 @@
 
 use crate::edges::{Edge, note_retries};
 use crate::support::{
-    TOKYO, answered_at, changes, dynamodb, failed_in, fault, green, held, last_call, no_faults, patient_map, person,
-    power_off, published, recover, run, to,
+    TOKYO, answered_at, changes, dynamodb, ec2, failed_in, fault, green, held, invoke, last_call, no_faults,
+    patient_map, person, power_off, published, recover, restore, run, to,
 };
 use holdfast_lab::{Execution, Lab, wait};
 use serde_json::{Value, json};
@@ -85,6 +85,40 @@ pub async fn failovers(lab: &Lab, taken: &mut BTreeSet<Edge>) {
     assert_eq!(back.output["result"], "done");
     assert!(back.words().contains("not counted on by word of policy of `app`: event failover-"), "{}", back.words());
     answered_at(lab, "pc-tokyo", "automatic").await;
+    the_way_back_is_drilled(lab, &back).await;
+}
+
+/// What EventBridge says of a failover that has ended well starts the drill of the way back.
+async fn the_way_back_is_drilled(lab: &Lab, failover: &Execution) {
+    assert_eq!(failover.output["way_back"], json!([{"networks": ["app"], "to": "nc2-osaka"}]));
+    let detail = json!({"executionArn": failover.arn, "status": "SUCCEEDED", "output": failover.output.to_string()});
+    let reprotect = run(lab, "reprotect", json!({"detail": detail})).await;
+    green(&reprotect);
+    let (_, drill) = reprotect
+        .words()
+        .split_once("the way back is looked at by ")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let drill = lab.finish(TOKYO, &drill).await.unwrap();
+    green(&drill);
+    assert!(drill.words().contains("to nc2-osaka"), "{}", drill.words());
+    // Meanwhile somebody removed a route that the failover had left: whoever plans the way back is told.
+    let as_left = lab.sim().shared().world().clone();
+    let route =
+        [("TransitGatewayRouteTableId", "tgw-rtb-00000000000000001"), ("DestinationCidrBlock", "172.30.1.0/24")];
+    ec2(lab, "DeleteTransitGatewayRoute", &route).await;
+    let plan = json!({"schema_version": 1, "execution": "e", "action": "plan", "request": to("nc2-osaka")});
+    let planned = invoke(lab, "holdfast-swap-route", &plan).await.unwrap();
+    let (_, changed) = planned["plan"].as_str().unwrap().split_once("changed since the last move:").unwrap();
+    assert!(changed.contains("172.30.1.0/24") && changed.contains("somebody made it no static route"), "{changed}");
+    assert_eq!(changed.trim().lines().count(), 1, "{changed}");
+    restore(lab, &as_left);
+    assert!(!drill.output["plan"].to_string().contains("changed since"), "{}", drill.output);
+    // A failover that changed no route came from nowhere.
+    let nothing = json!({"output": json!({"result": "noted"}).to_string()});
+    let nowhere = run(lab, "reprotect", json!({"detail": nothing})).await;
+    green(&nowhere);
+    assert!(nowhere.words().contains("no way back to look at"), "{}", nowhere.words());
 }
 
 /// Move has migrated the wave, and nobody has cut it over.

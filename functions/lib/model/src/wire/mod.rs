@@ -15,7 +15,7 @@ pub use machines::{
 pub use request::{
     CaptureRequest, CutoverRequest, DrillRequest, FailoverIntent, FailoverRequest, Force, RecheckRequest, Waiver,
 };
-pub use swap::{ChoicesOutput, SwapAction, SwapOutput, SwapResult, SwapRouteInput, SwapRouteOutput};
+pub use swap::{ChoicesOutput, SwapAction, SwapOutput, SwapResult, SwapRouteInput, SwapRouteOutput, WayBack};
 pub use verify::{Check, CheckStatus, GuestView, Report, Verdict, VerifyInput, VerifyKind, VerifyOutput};
 
 use crate::{HostName, InstanceId};

@@ -80,10 +80,21 @@ pub struct SwapOutput {
     pub to: SiteName,
     /// Only the machines with these addresses are led there, by host routes; none: whole networks.
     pub hosts: Option<BTreeSet<Ipv4Addr>>,
+    /// The ways back of whole networks that were led from other NC2 sites: what a drill takes. None where nothing was led, or without a Region.
+    pub way_back: Vec<WayBack>,
     /// The plan as a table.
     pub plan: String,
     /// What was done, in plain words.
     pub summary: String,
+}
+
+/// Networks, and the site that they were led away from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WayBack {
+    /// Networks.
+    pub networks: BTreeSet<NetworkName>,
+    /// The site.
+    pub to: SiteName,
 }
 
 /// How `swap-route` ended.

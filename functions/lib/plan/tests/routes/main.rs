@@ -9,6 +9,7 @@
 
 mod judge;
 mod limits;
+mod meanwhile;
 mod properties;
 mod replies;
 mod rules;
