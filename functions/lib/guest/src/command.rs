@@ -54,13 +54,13 @@ pub struct Guest {
 }
 
 /// What a command printed on one machine.
-struct Output {
-    command: String,
-    stdout: String,
+pub(crate) struct Output {
+    pub(crate) command: String,
+    pub(crate) stdout: String,
 }
 
 /// The outcome of a command for each machine that it was meant for.
-type Outputs = BTreeMap<InstanceId, Result<Output, GuestError>>;
+pub(crate) type Outputs = BTreeMap<InstanceId, Result<Output, GuestError>>;
 
 impl Guest {
     /// A client with the account, Region, endpoint, retries and time-outs of `config`.
@@ -149,7 +149,7 @@ impl Guest {
     }
 
     /// Runs `commands` on machines that are all of `platform`, and waits for each.
-    async fn run(&self, reach: Vec<Reach>, platform: Platform, commands: &[String]) -> Outputs {
+    pub(crate) async fn run(&self, reach: Vec<Reach>, platform: Platform, commands: &[String]) -> Outputs {
         let mut outputs = Outputs::new();
         let mut batches = reach;
         let mut sent = Vec::new();
@@ -356,7 +356,7 @@ impl Guest {
     }
 }
 
-fn unreadable(machine: &InstanceId, command: &str, error: Unreadable) -> GuestError {
+pub(crate) fn unreadable(machine: &InstanceId, command: &str, error: Unreadable) -> GuestError {
     let (machine, command) = (machine.clone(), command.to_owned());
     match error {
         Unreadable::CutOff(length) => GuestError::CutOff { machine, command, length },

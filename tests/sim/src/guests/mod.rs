@@ -30,6 +30,8 @@ pub struct Switches {
     pub invocation_progress_reads: u32,
     /// Whether a guest asks for a lease when a link comes up.
     pub lease_on_link: bool,
+    /// The settings script says that it has set what the guest does not have afterwards.
+    pub settings_ignored: bool,
 }
 
 impl Default for Switches {
@@ -39,6 +41,7 @@ impl Default for Switches {
             invocation_pending_reads: 1,
             invocation_progress_reads: 1,
             lease_on_link: true,
+            settings_ignored: false,
         }
     }
 }

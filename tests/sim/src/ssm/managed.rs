@@ -40,7 +40,9 @@ impl Managed<'_> {
 pub(super) fn managed<'w>(world: &'w World, caller: &Caller) -> Vec<Managed<'w>> {
     let mut found: Vec<Managed<'w>> =
         world.guests.all.iter().filter_map(|(id, guest)| one(world, caller, id, guest)).collect();
-    found.sort_by(|a, b| a.id.cmp(&b.id));
+    found.sort_by(|a, b| (&a.id, !a.online).cmp(&(&b.id, !b.online)));
+    // The copies of a disk have one activation: it is where it runs.
+    found.dedup_by(|a, b| a.id == b.id);
     found
 }
 

@@ -13,6 +13,7 @@ mod managed;
 mod refusal;
 mod script;
 mod send;
+mod settings;
 mod state;
 
 use serde_json::Value;

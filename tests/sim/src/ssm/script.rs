@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     send::POWERSHELL,
+    settings,
     state::{Output, Status},
 };
 use crate::{
@@ -21,10 +22,13 @@ use crate::{
 enum Script {
     Capture,
     Probe,
+    Settings,
 }
 
 /// The committed scripts: what each is, and where it runs.
-const SCRIPTS: [(Script, Platform, &str); 4] = [
+const SCRIPTS: [(Script, Platform, &str); 6] = [
+    (Script::Settings, Platform::Windows, include_str!("../../../../functions/lib/guest/scripts/settings.ps1")),
+    (Script::Settings, Platform::Linux, include_str!("../../../../functions/lib/guest/scripts/settings.sh")),
     (Script::Capture, Platform::Windows, include_str!("../../../../functions/lib/guest/scripts/capture.ps1")),
     (Script::Capture, Platform::Linux, include_str!("../../../../functions/lib/guest/scripts/capture.sh")),
     (Script::Probe, Platform::Windows, include_str!("../../../../functions/lib/guest/scripts/probe.ps1")),
@@ -46,7 +50,7 @@ fn failed(stderr: impl Into<String>) -> (Status, Output) {
 
 /// Runs a document's commands in a guest.
 pub(super) fn run(
-    world: &World,
+    world: &mut World,
     id: &GuestId,
     document: &str,
     parameters: &BTreeMap<String, Vec<String>>,
@@ -71,6 +75,16 @@ pub(super) fn run(
         Some((Script::Probe, platform)) if platform == guest.platform => match Settings::read(settings, platform) {
             Some(settings) => {
                 let stdout = format!("{}\n", probe(world, id, guest, &settings));
+                (Status::Success, Output { code: 0, stdout, stderr: String::new() })
+            }
+            None => failed(format!("unknown script parameters: {settings}")),
+        },
+        Some((Script::Settings, platform)) if platform == guest.platform => match settings::read(settings, platform) {
+            Some(wanted) => {
+                let ignored = world.switches.guests.settings_ignored;
+                let guest = world.guests.all.get_mut(id);
+                let results = guest.map_or(Value::Null, |guest| settings::apply(guest, &wanted, ignored));
+                let stdout = format!("{}\n", json!({"schema_version": 1, "results": results, "end": true}));
                 (Status::Success, Output { code: 0, stdout, stderr: String::new() })
             }
             None => failed(format!("unknown script parameters: {settings}")),
