@@ -158,3 +158,38 @@ impl Search<'_> {
         Err(Fault::new(FaultName::VmAmbiguous, message))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_model::{Credentials, Trust};
+    use holdfast_nutanix::Timeouts;
+    use serde_json::json;
+
+    /// Before anybody is asked: there is no such Prism Central.
+    #[tokio::test]
+    async fn the_vm_of_a_test_cutover_is_never_taken() {
+        let host: HostRecord = serde_json::from_value(json!({
+            "name": "web-1", "wave": "wave-1", "instance": "i-0a1b2c3d", "platform": "linux",
+            "captured_at": "2026-01-02T03:04:05Z", "guest": null, "nics": []
+        }))
+        .unwrap();
+        let vm = ExtId::parse("11111111-1111-4111-8111-111111111111").unwrap();
+        let record = MoveRecord {
+            plan: "plan-1".into(),
+            name: "web-1".into(),
+            instance: Some(host.instance.clone()),
+            vm: Some(vm.clone()),
+            state: MoveState::Test,
+            error: None,
+        };
+        let who = Credentials::login("admin", "secret");
+        let prism = Prism::connect("https://127.0.0.1:1", who, &Trust::WebRoots, Timeouts::default()).unwrap();
+        let records = [record];
+        let search =
+            Search { prism: &prism, cluster: &vm, cluster_name: "cluster-1", records: &records, failovers: &[] };
+        let fault = search.vm_of(&host).await.unwrap_err();
+        assert_eq!(fault.name, FaultName::VmNotFound);
+        assert!(fault.message.contains("a test cutover, whose VM is a copy"), "{fault}");
+    }
+}
