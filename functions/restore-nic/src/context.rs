@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 
+use holdfast_guest::{Guest, Timing};
 use holdfast_model::wire::{Progress, RestoreNicInput, RestoreNicOutput, SCHEMA_VERSION};
-use holdfast_model::{Clock, Credentials, Fault, FaultName, NetworkMap, Site};
+use holdfast_model::{Clock, Credentials, Fault, FaultName, GuestSettings, HostRecord, NetworkMap, Site};
 use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts};
-use holdfast_runtime::{Config, Invocation, MapSource, Secrets, SystemClock, base_config};
+use holdfast_runtime::{Accounts, Config, Invocation, MapSource, Secrets, SystemClock, base_config};
 use holdfast_store::{Failovers, HostResults, Inventory, RestoreJournal};
 
 use crate::fault_of;
 use crate::journal::StoredNotes;
 use crate::repair::Limits;
 use crate::report::{Report, Restored};
+use crate::settings::{GuestJob, give_settings_back};
 use crate::wave::{Job, restore};
 
 /// Time at the end of an invocation in which no change is begun: a link that went down has to come up again in it.
@@ -22,6 +24,9 @@ pub const NO_MORE_CHANGES: Duration = Duration::from_secs(90);
 /// Time at the end of an invocation in which nothing is waited for.
 pub const ANSWER: Duration = Duration::from_secs(10);
 
+/// How long a command may take in a guest. One that configures it and one that asks it afterwards fit into [`NO_MORE_CHANGES`].
+const IN_GUEST: Duration = Duration::from_secs(38);
+
 /// Results that are stored at once.
 const WRITES_AT_ONCE: usize = 16;
 
@@ -29,6 +34,7 @@ const WRITES_AT_ONCE: usize = 16;
 pub struct Context {
     maps: MapSource,
     secrets: Secrets,
+    accounts: Accounts,
     inventory: Inventory,
     results: HostResults,
     journal: RestoreJournal,
@@ -52,6 +58,7 @@ impl Context {
             failovers: Failovers::new(&sdk, config.operations_table.clone()),
             journal: RestoreJournal::new(&sdk, config.operations_table),
             clock: SystemClock,
+            accounts: Accounts::new(sdk),
         })
     }
 }
@@ -72,7 +79,7 @@ pub async fn handle(
     };
     let (map, reference) = context.maps.load(input.map.as_ref()).await?;
     let wave = map.waves.get(&input.wave).ok_or_else(|| unknown_wave(&map, &input))?;
-    let Some(Site::Nc2 { prism_central, fvn_vpc, cluster, .. }) = map.sites.get(&wave.to) else {
+    let Some(Site::Nc2 { prism_central, fvn_vpc, cluster, account, region, .. }) = map.sites.get(&wave.to) else {
         let message = format!("wave `{}` goes to `{}`, which is no NC2 site", input.wave, wave.to);
         return Err(Fault::new(FaultName::InvalidMap, message));
     };
@@ -126,8 +133,16 @@ pub async fn handle(
             notes: &notes,
             limits,
         };
-        let outcome = restore(&job).await;
-        if let Ok(report) = &outcome {
+        let mut outcome = restore(&job).await;
+        if let Ok(report) = &mut outcome {
+            if wave.guest_settings == GuestSettings::AsCaptured && !report.is_refused() {
+                let account = map.accounts.get(account).ok_or_else(|| missing("account", account.as_str()))?;
+                let config = context.accounts.sdk_config(account, region).await;
+                let guest = Guest::new(&config).with_timing(Timing { deadline: IN_GUEST, ..Timing::default() });
+                let hosts: Vec<HostRecord> = captured.hosts.iter().map(|host| wave.kept(host)).collect();
+                let job = GuestJob { guest: &guest, prism: &prism, hosts: &hosts, limits };
+                Box::pin(give_settings_back(&job, report)).await?;
+            }
             keep(context, &input, report).await?;
         }
         let refused = match &outcome {

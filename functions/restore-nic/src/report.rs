@@ -59,6 +59,53 @@ impl Report {
         self.add(&host.name, vm, Became::Failed(fault));
     }
 
+    /// Hosts whose guests may be asked about themselves, each with its VM: those that are right, and those whose guests were not seen to use their
+    /// addresses.
+    pub(crate) fn guests(&self) -> impl Iterator<Item = (HostName, ExtId)> + '_ {
+        let asked = |host: &&Host| match &host.became {
+            Became::Right { .. } => true,
+            Became::Failed(fault) => fault.name == FaultName::GuestSilent,
+            Became::Open => false,
+        };
+        self.hosts.iter().filter(asked).filter_map(|host| Some((host.name.clone(), host.vm.clone()?)))
+    }
+
+    fn entry(&mut self, name: &HostName) -> Option<&mut Became> {
+        self.hosts.iter_mut().find(|host| host.name == *name).map(|host| &mut host.became)
+    }
+
+    /// Tells something more of a host, however it is.
+    pub(crate) fn tell(&mut self, name: &HostName, line: String) {
+        match self.entry(name) {
+            Some(Became::Right { done, .. }) => done.push(line),
+            Some(Became::Failed(fault)) => fault.message = format!("{}; {line}", fault.message),
+            Some(Became::Open) | None => {}
+        }
+    }
+
+    /// A host is right by the word of its guest.
+    pub(crate) fn right_by_guest(&mut self, host: &HostRecord, line: String) {
+        match self.entry(&host.name) {
+            Some(Became::Right { done, .. }) => done.push(line),
+            Some(became) => *became = Became::Right { addresses: host.addresses().collect(), done: vec![line] },
+            None => {}
+        }
+    }
+
+    /// A host is not right after all.
+    pub(crate) fn fail(&mut self, name: &HostName, fault: Fault) {
+        if let Some(became) = self.entry(name) {
+            *became = Became::Failed(fault);
+        }
+    }
+
+    /// A host goes on with the next start.
+    pub(crate) fn reopen(&mut self, name: &HostName) {
+        if let Some(became) = self.entry(name) {
+            *became = Became::Open;
+        }
+    }
+
     fn add(&mut self, name: &HostName, vm: Option<&ExtId>, became: Became) {
         self.hosts.push(Host { name: name.clone(), vm: vm.cloned(), became });
     }

@@ -32,6 +32,7 @@ fn declared() -> holdfast_model::Wave {
         select: Select::Vpc,
         move_appliance: None,
         routes: Led::Networks,
+        guest_settings: holdfast_model::GuestSettings::Left,
         mac_addresses: Macs::AsMoved,
         nics: BTreeMap::new(),
         excused: BTreeMap::new(),
@@ -303,4 +304,24 @@ async fn a_machine_that_the_wave_selects_and_nobody_captured_is_told() {
     assert!(Wave { wave: &declared, hosts: &[], evidence: None }.left_out(&map, &live).is_some());
     map.networks.get_mut(&id::<NetworkName>("app")).unwrap().prefix = id("172.30.9.0/24");
     assert_eq!(Wave { wave: &declared, hosts: &[], evidence: None }.left_out(&map, &live), None);
+}
+
+#[test]
+fn what_would_be_set_in_a_guest_is_told_with_the_script_that_sets_it() {
+    let mut case = Case::sound();
+    let adapter = &mut case.guest().nics[0];
+    adapter.addresses = vec![NicAddress { address: "172.30.1.34".parse().unwrap(), prefix_length: 24 }];
+    adapter.dns.insert(0, "172.30.0.2".parse().unwrap());
+    let told = |case: &Case, guest_settings| {
+        let declared = holdfast_model::Wave { guest_settings, ..declared() };
+        Wave { wave: &declared, hosts: std::slice::from_ref(&case.host), evidence: None }.settings_of(&case.host)
+    };
+    assert_eq!(told(&case, GuestSettings::AsCaptured), None, "it had a lease");
+    case.guest().nics[0].addressing = Addressing::Static;
+    assert_eq!(told(&case, GuestSettings::Left), None);
+    let check = told(&case, GuestSettings::AsCaptured).unwrap();
+    let (file, hash) = holdfast_guest::settings_script(Platform::Linux);
+    let wanted = format!("sets eth0: address 172.30.1.34/24, dns 192.168.10.53, by `{file}` (SHA-256 {hash})");
+    assert!(check.saw.contains(&wanted), "{}", check.saw);
+    assert!(check.status == CheckStatus::Pass && hash.len() == 64);
 }

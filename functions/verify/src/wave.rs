@@ -4,10 +4,11 @@ use crate::checks::{fail, list, pass, warn};
 use crate::facts::Live;
 use crate::landing::Destination;
 use holdfast_aws_network::{AwsNetwork, Ties};
+use holdfast_guest::{AdapterSettings, settings_script};
 use holdfast_model::wire::{Check, CheckStatus};
 use holdfast_model::{
-    EniId, Evidence, HostRecord, InstanceId, InstanceState, Machines, Macs, NetworkMap, NicRecord, Prefix, Scope,
-    Sighting, Wave as Declared, first_lines_of,
+    Addressing, EniId, Evidence, GuestNic, GuestSettings, HostRecord, InstanceId, InstanceState, Machines, Macs,
+    NetworkMap, NicRecord, Prefix, Scope, Sighting, Wave as Declared, first_lines_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -44,6 +45,7 @@ pub(crate) async fn findings(
         }
         wave.landing_of(host, &mut of_host);
         guest(host, &resolvers, &mut of_host);
+        of_host.extend(wave.settings_of(host));
         if let Ok(ties) = &ties {
             wave.tied(host, ties, &mut of_host);
         }
@@ -108,6 +110,31 @@ impl Wave<'_> {
         let scope = Scope { account: site.account().clone(), region: site.region().clone() };
         let network = networks.get(&scope).ok_or("its account and Region were not read")?;
         network.read_ties(site.vpc(), &self.enis()).await.map_err(|error| error.to_string())
+    }
+
+    /// What is set in a guest once it has moved, by which script: a person may read it before.
+    pub(crate) fn settings_of(&self, host: &HostRecord) -> Option<Check> {
+        if self.wave.guest_settings == GuestSettings::Left {
+            return None;
+        }
+        let guest = host.guest.as_ref()?;
+        let settings = host.nics.iter().filter_map(|nic| {
+            let then = guest.nics.iter().find(|adapter| Some(&adapter.mac) == nic.mac.as_ref())?;
+            // What it will have by then is not known.
+            let now = GuestNic { gateway: None, dns: Vec::new(), ..then.clone() };
+            let again = AdapterSettings::captured(nic, then, &now);
+            (then.addressing == Addressing::Static).then(|| format!("{}: {again}", then.name))
+        });
+        let settings: Vec<String> = settings.collect();
+        if settings.is_empty() {
+            return None;
+        }
+        let (file, hash) = settings_script(host.platform?);
+        let text = format!(
+            "where it answers Systems Manager after the move and differs, `cutover` sets {}, by `{file}` (SHA-256 {hash})",
+            settings.join("; ")
+        );
+        Some(pass("settings of the guest", text))
     }
 
     fn enis(&self) -> BTreeSet<EniId> {

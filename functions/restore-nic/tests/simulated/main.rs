@@ -15,5 +15,6 @@ mod moved;
 mod order;
 mod random;
 mod refusals;
+mod settings;
 mod success;
 mod world;

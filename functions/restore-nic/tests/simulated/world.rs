@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use aws_credential_types::provider::SharedCredentialsProvider;
+use holdfast_guest::{Guest, Timing};
 use holdfast_model::{
     Credentials, Event, ExtId, Fault, HostRecord, Macs, Network, NetworkName, Policy, Trust, Wave, WaveName,
 };
 use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts, Vm};
-use holdfast_restore_nic::{Job, Limits, Note, Notes, Restored, restore};
+use holdfast_restore_nic::{GuestJob, Job, Limits, Note, Notes, Report, Restored, give_settings_back, restore};
 use holdfast_sim::ec2::Kind;
 use holdfast_sim::{Endpoint, Options, Sim, World};
 use holdfast_store::RestoreKey;
@@ -144,6 +146,29 @@ impl Scene {
 
     /// One start that begins no change after a time.
     pub async fn start_until(&self, begin: Duration) -> Result<Restored, Fault> {
+        self.report_until(begin).await?.finish()
+    }
+
+    /// One start that also gives guests back what was set in them, where no change is begun in them after a time.
+    pub async fn start_with_guests(&self, begin: Duration) -> Result<Restored, Fault> {
+        let mut report = self.report_until(Duration::from_secs(120)).await?;
+        let credentials = aws_credential_types::Credentials::new("111122223333", "any", None, None, "test");
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("ap-northeast-1"))
+            .endpoint_url(self.sim.aws_endpoint())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let quick = Duration::from_millis(2);
+        let timing = Timing { deadline: Duration::from_secs(60), first_poll: quick, slowest_poll: quick };
+        let (guest, prism) = (Guest::new(&config).with_timing(timing), self.prism());
+        let limits = Limits { begin: TimeLimit::after(begin), wait: TimeLimit::after(Duration::from_secs(120)) };
+        let job = GuestJob { guest: &guest, prism: &prism, hosts: &self.hosts, limits };
+        give_settings_back(&job, &mut report).await?;
+        report.finish()
+    }
+
+    async fn report_until(&self, begin: Duration) -> Result<Report, Fault> {
         let endpoint = &self.sim.moves()["move-1"];
         let appliance = Move::connect(&endpoint.url, credentials(endpoint), &trust(endpoint), self.timeouts).unwrap();
         let prism = self.prism();
@@ -169,7 +194,7 @@ impl Scene {
                 wait: self.timeouts.until.unwrap_or_else(|| TimeLimit::after(Duration::from_secs(120))),
             },
         };
-        restore(&job).await?.finish()
+        restore(&job).await
     }
 
     pub async fn vm(&self, name: &str) -> Vm {

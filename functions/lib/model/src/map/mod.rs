@@ -15,7 +15,7 @@ pub use site::{DriftPolicy, Network, Site};
 pub use start::{ClockTime, Day, LONGEST_APPROVAL_SECONDS, StartLimits, StartPolicy, Window};
 pub use table::{NextHop, RouteTable};
 pub use vantage::{Advertisement, EntryPoint, PassThrough, ProbeMachine, Replies, Vantage};
-pub use wave::{Led, Macs, NicMapping, Select, Wave};
+pub use wave::{GuestSettings, Led, Macs, NicMapping, Select, Wave};
 
 use crate::wire::Waiver;
 use crate::{

@@ -27,6 +27,9 @@ pub struct Wave {
     /// Which MAC addresses the NICs of its VMs have in the end.
     #[serde(default, skip_serializing_if = "Macs::is_as_moved")]
     pub mac_addresses: Macs,
+    /// What becomes of addresses that were configured inside the guests.
+    #[serde(default, skip_serializing_if = "GuestSettings::is_left")]
+    pub guest_settings: GuestSettings,
     /// By the host's Name tag: which NIC of its VM is which, where the VM has more or fewer than were captured.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub nics: BTreeMap<HostName, NicMapping>,
@@ -44,6 +47,19 @@ pub enum Macs {
     #[default]
     AsMoved,
     /// Those that they had in EC2. A NIC gets one only by being created anew; a host whose Prism Central does not take it is refused by name.
+    AsCaptured,
+}
+
+/// What becomes of addresses that were configured inside guests: an adapter of another NIC is another one to its operating system, which leaves the
+/// configuration with the old one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestSettings {
+    /// Nothing inside a guest is changed.
+    #[default]
+    Left,
+    /// A guest of which an adapter was configured statically when it was captured, and which answers Systems Manager by a hybrid activation, gets that
+    /// configuration again, by the committed script.
     AsCaptured,
 }
 
@@ -98,6 +114,13 @@ impl Macs {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     fn is_as_moved(&self) -> bool {
         *self == Macs::AsMoved
+    }
+}
+
+impl GuestSettings {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_left(&self) -> bool {
+        *self == GuestSettings::Left
     }
 }
 
