@@ -99,38 +99,49 @@ async fn a_start_whose_time_ends_in_its_first_reads_goes_on_with_the_next() {
 /// As long as a call is waited for here: longer than any takes that is answered, on a busy machine too.
 const REQUEST: Duration = Duration::from_secs(4);
 
-#[tokio::test]
-async fn a_call_that_hangs_is_given_up_in_time_and_the_next_start_ends_right() {
-    let at_each_call = CALLS.map(async |(source, action)| {
-        let mut scene = Scene::after_cutover(|world| world).await;
-        scene.switch(&json!({"learned_lag_reads": 0}));
-        scene.timeouts.request = REQUEST;
-        // As often as a call is sent that nobody answers.
-        strike(&scene, source, action, 3, Effect::Hang { when: When::After });
-        let begun = Instant::now();
-        let ended = scene.start().await;
-        assert!(begun.elapsed() < Duration::from_secs(80), "{action}: {:?}", begun.elapsed());
-        assert!(struck(&scene) > 0, "{action}");
-        scene.sim.shared().gate().clear_faults();
-        match ended {
-            Ok(_) => scene.assert_right(action).await,
-            Err(fault) => {
-                assert_eq!(fault.name, FaultName::Unavailable, "{action}: {fault}");
-                assert!(fault.message.contains("does not answer, asked for"), "{action}: {fault}");
-            }
+/// Each call in a thread of its own: where all share one, a call that is answered waits for the others as long as one that is not.
+#[test]
+fn a_call_that_hangs_is_given_up_in_time_and_the_next_start_ends_right() {
+    std::thread::scope(|threads| {
+        for (source, action) in CALLS {
+            threads.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(a_call_that_hangs(source, action));
+            });
         }
-        scene.start().await.unwrap_or_else(|fault| panic!("after {action} hung: {fault}"));
-        scene.assert_right(action).await;
     });
-    let until_the_time_is_over = async {
-        let mut scene = Scene::after_cutover(|world| world).await;
-        scene.timeouts.until = Some(TimeLimit::after(Duration::from_secs(15)));
-        strike(&scene, "prism", "vms.nics.migrate", u64::MAX, Effect::Hang { when: When::Before });
-        assert_eq!(scene.start().await.unwrap().result, Progress::Continue);
-        scene.sim.shared().gate().clear_faults();
-        scene.timeouts.until = None;
-        scene.start().await.unwrap();
-        scene.assert_right("when it goes on").await;
-    };
-    join(join_all(at_each_call), until_the_time_is_over).await;
+}
+
+async fn a_call_that_hangs(source: &str, action: &str) {
+    let mut scene = Scene::after_cutover(|world| world).await;
+    scene.switch(&json!({"learned_lag_reads": 0}));
+    scene.timeouts.request = REQUEST;
+    // As often as a call is sent that nobody answers.
+    strike(&scene, source, action, 3, Effect::Hang { when: When::After });
+    let begun = Instant::now();
+    let ended = scene.start().await;
+    assert!(begun.elapsed() < Duration::from_secs(80), "{action}: {:?}", begun.elapsed());
+    assert!(struck(&scene) > 0, "{action}: {ended:?}");
+    scene.sim.shared().gate().clear_faults();
+    match ended {
+        Ok(_) => scene.assert_right(action).await,
+        Err(fault) => {
+            assert_eq!(fault.name, FaultName::Unavailable, "{action}: {fault}");
+            assert!(fault.message.contains("does not answer, asked for"), "{action}: {fault}");
+        }
+    }
+    scene.start().await.unwrap_or_else(|fault| panic!("after {action} hung: {fault}"));
+    scene.assert_right(action).await;
+}
+
+#[tokio::test]
+async fn a_change_that_hangs_until_the_time_is_over_goes_on_with_the_next_start() {
+    let mut scene = Scene::after_cutover(|world| world).await;
+    scene.timeouts.until = Some(TimeLimit::after(Duration::from_secs(15)));
+    strike(&scene, "prism", "vms.nics.migrate", u64::MAX, Effect::Hang { when: When::Before });
+    assert_eq!(scene.start().await.unwrap().result, Progress::Continue);
+    scene.sim.shared().gate().clear_faults();
+    scene.timeouts.until = None;
+    scene.start().await.unwrap();
+    scene.assert_right("when it goes on").await;
 }
