@@ -21,7 +21,7 @@ pub(crate) enum Wanted {
 /// Takes the test failover of a drill a step further, up or down.
 ///
 /// # Errors
-/// `InvalidInput` for a request that does not go together, and those of [`advance`] and [`clean`].
+/// `Refused` where this Region may not write to the tables; `InvalidInput` for a request that does not go together, and those of [`advance`] and [`clean`].
 pub(crate) async fn test_failover(
     context: &Context,
     (map, reference): (&NetworkMap, MapRef),
@@ -29,6 +29,8 @@ pub(crate) async fn test_failover(
     wanted: Wanted,
     invocation: &Invocation,
 ) -> Result<TestedOutput, Fault> {
+    // Of eventually consistent tables one Region alone writes: what is written down elsewhere would not keep a second test from being started.
+    context.poll.writer.allows(context.poll.region.as_str(), None)?;
     let invalid = |why: String| Fault::new(FaultName::InvalidInput, why);
     let scope = of_request(map, &request.networks, &request.to)?;
     let plan = request.tested_plan().map_err(invalid)?;

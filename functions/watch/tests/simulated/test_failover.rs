@@ -11,7 +11,7 @@ use holdfast_sim::prism::recovery::{Kind, Order, start};
 use holdfast_sim::{Options, Sim, World};
 use holdfast_store::{TestFailover, TestFailovers, TestOver};
 use holdfast_watch::test_failover::{
-    Advance, BORNE, Cleaned, LOOKED_AFTER, MAY_SHOW, TestDesk, WantedTest, advance, clean, sweep,
+    Advance, BORNE, Cleaned, LONGEST, LOOKED_AFTER, MAY_SHOW, TestDesk, WantedTest, advance, clean, sweep,
 };
 use holdfast_watch::{SiteQuery, read_site};
 use jiff::{SignedDuration, Timestamp};
@@ -302,6 +302,24 @@ async fn a_test_that_cannot_be_cleaned_is_told_of_once_and_cleaned_when_it_can()
     assert!(words[0].ends_with("is cleaned"), "{words:?}");
     scene.assert_as_before("at last");
     assert_eq!((scene.sweep(looked_after + borne + 4).await, told(&scene).len()), (Vec::new(), 1));
+}
+
+/// A drill that waits for ever would end without a word.
+#[tokio::test]
+async fn a_test_that_takes_too_long_is_told_of_and_cleaned_once_it_has_ended() {
+    let scene = Scene::start("4.4").await;
+    scene.sim.shared().world().switches.prism.job_reads = 12;
+    let (longest, looked_after) = (LONGEST.as_mins(), LOOKED_AFTER.as_mins());
+    assert!(matches!(scene.ask("drill-1", 0).await.unwrap(), Advance::Continue(_)));
+    assert!(matches!(scene.ask("drill-1", longest - 1).await.unwrap(), Advance::Continue(_)));
+    let told = scene.ask("drill-1", longest + 1).await.unwrap_err();
+    assert!(told.name == FaultName::Refused && told.message.contains("still under way after 60 minutes"), "{told}");
+    let words = scene.sweep(longest + looked_after + 2).await;
+    assert!(words[0].contains("is not cleaned: its job is under way"), "{words:?}");
+    for minute in 3..BORNE.as_mins() {
+        scene.sweep(longest + looked_after + minute).await;
+    }
+    scene.assert_as_before("at last");
 }
 
 /// Where a drill dies.

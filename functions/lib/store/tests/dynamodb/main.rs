@@ -18,7 +18,8 @@ use holdfast_model::{
 use holdfast_store::{
     Asked, Dark, Darkness, Drill, Drills, DrillsTo, EventRecord, Events, Failovers, First, Found, HostResult,
     HostResults, Inventory, Note, OldTable, Operations, Published, Put, PutVersion, RegionStanding, RestoreJournal,
-    RestoreKey, RestorePut, Standing, Standings, Taken, Told, Watched, WatchedAppliance, Watches,
+    RestoreKey, RestorePut, Standing, Standings, Taken, TestFailover, TestFailovers, TestOver, Told, Watched,
+    WatchedAppliance, Watches,
 };
 use serde_json::json;
 use server::Server;
@@ -327,6 +328,37 @@ async fn failovers(config: &SdkConfig) {
     assert_eq!(told, [there.event, back.event]);
 }
 
+async fn test_failovers(config: &SdkConfig) {
+    let (tests, prism) = (TestFailovers::new(config, "operations"), "pc-osaka".parse().unwrap());
+    let plan = ExtId::parse("0a1b2c3d-0000-4000-8000-000000000009").unwrap();
+    let at = "2026-01-02T03:04:05Z".parse().unwrap();
+    let test = |name: &str, over| TestFailover {
+        v: 1,
+        name: name.to_owned(),
+        execution: "e-1".to_owned(),
+        plan: plan.clone(),
+        plan_name: "app".to_owned(),
+        networks: [app()].into(),
+        to: "nc2-osaka".parse().unwrap(),
+        begun: at,
+        until: at,
+        job: None,
+        seen: None,
+        cleaning: None,
+        over,
+        told: None,
+    };
+    assert_eq!(tests.get(&prism, &plan).await.unwrap(), None);
+    let first = tests.put(&prism, None, test("first", None)).await.unwrap().unwrap();
+    assert_eq!(tests.put(&prism, None, test("second", None)).await.unwrap(), None);
+    assert_eq!(tests.get(&prism, &plan).await.unwrap(), Some(first.clone()));
+    let over = tests.put(&prism, Some(&first), test("first", Some(TestOver::Cleaned { at }))).await.unwrap().unwrap();
+    // Who read it before it changed does not change it any more.
+    assert_eq!(tests.put(&prism, Some(&first), test("late", None)).await.unwrap(), None);
+    assert_eq!(tests.all(&prism).await.unwrap(), [over]);
+    assert_eq!(tests.all(&"pc-tokyo".parse().unwrap()).await.unwrap(), []);
+}
+
 /// Runs a scenario, then again with the reply of each of its calls lost in turn.
 async fn with_every_reply_lost(scenario: impl AsyncFn(&SdkConfig)) {
     let server = Server::default();
@@ -389,6 +421,11 @@ async fn failovers_are_read_once_each_in_their_order() {
 #[tokio::test]
 async fn the_last_drill_is_the_latest() {
     with_every_reply_lost(drills).await;
+}
+
+#[tokio::test]
+async fn a_test_failover_is_changed_only_by_who_has_read_it_as_it_is() {
+    with_every_reply_lost(test_failovers).await;
 }
 
 #[tokio::test]
