@@ -9,7 +9,6 @@ mod context;
 mod debts;
 mod goal;
 mod neighbours;
-mod outdated;
 mod picture;
 mod swap;
 mod tables;

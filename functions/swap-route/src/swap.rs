@@ -5,7 +5,6 @@ use crate::context::Context;
 use crate::debts::{changes_debts, mergeable};
 use crate::goal::{Goal, goal};
 use crate::neighbours::{Apart, Neighbours, read_neighbours};
-use crate::outdated::outdated;
 use crate::picture::read_settled;
 use crate::tables::AwsTables;
 use crate::way_back::{meanwhile, way_back};
@@ -14,7 +13,9 @@ use crate::words::{
     take_fault, to_be_continued, too_old, violations, would_change, would_finish,
 };
 use holdfast_aws_network::{AwsNetwork, read_quotas};
-use holdfast_journal::{Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply};
+use holdfast_journal::{
+    Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply, outdated,
+};
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapOutput, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
     Evidence, Fault, FaultName, HostRecord, MapRef, NetworkMap, NetworkName, OperationId, Picture, QuotaName, Quotas,

@@ -1,13 +1,14 @@
 //! Evidence that another operation has overtaken.
 
-use holdfast_journal::Locks;
+use crate::Locks;
 use holdfast_model::{Evidence, Fault, FaultName, NetworkName};
 use holdfast_plan::Plan;
 use std::collections::BTreeSet;
 
 /// Whether evidence was taken before an operation ended that moved a network which the plan moves too: however young it is, the machines were seen
 /// where they had to leave for that operation. So an execution that was overtaken does not lead traffic back to where they were.
-pub(crate) fn outdated(evidence: &Evidence, plan: &Plan, locks: &Locks) -> Option<Fault> {
+#[must_use]
+pub fn outdated(evidence: &Evidence, plan: &Plan, locks: &Locks) -> Option<Fault> {
     let moves: BTreeSet<&NetworkName> = plan.steps().flat_map(|step| &step.networks).collect();
     let overtaken = locks.iter().filter(|(network, _)| moves.contains(network));
     let mut overtaken = overtaken.filter_map(|(network, lock)| Some((network, lock.moved_at?)));
@@ -22,7 +23,7 @@ pub(crate) fn outdated(evidence: &Evidence, plan: &Plan, locks: &Locks) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdfast_journal::Lock;
+    use crate::Lock;
     use holdfast_model::{AccountName, EvidenceId, Prefix, Region, RouteTableId, Scope, SiteName, TableName};
     use holdfast_plan::{Place, RouteValue, Step};
     use jiff::Timestamp;
