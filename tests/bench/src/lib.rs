@@ -1,4 +1,6 @@
-//! The world that planning is measured on: many networks, routed by many tables for clients at many entries.
+//! The world that planning is measured on: many networks, routed by many tables for clients at many entries. Simulated days are in [`day`].
+
+pub mod day;
 
 use holdfast_model::{
     Attachment, AttachmentId, AttachmentKind, AttachmentState, EniId, NetworkMap, Picture, Prefix, Region, RouteOrigin,

@@ -1,5 +1,7 @@
-//! Measures plan and check of 1,000 networks x 8 tables x 6 vantages: time, and memory at its highest. One JSON object a line.
+//! Measures plan and check of 1,000 networks x 8 tables x 6 vantages: time, and memory at its highest. Then looks at a thousand simulated days. One
+//! JSON object a line. With a seed as its argument it tells that day instead.
 
+use holdfast_bench::day::{Counts, run};
 use holdfast_bench::{Size, map, picture};
 use holdfast_model::SiteName;
 use holdfast_plan::{Move, check, plan_move};
@@ -13,7 +15,46 @@ const RUNS: u32 = 5;
 /// The most that it may take, in seconds and MB.
 const LIMITS: (f64, f64) = (1.0, 128.0);
 
+/// Simulated days.
+const DAYS: u64 = 1_000;
+
 fn main() -> Result<(), Box<dyn Error>> {
+    match std::env::args().nth(1) {
+        Some(seed) => tell_day(seed.parse()?),
+        None => planning().and_then(|()| days()),
+    }
+}
+
+/// What happened in the day of a seed.
+fn tell_day(seed: u64) -> Result<(), Box<dyn Error>> {
+    let day = run(seed);
+    println!("{}\n{:?}", day.story.join("\n"), day.counts);
+    if day.violations.is_empty() { Ok(()) } else { Err(day.violations.join("\n").into()) }
+}
+
+/// Looks at days one after the other, and ends with the first in which something happened that must never happen.
+fn days() -> Result<(), Box<dyn Error>> {
+    let (mut all, mut hours) = (Counts::default(), 0);
+    for seed in 0..DAYS {
+        let day = run(seed);
+        if !day.violations.is_empty() {
+            return Err(
+                format!("seed {seed}: {}; `holdfast-bench {seed}` tells the day", day.violations.join("; ")).into()
+            );
+        }
+        all += day.counts;
+        hours += day.seconds / 3_600;
+    }
+    let line = json!({
+        "name": "simulated days: what must never happen", "value": 0, "unit": "violations", "floor": null, "ratio": null, "runs": DAYS,
+        "calls": { "all": all.executions, "mutating": all.writes, "throttled": 0 },
+        "hours": hours, "counts": format!("{all:?}"),
+    });
+    println!("{line}");
+    Ok(())
+}
+
+fn planning() -> Result<(), Box<dyn Error>> {
     let size = Size { networks: 1000, tables: 8, vantages: 6 };
     let (map, picture) = (map(size)?, picture(size)?);
     let (networks, to) = (map.networks.keys().cloned().collect(), SiteName::parse("b")?);
