@@ -222,7 +222,8 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         let ended = |phase: &Phase| matches!(phase, Phase::Finished | Phase::Superseded(_));
         self.append_to(&operation, &event, ended, now).await?;
         let (status, _) = self.status(&operation).await?;
-        let closed = ended(&status.phase);
+        // Without steps it is this invocation that finished it, and goes on to what is left of it.
+        let closed = ended(&status.phase) && !(status.phase == Phase::Finished && operation.plan.is_empty());
         let mut session = Session::new(self, operation, status, taken);
         if closed {
             session.release(now).await;

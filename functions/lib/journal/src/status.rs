@@ -27,7 +27,7 @@ pub enum Phase {
     Working,
     /// It waits for a person.
     Held(String),
-    /// Every step is done.
+    /// Every step is done; where there is none, somebody has taken it.
     Finished,
     /// Another operation took it back.
     Superseded(OperationId),
@@ -76,7 +76,10 @@ impl Status {
         match (event, &self.phase) {
             (_, Phase::Superseded(by)) => return Err(format!("{by} took the operation back before")),
             (Event::Superseded { by }, _) => self.phase = Phase::Superseded(by.clone()),
+            // Whoever takes an operation without steps has finished it.
+            (Event::Taken { .. }, Phase::Finished) if plan.is_empty() => {}
             (_, Phase::Finished) => return Err("the operation was finished before".to_owned()),
+            (Event::Taken { .. }, _) if plan.is_empty() => self.phase = Phase::Finished,
             (Event::Taken { .. }, _) => self.phase = Phase::Working,
             (_, Phase::Planned | Phase::Held(_)) => return Err("nobody had taken the operation".to_owned()),
             (Event::Started { steps }, Phase::Working) => self.start(plan, steps)?,
@@ -207,6 +210,16 @@ mod tests {
         assert_eq!(Status::fold(&plan(), &entries[..2]).unwrap().phase, Phase::Held("r".into()));
         let status = Status::fold(&plan(), &entries[..2]).unwrap();
         assert_eq!(status.split(&plan()).0.len(), 1);
+    }
+
+    #[test]
+    fn an_operation_without_steps_is_finished_by_whoever_takes_it() {
+        let plan = Plan { stages: Vec::new(), ..plan() };
+        let phase = |events: &[Event]| Status::fold(&plan, &[entry(0, events)]).unwrap().phase;
+        assert_eq!(phase(&[]), Phase::Planned);
+        assert_eq!(phase(&[taken()]), Phase::Finished);
+        assert_eq!(phase(&[taken(), taken()]), Phase::Finished);
+        assert!(Status::fold(&plan, &[entry(0, &[taken(), Event::Held { reason: String::new() }])]).is_err());
     }
 
     #[test]
