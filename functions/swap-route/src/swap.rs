@@ -237,8 +237,10 @@ impl<'a> Swap<'a> {
     async fn rest(&self, operation: &Operation) -> Result<Judged, Fault> {
         self.correctable(operation)?;
         self.young_enough(operation)?;
+        // Read before the tables: what is done from here on is seen there.
+        let (status, _) = self.desk().status(operation).await.map_err(|error| take_fault(&error))?;
         let picture = self.picture().await;
-        let plan = plan_rest(&operation.plan, &self.map, &picture).map_err(|refusal| {
+        let plan = plan_rest(&operation.plan, &status.done, &self.map, &picture).map_err(|refusal| {
             Fault::new(refusal.fault(), format!("{refusal}; operation {} stays open", operation.id))
         })?;
         check(&plan, &picture, &self.map).map_err(|found| violations(&found))?;

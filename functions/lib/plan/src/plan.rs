@@ -89,18 +89,24 @@ pub fn plan_undo(undone: &Plan, to: &SiteName, map: &NetworkMap, picture: &Pictu
     Ok(Plan { networks: undone.networks.clone(), to: to.clone(), hosts: undone.hosts.clone(), stages })
 }
 
-/// What is left of a plan that was partly done: its steps whose table still holds what it held before, in the same stages.
+/// What is left of a plan that was partly done: its steps whose table still holds what it held before, in the same stages. `done` are the positions of
+/// those that were read back as wanted before `picture` was read: nobody writes them again.
 ///
 /// # Errors
-/// [`Refusal`], when something in scope was not read or a table holds neither what a step found nor what it was to write.
-pub fn plan_rest(plan: &Plan, map: &NetworkMap, picture: &Picture) -> Result<Plan, Refusal> {
+/// [`Refusal`], when something in scope was not read, a table holds neither what a step found nor what it was to write, or holds again what a step found
+/// that is done.
+pub fn plan_rest(plan: &Plan, done: &BTreeSet<u32>, map: &NetworkMap, picture: &Picture) -> Result<Plan, Refusal> {
     everything_read(picture)?;
     let mut stages = Vec::new();
+    let mut numbers = 0_u32..;
     for stage in &plan.stages {
         let mut rest = Vec::new();
-        for step in stage {
+        for (at, step) in numbers.by_ref().zip(stage) {
             declared(step, map)?;
             let now = present(step, picture)?;
+            if now == step.before && now != step.after && done.contains(&at) {
+                return Err(put_back(step, &now));
+            }
             if now == step.before {
                 rest.push(step.clone());
             } else if now != step.after {
@@ -268,6 +274,14 @@ fn present(step: &Step, picture: &Picture) -> Result<RouteValue, Refusal> {
         // What a service keeps there now is not what the plan was made from.
         NoValue::NotOurs(value) => drifted_to(step, value),
     })
+}
+
+fn put_back(step: &Step, now: &RouteValue) -> Refusal {
+    Refusal::PutBack {
+        what: format!("{} in {} ({})", step.place, step.label(), step.scope),
+        value: step.words(now),
+        after: step.words(&step.after),
+    }
 }
 
 fn drifted(step: &Step, now: &RouteValue) -> Refusal {

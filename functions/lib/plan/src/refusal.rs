@@ -231,6 +231,18 @@ pub enum Refusal {
         /// As wanted.
         after: String,
     },
+    /// What was done is undone by somebody else.
+    #[error(
+        "{what} was led to `{after}` and is `{value}` again; somebody else put it back: put it to `{after}`, then start again, or take the operation back"
+    )]
+    PutBack {
+        /// Prefix, reference or propagation, with the table's Name tag, id, account and Region.
+        what: String,
+        /// What it holds, as it did before.
+        value: String,
+        /// As it was written.
+        after: String,
+    },
     /// Tables do not follow where networks are, and policy has that only reported.
     #[error("no Region owes anything for {}; {}", named(networks), reported(networks, site, only, found))]
     DriftReported {
@@ -390,7 +402,7 @@ impl Refusal {
             | Refusal::DriftReported { .. }
             | Refusal::GroupIncomplete { .. } => FaultName::InvalidInput,
             Refusal::Unread { .. } | Refusal::Unsettled { .. } | Refusal::Unknown { .. } => FaultName::Unread,
-            Refusal::Drifted { .. } => FaultName::Drifted,
+            Refusal::Drifted { .. } | Refusal::PutBack { .. } => FaultName::Drifted,
             Refusal::NotRouted { .. }
             | Refusal::NoSubnet { .. }
             | Refusal::NotOurs { .. }

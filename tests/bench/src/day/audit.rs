@@ -5,8 +5,8 @@ use super::ground::{EC2, HOSTS, NEIGHBOUR, TABLES, hosts_of, prefix, region, reg
 use super::routes::{End, declared};
 use super::world::{Day, World, Writer};
 use futures::FutureExt;
-use holdfast_journal::{Event as Entry, JournalStore, Operation};
-use holdfast_model::{EventId, NetworkName};
+use holdfast_journal::{Event as Entry, JournalStore, Operation, Phase, Status};
+use holdfast_model::{Ending, EventId, NetworkName, SiteName};
 use holdfast_plan::{Decision, Step};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
@@ -32,6 +32,8 @@ pub(crate) struct Writ {
     pub(crate) operation: Operation,
     /// Whether it opened the operation, or resumed it.
     pub(crate) opened: bool,
+    /// Sites that are not counted on where they are silent.
+    pub(crate) waived: BTreeSet<SiteName>,
     /// When the first site of its evidence was asked; none where it has none.
     pub(crate) evidence: Option<Timestamp>,
     /// When evidence was judged.
@@ -42,8 +44,8 @@ pub(crate) struct Writ {
     pub(crate) taken: Timestamp,
 }
 
-/// Looks at a write that is about to be sent.
-pub(crate) fn before_write(day: &Day, writ: &Writ, step: &Step) {
+/// Looks at a write that is about to be sent; `read` is when its place was read before.
+pub(crate) fn before_write(day: &Day, writ: &Writ, step: &Step, read: Option<Timestamp>) {
     let operation = &writ.operation;
     let entries = day.journal.read_entries(&operation.id).now_or_never().and_then(Result::ok).unwrap_or_default();
     let events: Vec<&Entry> = entries.iter().flat_map(|entry| &entry.events).collect();
@@ -59,6 +61,11 @@ pub(crate) fn before_write(day: &Day, writ: &Writ, step: &Step) {
     }
     if !declared().contains(&(step.table.clone(), prefix_of(step))) {
         world.violate(format!("{id}: {step} is not in the network map"));
+    }
+    let present = world.routes.get(&step.table, prefix_of(step)).value;
+    let as_read = world.edited.is_none_or(|edited| read.is_some_and(|read| edited < read));
+    if as_read && present != step.before && present != step.after {
+        world.violate(format!("{id}: {step}, and it was `{present}` when it was read"));
     }
     let lost = operation.intent.lost();
     if lost.is_some_and(|lost| *lost == step.scope.region) {
@@ -89,16 +96,18 @@ fn evidenced(world: &mut World, writ: &Writ, step: &Step) {
         ));
     }
     let lost = operation.intent.lost();
-    let looked_at = |site: &str| lost.is_none_or(|lost| *lost != region(region_of(site)));
+    let window = (begin, *judged);
+    let waived = |site: &str| writ.waived.iter().any(|name| name.as_str() == site) && world.was_silent(site, window);
+    let looked_at = |site: &str| lost.is_none_or(|lost| *lost != region(region_of(site))) && !waived(site);
     let hosts = hosts_of(&step.networks);
-    if let Some(why) = world.machines.against(&hosts, to, (begin, *judged), looked_at) {
+    if let Some(why) = world.machines.against(&hosts, to, window, looked_at) {
         world.violate(format!("{id}: {step} leads to {to}, but {why}"));
     }
     if !writ.opened {
         return;
     }
     let overtaken = |network: &NetworkName| {
-        world.ends.get(network).is_some_and(|ends| ends.iter().any(|end| *end > begin && *end <= writ.taken))
+        world.ends.get(network).is_some_and(|ends| ends.values().any(|end| *end > begin && *end <= writ.taken))
     };
     if step.networks.iter().any(overtaken) {
         world
@@ -150,8 +159,7 @@ pub(crate) fn finished(day: &Day, writ: &Writ) {
     let Writ { operation, pictured, .. } = writ;
     let now = world.now;
     for network in &operation.plan.networks {
-        world.ends.entry(network.clone()).or_default().push(now);
-        world.left.insert(network.clone(), operation.plan.to.clone());
+        world.ends.entry(network.clone()).or_default().entry(operation.id.clone()).or_insert(now);
     }
     world.counts.operations += 1;
     if world.edited.is_some_and(|at| at >= *pictured) || operation.intent.lost().is_some() {
@@ -184,6 +192,7 @@ pub(crate) fn started(
     }
     match world.jobs.get(id) {
         Some(job) if job.test => world.violate(why("it was a test failover".to_owned())),
+        Some(job) if job.event.ending != Ending::Finished => world.violate(why("it has not ended well".to_owned())),
         Some(job) if !job.ended => world.violate(why("it has not ended".to_owned())),
         Some(_) => {}
         None => world.violate(why("no Prism Central tells of it".to_owned())),
@@ -192,15 +201,19 @@ pub(crate) fn started(
         world.violate(why("the kill switch is on".to_owned()));
     }
     // Evidence of Prism Centrals: EC2 is looked at before routes change.
-    let looked_at = |site: &str| site != EC2;
     let window = (begin, decided);
+    let waived = |site: &str| {
+        let named = decision.waived.iter().flat_map(|waiver| &waiver.sites).any(|name| name.as_str() == site);
+        named && world.was_silent(site, window)
+    };
+    let looked_at = |site: &str| site != EC2 && !waived(site);
     if let Some(against) = world.machines.against(&hosts_of(&decision.networks), &to, window, looked_at) {
         world.violate(why(against));
     }
     for network in &decision.networks {
         let ends = world.ends.get(network).cloned().unwrap_or_default();
         // Ends between the reading of the locks and now are nobody's fault.
-        let ends: Vec<Timestamp> = ends.into_iter().filter(|end| *end <= begin).collect();
+        let ends: Vec<Timestamp> = ends.into_values().filter(|end| *end <= begin).collect();
         if ends.iter().any(|end| decided.duration_since(*end).as_secs() < HOLD_DOWN - INVOCATION) {
             world.violate(why(format!("network {network} was moved just before")));
         }
@@ -216,6 +229,14 @@ pub(crate) fn ended(day: &Day) {
     let mut world = day.world();
     if !world.routes.neighbour_stands() {
         world.violate(format!("route {} of another is not as it was", prefix(NEIGHBOUR)));
+    }
+    let stored = day.journal.snapshot();
+    for (id, operation) in &stored.operations {
+        let entries = stored.entries.get(id).map_or(&[][..], Vec::as_slice);
+        let phase = Status::fold(&operation.plan, entries).map(|status| status.phase);
+        if !matches!(phase, Ok(Phase::Planned | Phase::Finished | Phase::Superseded(_))) {
+            world.violate(format!("all is well and started again, and {id} is {phase:?}"));
+        }
     }
     for unit in super::ground::UNITS {
         let networks: BTreeSet<NetworkName> = super::ground::networks(unit);

@@ -8,10 +8,11 @@ use holdfast_journal::{
     Append, Entry, JournalStore, Lock, LockWrite, MemoryJournal, Operation, Put, RouteTables, Seen, StoreError,
     TablesError,
 };
-use holdfast_model::{Clock, NetworkName, OperationId, Prefix};
-use holdfast_plan::{Place, RouteValue, Step};
+use holdfast_model::{Clock, NetworkName, OperationId, Prefix, RouteTableId};
+use holdfast_plan::{Place, RouteValue, Spot, Step};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// A call may have its effect so long after it was begun, in seconds: `OPERATION_TIMEOUT` of the functions.
@@ -149,6 +150,8 @@ fn late(day: &Day, sent: Sent) {
 pub(crate) struct Tables {
     pub(crate) day: Shared,
     pub(crate) writ: Writ,
+    /// When each place was read last.
+    pub(crate) reads: Mutex<BTreeMap<(RouteTableId, Spot), Timestamp>>,
 }
 
 impl Tables {
@@ -168,6 +171,7 @@ impl RouteTables for Tables {
             Chance::Good => {
                 let world = self.day.world();
                 let slot = world.routes.get(&step.table, prefix_of(step));
+                self.reads.lock().unwrap().insert(step.key(), world.now);
                 Ok(if world.now < slot.settles { Seen::Changing(slot.value) } else { Seen::Settled(slot.value) })
             }
             Chance::LostAnswer => Err(TablesError::Unavailable("no answer".to_owned())),
@@ -178,7 +182,8 @@ impl RouteTables for Tables {
     }
 
     async fn write_route(&self, step: &Step) -> Result<Seen, TablesError> {
-        before_write(&self.day, &self.writ, step);
+        let read = self.reads.lock().unwrap().get(&step.key()).copied();
+        before_write(&self.day, &self.writ, step, read);
         self.answers(step)?;
         let sent = Sent {
             step: step.clone(),

@@ -6,7 +6,7 @@ use super::ground::{EC2, NC2, NC2_OSAKA, NC2_TOKYO, OSAKA, SITES, TOKYO, UNITS, 
 use super::machines::State;
 use super::nutanix;
 use super::routes::{declared, hop};
-use super::swap::{empty, lost, to_move};
+use super::swap::{lost, to_move};
 use super::world::{Shared, World};
 use holdfast_model::wire::{FailoverRequest, Force};
 use holdfast_model::{EventId, Prefix, RouteTableId};
@@ -70,10 +70,15 @@ pub(crate) fn act(day: &Shared, deed: Deed) -> Option<Work> {
             return begin(day, request?);
         }
         Deed::Begin(request) => return begin(day, request),
-        Deed::Deliver(event) => return begin(day, FailoverRequest { event: Some(event), ..empty() }),
+        Deed::Deliver(event) => {
+            return begin(day, FailoverRequest { event: Some(event), ..FailoverRequest::default() });
+        }
         Deed::TakeBack(request) => {
             let open = open_on(day, &request)?;
-            return begin(day, FailoverRequest { undo: Some(open), ..empty() });
+            return begin(
+                day,
+                FailoverRequest { undo: Some(open), force: request.force, ..FailoverRequest::default() },
+            );
         }
         Deed::Late(sent) => {
             let answers = day.world().answers(&sent.step.table);
@@ -143,9 +148,9 @@ fn somebody(day: &Shared, world: &mut World) -> Option<FailoverRequest> {
             let operations: Vec<_> = day.journal.snapshot().operations.into_keys().collect();
             let undo = (!operations.is_empty()).then(|| world.dice.pick(&operations))?;
             let force = world.dice.one_in(5).then(force);
-            return Some(FailoverRequest { undo: Some(undo), force, ..empty() });
+            return Some(FailoverRequest { undo: Some(undo), force, ..FailoverRequest::default() });
         }
-        15 => return Some(FailoverRequest { reconcile: Some(all), ..empty() }),
+        15 => return Some(FailoverRequest { reconcile: Some(all), ..FailoverRequest::default() }),
         16 if world.dice.one_in(2) => {
             return Some(FailoverRequest { force: Some(force()), ..to_move(&all, world.dice.pick(&SITES)) });
         }

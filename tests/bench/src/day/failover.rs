@@ -1,7 +1,7 @@
 //! One execution of `failover`: decided where an event starts it, by evidence or by force, with the retries of the state machine.
 
 use super::audit;
-use super::deeds::Deed;
+use super::deeds::{Deed, force};
 use super::look::take_evidence;
 use super::swap::{INVOCATION, Swapped, swap};
 use super::world::{Day, Shared, Until, pause};
@@ -59,10 +59,15 @@ pub(crate) async fn failover(day: Shared, execution: String, request: FailoverRe
             world.counts.refused += 1;
             world.note(|| format!("{execution} is held: {:?} {}", fault.name, fault.message));
             if !world.calm {
-                let again = world.dice.between(20, 1_500);
+                // Whoever sees an invocation die may be quick, and sure.
+                let died = fault.name == FaultName::Internal;
+                let again = if died { world.dice.between(1, 30) } else { world.dice.between(20, 1_500) };
                 match world.dice.below(4) {
                     0 => {}
-                    1 => world.later(again, Deed::TakeBack(request)),
+                    1 => {
+                        let sure = (died && world.dice.one_in(2)).then(force);
+                        world.later(again, Deed::TakeBack(FailoverRequest { force: sure, ..request }));
+                    }
                     _ => world.later(again, Deed::Begin(request)),
                 }
             }
@@ -77,6 +82,7 @@ async fn run(day: &Shared, execution: &str, mut request: FailoverRequest) -> Res
         request.networks = Some(decision.networks.clone());
         request.to = Some(decision.to.clone());
         request.lost.clone_from(&decision.lost);
+        request.waived = decision.waived.clone().map(Box::new);
         match go {
             true => evidence = Some(seen),
             false => {
@@ -119,6 +125,12 @@ async fn swapped(
             FaultName::Throttled | FaultName::Unavailable if others < RETRIES => {
                 others += 1;
                 pause(day, 1 << others).await;
+            }
+            // Somebody redrives the execution: the state is run again, by the evidence that it had.
+            _ if others < RETRIES && day.world().redrives() => {
+                others += 1;
+                let after = day.world().dice.between(5, 900);
+                pause(day, after).await;
             }
             _ => return Err(fault),
         }

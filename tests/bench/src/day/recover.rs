@@ -5,7 +5,7 @@ use super::failover::attempt;
 use super::ground::{UNITS, hosts_of, networks};
 use super::nutanix::settle;
 use super::routes::{declared, hop, prefix_of};
-use super::swap::{empty, input_of, to_move};
+use super::swap::{input_of, to_move};
 use super::world::Shared;
 use holdfast_model::OperationId;
 use holdfast_model::wire::FailoverRequest;
@@ -40,7 +40,7 @@ pub(crate) async fn recover(day: Shared) {
                 let undo = FailoverRequest {
                     undo: Some(open.operation.clone()),
                     lost: open.intent.lost().cloned(),
-                    ..empty()
+                    ..FailoverRequest::default()
                 };
                 let forced = FailoverRequest { force: Some(force()), ..same.clone() };
                 for input in [same, undo, forced] {

@@ -68,6 +68,7 @@ fn calm(day: &Shared) {
     world.dark.clear();
     world.lost = None;
     world.manual = None;
+    world.listen();
     world.agenda.retain(|_, deed| matches!(deed, Deed::Late(_)));
 }
 
@@ -81,7 +82,9 @@ fn step(day: &Shared, tasks: &mut Vec<Task>) {
             first.and_then(|key| world.agenda.remove(&key))
         };
         let Some(deed) = due else { break };
-        tasks.extend(act(day, deed).map(|work| Task { work, wakes: Timestamp::MIN }));
+        let begun = act(day, deed);
+        day.world().listen();
+        tasks.extend(begun.map(|work| Task { work, wakes: Timestamp::MIN }));
     }
     let awake: Vec<usize> = (0..tasks.len()).filter(|at| tasks[*at].wakes <= now).collect();
     if awake.is_empty() {

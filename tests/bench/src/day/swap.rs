@@ -19,6 +19,7 @@ use holdfast_plan::{
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How long a function may run, in seconds: its time-out in the template.
@@ -57,6 +58,7 @@ pub(crate) struct Swap<'a> {
     deadline: Timestamp,
     map: NetworkMap,
     goal: Goal,
+    waived: BTreeSet<SiteName>,
     evidence: Option<&'a Evidence>,
 }
 
@@ -141,9 +143,14 @@ pub(crate) async fn swap(
     if map.sites.get(&goal.to).is_none_or(|site| !map.reachable(site.region())) {
         return Err(Fault::new(FaultName::InvalidInput, "no such site, or it is lost"));
     }
+    let map = match &request.waived {
+        None => map,
+        Some(waiver) => map.waiving(waiver, &goal.to).map_err(bad)?,
+    };
+    let waived = request.waived.iter().flat_map(|waiver| waiver.sites.clone()).collect();
     let invocation = format!("in-{}", day.world().number());
     let holder = Holder { execution: execution.to_owned(), invocation };
-    let swap = Swap { day, store: &store, holder, deadline, map, goal, evidence };
+    let swap = Swap { day, store: &store, holder, deadline, map, goal, waived, evidence };
     let Some(Taken { mut session, writ }) = Box::pin(swap.take()).await? else { return Ok(Swapped::NothingToDo) };
     {
         let mut world = day.world();
@@ -154,7 +161,7 @@ pub(crate) async fn swap(
         world.note(|| format!("{execution} {} {id}: {intent}", if opened { "opens" } else { "resumes" }));
     }
     let limits = Limits { deadline, margin: MARGIN, settle: SETTLE };
-    let tables = Tables { day: day.clone(), writ: writ.clone() };
+    let tables = Tables { day: day.clone(), writ: writ.clone(), reads: Mutex::default() };
     match apply(&mut session, &tables, day.as_ref(), &limits).await? {
         Applied::Done => {
             finished(day, &writ);
@@ -186,8 +193,10 @@ impl<'a> Swap<'a> {
 
     async fn resume(&self, id: &OperationId, locks: &Locks) -> Result<Option<Taken<'a>>, Fault> {
         let operation = self.operation(id).await?;
+        let (status, _) = self.desk().status(&operation).await.map_err(|error| not_taken(&error))?;
         let picture = read_picture(self.day, &self.map).await;
-        let rest = plan_rest(&operation.plan, &self.map, &picture).map_err(|refusal| refused(&refusal))?;
+        let rest =
+            plan_rest(&operation.plan, &status.done, &self.map, &picture).map_err(|refusal| refused(&refusal))?;
         self.checked(&rest, &picture)?;
         let judged = self.verdict(&picture, &rest, &Locks::new()).await?;
         let session = self.desk().resume(id, locks, self.goal.force.as_ref(), self.day.now()).await;
@@ -250,6 +259,7 @@ impl<'a> Swap<'a> {
         let writ = Writ {
             operation: session.operation().clone(),
             opened,
+            waived: self.waived.clone(),
             evidence: self.evidence.map(|evidence| evidence.taken_at),
             judged,
             pictured: picture.read_at,
@@ -332,11 +342,7 @@ impl<'a> Swap<'a> {
 
 /// A request to move networks.
 pub(crate) fn to_move(networks: &BTreeSet<NetworkName>, to: &str) -> FailoverRequest {
-    FailoverRequest { networks: Some(networks.clone()), to: Some(site(to)), ..empty() }
-}
-
-pub(crate) fn empty() -> FailoverRequest {
-    serde_json::from_value(serde_json::json!({})).unwrap()
+    FailoverRequest { networks: Some(networks.clone()), to: Some(site(to)), ..FailoverRequest::default() }
 }
 
 /// The input that an operation of an intent was started with.
@@ -346,7 +352,7 @@ pub(crate) fn input_of(intent: &Intent) -> FailoverRequest {
             FailoverRequest { lost: lost.clone(), ..to_move(networks, to.as_str()) }
         }
         Intent::Undo { operation, lost } => {
-            FailoverRequest { undo: Some(operation.clone()), lost: lost.clone(), ..empty() }
+            FailoverRequest { undo: Some(operation.clone()), lost: lost.clone(), ..FailoverRequest::default() }
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use super::deeds::Deed;
 use super::dice::Dice;
-use super::ground::{EC2, Ground, HOSTS, NC2_TOKYO, SITES, region_of, region_of_table};
+use super::ground::{EC2, Ground, HOSTS, NC2, NC2_TOKYO, SITES, region_of, region_of_table};
 use super::machines::{Machines, State};
 use super::routes::Routes;
 use holdfast_journal::MemoryJournal;
 use holdfast_model::wire::FailoverRequest;
-use holdfast_model::{Clock, Event, EventId, Evidence, NetworkName, Prefix, RouteTableId, SiteName, StartPolicy};
+use holdfast_model::{Clock, Event, EventId, Evidence, NetworkName, OperationId, Prefix, RouteTableId, StartPolicy};
 use holdfast_plan::Decision;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) routes: Routes,
     /// Sites whose Prism Central does not answer.
     pub(crate) dark: BTreeSet<&'static str>,
+    /// When Prism Centrals did not answer: from, and until.
+    silences: BTreeMap<&'static str, Vec<(Timestamp, Timestamp)>>,
     /// The Region that does not answer.
     pub(crate) lost: Option<&'static str>,
     /// Since when the kill switch is on.
@@ -70,9 +72,8 @@ pub(crate) struct World {
     /// When somebody changed a declared route by hand.
     pub(crate) edited: Option<Timestamp>,
     pub(crate) writers: BTreeMap<(RouteTableId, Prefix), Writer>,
-    /// Ends of operations that moved a network: when, and where to; the last of them last.
-    pub(crate) ends: BTreeMap<NetworkName, Vec<Timestamp>>,
-    pub(crate) left: BTreeMap<NetworkName, SiteName>,
+    /// When operations that moved a network ended.
+    pub(crate) ends: BTreeMap<NetworkName, BTreeMap<OperationId, Timestamp>>,
     /// Executions that events started by themselves.
     pub(crate) started: BTreeMap<EventId, String>,
     /// Inputs that were started.
@@ -138,6 +139,7 @@ pub(crate) fn new(seed: u64) -> Shared {
         machines: Machines::at(NC2_TOKYO, now),
         routes: Routes::at(NC2_TOKYO, now),
         dark: BTreeSet::new(),
+        silences: BTreeMap::new(),
         lost: None,
         manual: None,
         jobs: BTreeMap::new(),
@@ -147,7 +149,6 @@ pub(crate) fn new(seed: u64) -> Shared {
         edited: None,
         writers: BTreeMap::new(),
         ends: BTreeMap::new(),
-        left: BTreeMap::new(),
         started: BTreeMap::new(),
         inputs: Vec::new(),
         calm: false,
@@ -183,6 +184,11 @@ impl World {
         self.agenda.insert((at, self.next), deed);
     }
 
+    /// Whether somebody redrives an execution that is held.
+    pub(crate) fn redrives(&mut self) -> bool {
+        !self.calm && self.dice.one_in(8)
+    }
+
     /// A number that nobody else has.
     pub(crate) fn number(&mut self) -> u64 {
         self.next += 1;
@@ -212,6 +218,25 @@ impl World {
     /// Whether the Prism Central of a site answers, or EC2.
     pub(crate) fn tells(&self, site: &str) -> bool {
         self.lost != Some(region_of(site)) && (site == EC2 || !self.dark.contains(site))
+    }
+
+    /// Remembers which Prism Centrals are silent now.
+    pub(crate) fn listen(&mut self) {
+        for site in NC2 {
+            let tells = self.tells(site);
+            let now = self.now;
+            let spans = self.silences.entry(site).or_default();
+            match (tells, spans.last_mut().filter(|(_, until)| *until == Timestamp::MAX)) {
+                (true, Some((_, until))) => *until = now,
+                (false, None) => spans.push((now, Timestamp::MAX)),
+                (true, None) | (false, Some(_)) => {}
+            }
+        }
+    }
+
+    /// Whether the Prism Central of a site was silent at any moment from `begin` to `end`.
+    pub(crate) fn was_silent(&self, site: &str, (begin, end): (Timestamp, Timestamp)) -> bool {
+        self.silences.get(site).is_some_and(|spans| spans.iter().any(|(from, until)| *from <= end && begin <= *until))
     }
 
     /// Machines by site, for whoever looks at a seed.

@@ -163,9 +163,9 @@ async fn applied(
         let Standing::Same(id, locks) = desk.find(&networks, &intent, clock.now()).await? else {
             return Err("the operation is not open any more".into());
         };
-        let plan = &session.operation().plan;
+        let (plan, done) = (&session.operation().plan, &session.status().done);
         let picture = read_picture_towards(clients, map, Some(&plan.to), clock.now()).await;
-        let rest = plan_rest(plan, map, &picture)?;
+        let rest = plan_rest(plan, done, map, &picture)?;
         check(&rest, &picture, map).map_err(|found| format!("the checker refuses what is left: {found:?}"))?;
         session = desk.resume(&id, &locks, None, clock.now()).await?;
     }

@@ -108,7 +108,7 @@ fn plans_keep_every_promise(seed: u8) {
             for done in topology.crashes(&plan) {
                 let mut crashed = world.picture.clone();
                 apply(&mut crashed, &done);
-                let rest = plan_rest(&plan, &map, &crashed).unwrap();
+                let rest = plan_rest(&plan, &BTreeSet::new(), &map, &crashed).unwrap();
                 prop_assert_eq!(check(&rest, &crashed, &map), Ok(()));
                 let mut resumed = crashed.clone();
                 apply(&mut resumed, rest.steps());

@@ -103,13 +103,21 @@ fn the_rest_of_a_plan_is_checked_again_from_any_point() {
     for done in 0..=steps.len() {
         let mut world = at(&["nc2-tokyo"]);
         world.apply(&steps[..done]);
-        let rest = plan_rest(&plan, &map(), &world.picture).unwrap();
+        let rest = plan_rest(&plan, &BTreeSet::new(), &map(), &world.picture).unwrap();
         assert_eq!(rest.steps().count(), steps.len() - done);
         assert_eq!(check(&rest, &world.picture, &map()), Ok(()));
     }
+    // What is done and put back by somebody else is written by nobody again.
+    let done: BTreeSet<u32> = [0].into();
+    let refusal = plan_rest(&plan, &done, &map(), &at(&["nc2-tokyo"]).picture).unwrap_err();
+    assert_eq!(refusal.fault(), FaultName::Drifted);
+    insta::assert_snapshot!(refusal.to_string(), @"route 172.30.1.0/24 in osaka-main (tgw-rtb-000osaka) (account `main` in ap-northeast-3) was led to `tgw-attach-0ncosaka` and is `tgw-attach-0000peer` again; somebody else put it back: put it to `tgw-attach-0ncosaka`, then start again, or take the operation back");
+    let mut world = at(&["nc2-tokyo"]);
+    world.apply(&steps[..1]);
+    assert_eq!(plan_rest(&plan, &done, &map(), &world.picture).unwrap().steps().count(), steps.len() - 1);
     let mut world = at(&["nc2-tokyo"]);
     world.route("osaka", "172.30.1.0/24", "vpnosaka", RouteOrigin::Static);
-    assert_eq!(plan_rest(&plan, &map(), &world.picture).unwrap_err().fault(), FaultName::Drifted);
+    assert_eq!(plan_rest(&plan, &BTreeSet::new(), &map(), &world.picture).unwrap_err().fault(), FaultName::Drifted);
 }
 
 #[test]
