@@ -155,9 +155,11 @@ fn ends(world: &World, hosts: &[usize]) -> Vec<(&'static str, usize, End)> {
 
 /// Looks at an operation that says that it is done.
 pub(crate) fn finished(day: &Day, writ: &Writ) {
-    let mut world = day.world();
     let Writ { operation, pictured, .. } = writ;
-    let now = world.now;
+    let entries = day.journal.read_entries(&operation.id).now_or_never().and_then(Result::ok).unwrap_or_default();
+    let mut world = day.world();
+    // Its locks are freed a little later.
+    let now = entries.last().map_or(world.now, |last| last.at);
     for network in &operation.plan.networks {
         world.ends.entry(network.clone()).or_default().entry(operation.id.clone()).or_insert(now);
     }
@@ -234,7 +236,10 @@ pub(crate) fn ended(day: &Day) {
     for (id, operation) in &stored.operations {
         let entries = stored.entries.get(id).map_or(&[][..], Vec::as_slice);
         let phase = Status::fold(&operation.plan, entries).map(|status| status.phase);
-        if !matches!(phase, Ok(Phase::Planned | Phase::Finished | Phase::Superseded(_))) {
+        // One that went on without a Region, and died before it said so, leaves the one that it replaced as it was: whoever resumes it knows of none.
+        let gone_on = |later: &Operation| later.intent.lost().is_some() && later.intent.replaces(id, &operation.intent);
+        let ended = matches!(phase, Ok(Phase::Planned | Phase::Finished | Phase::Superseded(_)));
+        if !ended && !stored.operations.values().any(gone_on) {
             world.violate(format!("all is well and started again, and {id} is {phase:?}"));
         }
     }
