@@ -236,8 +236,9 @@ pub(crate) fn ended(day: &Day) {
     for (id, operation) in &stored.operations {
         let entries = stored.entries.get(id).map_or(&[][..], Vec::as_slice);
         let phase = Status::fold(&operation.plan, entries).map(|status| status.phase);
-        // One that went on without a Region, and died before it said so, leaves the one that it replaced as it was: whoever resumes it knows of none.
-        let gone_on = |later: &Operation| later.intent.lost().is_some() && later.intent.replaces(id, &operation.intent);
+        // Who dies after he has the locks and before he closes what he replaces leaves that as it was: whoever resumes or takes back the later one knows
+        // of none. No lock points to it, and it writes no more.
+        let gone_on = |later: &Operation| later.intent.replaces(id, &operation.intent);
         let ended = matches!(phase, Ok(Phase::Planned | Phase::Finished | Phase::Superseded(_)));
         if !ended && !stored.operations.values().any(gone_on) {
             world.violate(format!("all is well and started again, and {id} is {phase:?}"));
