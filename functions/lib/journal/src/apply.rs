@@ -227,7 +227,7 @@ async fn run<J: JournalStore, T: RouteTables>(
     let plan = session.operation().plan.clone();
     let mut numbers = 0_u32..;
     for stage in &plan.stages {
-        let numbered: Vec<(u32, &Step)> = numbers.by_ref().zip(stage).collect();
+        let numbered: Vec<(u32, &Step)> = stage.iter().zip(numbers.by_ref()).map(|(step, at)| (at, step)).collect();
         let left = numbered.into_iter().filter(|(at, _)| !session.status().done.contains(at)).collect();
         for some in lanes(left) {
             if !limits.enough(clock.now()) {

@@ -101,7 +101,7 @@ pub fn plan_rest(plan: &Plan, done: &BTreeSet<u32>, map: &NetworkMap, picture: &
     let mut numbers = 0_u32..;
     for stage in &plan.stages {
         let mut rest = Vec::new();
-        for (at, step) in numbers.by_ref().zip(stage) {
+        for (step, at) in stage.iter().zip(numbers.by_ref()) {
             declared(step, map)?;
             let now = present(step, picture)?;
             if now == step.before && now != step.after && done.contains(&at) {

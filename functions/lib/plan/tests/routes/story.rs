@@ -115,6 +115,11 @@ fn the_rest_of_a_plan_is_checked_again_from_any_point() {
     let mut world = at(&["nc2-tokyo"]);
     world.apply(&steps[..1]);
     assert_eq!(plan_rest(&plan, &done, &map(), &world.picture).unwrap().steps().count(), steps.len() - 1);
+    // Positions go on from stage to stage.
+    assert!(plan.stages.len() > 1);
+    let all = (0..).take(steps.len()).collect();
+    let refusal = plan_rest(&plan, &all, &map(), &world.picture).unwrap_err().to_string();
+    assert!(refusal.contains("tokyo-main") && refusal.contains("put it back"), "{refusal}");
     let mut world = at(&["nc2-tokyo"]);
     world.route("osaka", "172.30.1.0/24", "vpnosaka", RouteOrigin::Static);
     assert_eq!(plan_rest(&plan, &BTreeSet::new(), &map(), &world.picture).unwrap_err().fault(), FaultName::Drifted);
