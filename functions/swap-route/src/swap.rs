@@ -14,7 +14,8 @@ use crate::words::{
 };
 use holdfast_aws_network::{AwsNetwork, read_quotas};
 use holdfast_journal::{
-    Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply, outdated,
+    Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply, free_ended, outdated,
+    read_locks,
 };
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapOutput, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
@@ -27,8 +28,9 @@ use holdfast_plan::{
 };
 use holdfast_runtime::{Invocation, OPERATION_TIMEOUT, STOP_MARGIN, surviving, waiving};
 use holdfast_store::Operations;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tracing::info;
 
@@ -75,6 +77,8 @@ pub(crate) struct Swap<'a> {
     reference: MapRef,
     goal: Goal,
     networks: BTreeMap<Scope, AwsNetwork>,
+    /// The evidence that the input names, once it was read; none where there is none of its id.
+    evidence: OnceLock<Option<Evidence>>,
 }
 
 /// An operation that this invocation works at.
@@ -123,7 +127,7 @@ impl<'a> Swap<'a> {
             }
         }
         let networks = context.networks(&map).await?;
-        Ok(Self { context, input, invocation, map, reference, goal, networks })
+        Ok(Self { context, input, invocation, map, reference, goal, networks, evidence: OnceLock::new() })
     }
 
     async fn plan_only(&self) -> Result<SwapOutput, Fault> {
@@ -167,8 +171,7 @@ impl<'a> Swap<'a> {
     pub(crate) async fn rehearse(&self) -> Result<String, Fault> {
         self.has_grounds()?;
         let (locked, now) = (self.map.entangled(&self.goal.networks), self.context.clock.now());
-        let standing = self.desk().find(&locked, &self.goal.intent, now).await;
-        match standing.map_err(|error| take_fault(&error))? {
+        match self.standing(&locked, now).await? {
             Standing::Same(id, _) => {
                 let operation = self.operation(&id).await?;
                 Ok(would_finish(&id, &self.rest(&operation).await?.plan))
@@ -215,8 +218,7 @@ impl<'a> Swap<'a> {
         let mut lost = None;
         for _ in 0..RACES {
             let now = self.context.clock.now();
-            let standing = self.desk().find(&locked, &self.goal.intent, now).await;
-            let taken = match standing.map_err(|error| take_fault(&error))? {
+            let taken = match self.standing(&locked, now).await? {
                 Standing::Same(id, locks) => self.resume(&id, &locks).await?.map(Some),
                 Standing::Free(locks) => self.open(&locks).await?,
             };
@@ -226,6 +228,22 @@ impl<'a> Swap<'a> {
             }
         }
         Err(lost.map_or_else(|| Fault::new(FaultName::Internal, "no operation was looked for"), |e| take_fault(&e)))
+    }
+
+    /// What the intent meets on these networks. Evidence that the input names is read in the same call.
+    async fn standing(&self, locked: &BTreeSet<NetworkName>, now: Timestamp) -> Result<Standing, Fault> {
+        let operations = &self.context.operations;
+        let locks = match &self.input.evidence {
+            None => read_locks(locked, operations).await,
+            Some(id) => {
+                let (evidence, locks) = operations.read_evidence_and_locks(id, locked).await?;
+                // It never changes: what was read first holds.
+                drop(self.evidence.set(evidence));
+                free_ended(locks, operations).await
+            }
+        };
+        let standing = locks.and_then(|locks| self.desk().meet(locks, &self.goal.intent, now));
+        standing.map_err(|error| take_fault(&error))
     }
 
     fn desk(&self) -> Desk<'a, Operations> {
@@ -497,7 +515,10 @@ impl<'a> Swap<'a> {
 
     async fn evidence(&self) -> Result<Option<Evidence>, Fault> {
         let Some(id) = &self.input.evidence else { return Ok(None) };
-        let found = self.context.evidence.get(id).await?;
+        let found = match self.evidence.get() {
+            Some(read) => read.clone(),
+            None => self.context.evidence.get(id).await?,
+        };
         let missing = || Fault::new(FaultName::EvidenceMissing, format!("evidence `{}` is not stored", id.0));
         found.ok_or_else(missing).map(Some)
     }

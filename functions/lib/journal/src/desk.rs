@@ -140,7 +140,14 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         intent: &Intent,
         now: Timestamp,
     ) -> Result<Standing, TakeError> {
-        let locks = read_locks(networks, self.journal).await?;
+        self.meet(read_locks(networks, self.journal).await?, intent, now)
+    }
+
+    /// Finds out what an intent meets on networks whose locks were read with [`read_locks`] or [`crate::free_ended`].
+    ///
+    /// # Errors
+    /// [`TakeError::OperationOpen`] when another intent is open.
+    pub fn meet(&self, locks: Locks, intent: &Intent, now: Timestamp) -> Result<Standing, TakeError> {
         let mut same: Option<OperationId> = None;
         for (network, lock) in &locks {
             let Some(open) = &lock.open else { continue };

@@ -9,6 +9,11 @@ use serde::de::DeserializeOwned;
 /// Largest part in bytes. An item holds 400 KB with its names and keys.
 const PART: usize = 350_000;
 
+/// Key of the first part: small documents have no other.
+pub(crate) fn first_key(pk: &str, prefix: &str) -> Key {
+    Key::new(pk, format!("{prefix}{:04}", 0))
+}
+
 /// Number of parts of the document, on each part.
 const PARTS: &str = "parts";
 
@@ -81,6 +86,20 @@ pub(crate) async fn put(table: &Table, pk: &str, prefix: &str, document: &impl S
 /// Reads a document; none when there is none or it was not completely written.
 pub(crate) async fn get<T: DeserializeOwned>(table: &Table, pk: &str, prefix: &str) -> Result<Option<T>, StoreError> {
     decode(table, &table.query(pk, prefix).await?)
+}
+
+/// The document of which the first part was read, if there is one: the others are read too where it has more.
+pub(crate) async fn complete<T: DeserializeOwned>(
+    table: &Table,
+    pk: &str,
+    prefix: &str,
+    first: Option<Record>,
+) -> Result<Option<T>, StoreError> {
+    match first {
+        None => Ok(None),
+        Some(first) if first.number(PARTS) == Some(1) => decode(table, &[first]),
+        Some(_) => get(table, pk, prefix).await,
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 
 use crate::document;
 use crate::error::StoreError;
+use crate::item::{Key, Record};
 use crate::table::{Put, Table};
 use aws_config::SdkConfig;
 use holdfast_model::{Evidence, EvidenceId};
+
+/// Sort keys of the parts begin with it.
+const PART: &str = "part#";
 
 /// Stores and reads evidence.
 #[derive(Debug, Clone)]
@@ -30,7 +34,7 @@ impl EvidenceStore {
     /// # Errors
     /// [`StoreError`]; the document is then not stored, or stored completely.
     pub async fn put(&self, evidence: &Evidence) -> Result<Put, StoreError> {
-        document::put(&self.table, &partition(&evidence.id), "part#", evidence).await
+        document::put(&self.table, &partition(&evidence.id), PART, evidence).await
     }
 
     /// Reads evidence; none when there is none of this id.
@@ -38,8 +42,22 @@ impl EvidenceStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn get(&self, id: &EvidenceId) -> Result<Option<Evidence>, StoreError> {
-        document::get(&self.table, &partition(id), "part#").await
+        document::get(&self.table, &partition(id), PART).await
     }
+}
+
+/// Key of the part that every evidence has.
+pub(crate) fn key(id: &EvidenceId) -> Key {
+    document::first_key(&partition(id), PART)
+}
+
+/// The evidence whose first part was read; none where there is none.
+pub(crate) async fn complete(
+    table: &Table,
+    id: &EvidenceId,
+    first: Option<Record>,
+) -> Result<Option<Evidence>, StoreError> {
+    document::complete(table, &partition(id), PART, first).await
 }
 
 fn partition(id: &EvidenceId) -> String {

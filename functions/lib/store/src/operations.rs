@@ -4,11 +4,12 @@
 use crate::document;
 use crate::error::StoreError;
 use crate::events::{self, EventRecord};
+use crate::evidence;
 use crate::item::{Key, Record};
 use crate::table::{Table, When, Write, by_key};
 use aws_config::SdkConfig;
 use holdfast_journal::{Append, Entry, JournalStore, Lock, LockWrite, Operation, Put};
-use holdfast_model::{EventId, NetworkName, OperationId};
+use holdfast_model::{EventId, Evidence, EvidenceId, NetworkName, OperationId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fence number of a lock, beside its document: what a compare-and-swap compares.
@@ -48,6 +49,23 @@ impl Operations {
         let keys: Vec<Key> = events::keys(id).into_iter().chain(networks.iter().map(lock_key)).collect();
         let (locks, event) = self.table.get_all(&keys).await?.into_iter().partition(|record| record.key.sk == LOCK);
         Ok((events::event_of(&self.table, event)?, self.locks_of(networks, locks)?))
+    }
+
+    /// Evidence, if there is some of this id, and the locks of some networks as they are stored: one call for up to 99 networks, where the evidence is
+    /// one item.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read_evidence_and_locks(
+        &self,
+        id: &EvidenceId,
+        networks: &BTreeSet<NetworkName>,
+    ) -> Result<(Option<Evidence>, BTreeMap<NetworkName, Lock>), StoreError> {
+        let keys: Vec<Key> = [evidence::key(id)].into_iter().chain(networks.iter().map(lock_key)).collect();
+        let (locks, first): (Vec<_>, Vec<_>) =
+            self.table.get_all(&keys).await?.into_iter().partition(|record| record.key.sk == LOCK);
+        let evidence = evidence::complete(&self.table, id, first.into_iter().next()).await?;
+        Ok((evidence, self.locks_of(networks, locks)?))
     }
 
     /// The locks of the networks among the records; one that nobody ever took has none.

@@ -12,14 +12,14 @@ mod server;
 use aws_config::SdkConfig;
 use holdfast_journal::{Append, Entry, Event, JournalStore, Lock, LockWrite, Operation};
 use holdfast_model::{
-    DrillBasis, ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName, PrismName,
-    Readiness, Region, SiteName, WaveName,
+    DrillBasis, Evidence, ExtId, FaultName, HostName, HostRecord, InventoryVersion, NamedVersions, NetworkName,
+    PrismName, Readiness, Region, SiteName, WaveName,
 };
 use holdfast_store::{
-    Asked, Dark, Darkness, Drill, Drills, DrillsTo, EventRecord, Events, Failovers, First, Found, HostResult,
-    HostResults, Inventory, Note, OldTable, Operations, Published, Put, PutVersion, RegionStanding, RestoreJournal,
-    RestoreKey, RestorePut, Standing, Standings, Taken, TestFailover, TestFailovers, TestOver, Told, Watched,
-    WatchedAppliance, Watches,
+    Asked, Dark, Darkness, Drill, Drills, DrillsTo, EventRecord, Events, EvidenceStore, Failovers, First, Found,
+    HostResult, HostResults, Inventory, Note, OldTable, Operations, Published, Put, PutVersion, RegionStanding,
+    RestoreJournal, RestoreKey, RestorePut, Standing, Standings, Taken, TestFailover, TestFailovers, TestOver, Told,
+    Watched, WatchedAppliance, Watches,
 };
 use serde_json::json;
 use server::Server;
@@ -270,6 +270,27 @@ async fn events(config: &SdkConfig) {
     assert_eq!(locks.into_values().collect::<Vec<_>>(), [Lock::default(), lock]);
 }
 
+async fn evidence(config: &SdkConfig) {
+    let (evidence, operations) = (EvidenceStore::new(config, "operations"), Operations::new(config, "operations"));
+    let networks: BTreeSet<NetworkName> = ["part".parse().unwrap()].into();
+    let lock = Lock { fence: 1, ..Lock::default() };
+    operations.swap_lock(&"part".parse().unwrap(), 0, &lock).await.unwrap();
+    let seen = |id: &str, why: String| -> Evidence {
+        serde_json::from_value(json!({"id": id, "taken_at": "2026-01-02T03:04:05Z", "networks": ["part"],
+            "sites_read": [], "sites_unread": {"nc2-osaka": why}, "hosts": {}}))
+        .unwrap()
+    };
+    // The second is larger than an item may be.
+    for stored in [seen("ev-1", "x".to_owned()), seen("ev-2", "漢".repeat(150_000))] {
+        let id = &stored.id;
+        assert_eq!(operations.read_evidence_and_locks(id, &networks).await.unwrap().0, None);
+        evidence.put(&stored).await.unwrap();
+        assert_eq!(evidence.get(id).await.unwrap().as_ref(), Some(&stored));
+        let (found, locks) = operations.read_evidence_and_locks(id, &networks).await.unwrap();
+        assert_eq!((found.as_ref(), locks.into_values().collect()), (Some(&stored), vec![lock.clone()]));
+    }
+}
+
 async fn watched(config: &SdkConfig) {
     let watches = Watches::new(config, "operations");
     let pc = WatchedAppliance::PrismCentral("pc-osaka".parse().unwrap());
@@ -406,6 +427,11 @@ async fn what_became_of_a_host_is_what_was_said_last() {
 #[tokio::test]
 async fn an_event_is_found_once_and_taken_once() {
     with_every_reply_lost(events).await;
+}
+
+#[tokio::test]
+async fn evidence_of_any_size_is_read_beside_locks() {
+    with_every_reply_lost(evidence).await;
 }
 
 #[tokio::test]
