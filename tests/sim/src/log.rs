@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::faults::client::Client;
 use crate::faults::{CallInfo, Source};
 
 /// One call.
@@ -30,6 +31,8 @@ pub struct Entry {
     pub mutating: bool,
     /// Lambda function that called, if one did.
     pub function: Option<String>,
+    /// Process of this machine that called, where it is known.
+    pub pid: Option<i32>,
     /// HTTP status of the answer; nothing while there is none.
     pub status: Option<u16>,
     /// Error code of the answer.
@@ -54,10 +57,11 @@ impl Log {
     }
 
     /// Writes a call down; its number.
-    pub fn arrived(&self, at: Timestamp, call: CallInfo, function: Option<String>) -> u64 {
+    pub fn arrived(&self, at: Timestamp, call: CallInfo, client: Option<Client>) -> u64 {
         let mut log = self.entries();
         log.last_seq += 1;
         let seq = log.last_seq;
+        let (pid, function) = client.map_or((None, None), |client| (Some(client.pid), client.function));
         let CallInfo { source, account, region, service, action, params, mutating } = call;
         log.entries.push(Entry {
             seq,
@@ -70,6 +74,7 @@ impl Log {
             params,
             mutating,
             function,
+            pid,
             status: None,
             error: None,
             dropped: None,
@@ -91,8 +96,8 @@ impl Log {
     }
 
     /// Writes down a call to a Region or system that answers nothing.
-    pub fn lost(&self, at: Timestamp, call: CallInfo, function: Option<String>) {
-        let seq = self.arrived(at, call, function);
+    pub fn lost(&self, at: Timestamp, call: CallInfo, client: Option<Client>) {
+        let seq = self.arrived(at, call, client);
         self.dropped(seq, "Lost");
     }
 

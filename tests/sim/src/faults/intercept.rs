@@ -112,13 +112,13 @@ where
     F: Future<Output = Answer>,
 {
     let gate = shared.gate();
-    let function = connection.client().and_then(|client| client.function.clone());
+    let client = connection.client().cloned();
     if is_lost(shared, &call) {
-        gate.log().lost(shared.now(), call, function);
+        gate.log().lost(shared.now(), call, client);
         connection.cut();
         return ().into_response();
     }
-    let seq = gate.log().arrived(shared.now(), call.clone(), function);
+    let seq = gate.log().arrived(shared.now(), call.clone(), client);
     let hold = gate.hold_for(seq, &call, connection);
     if let Some((id, When::Before)) = hold
         && gate.stand(id).await == HoldState::Killed
