@@ -116,7 +116,7 @@ impl Context {
             Subject::TestFailover { .. } | Subject::CleanUpTest { .. } => {
                 Err(Fault::new(FaultName::Internal, "a test failover is no evidence of any network".to_owned()))
             }
-            Subject::Finished {} => {
+            Subject::Finished { .. } => {
                 Err(Fault::new(FaultName::Internal, "what finished is no evidence of any network".to_owned()))
             }
             Subject::Event { event } => Err(invalid(format!("event `{event}` is decided, and not looked at"))),
@@ -169,8 +169,9 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         return decide_event(context, &input, event, &invocation).await.map(WatchOutput::Decided);
     }
     let (map, reference) = context.maps.load(input.map.as_ref()).await?;
-    if matches!(input.subject, Subject::Finished {}) {
-        let asked = poll(&context.poll, &context.inventory, &context.secrets, (&map, reference), &invocation);
+    if let Subject::Finished { stay_seconds } = input.subject {
+        let how = (stay_seconds, &invocation);
+        let asked = poll(&context.poll, &context.inventory, &context.secrets, (&map, reference), how);
         return asked.await.map(WatchOutput::Finished);
     }
     let tested = match &input.subject {
@@ -182,7 +183,7 @@ pub async fn handle(context: &Context, input: WatchInput, invocation: Invocation
         | Subject::Failover { .. }
         | Subject::Event { .. }
         | Subject::Drill { .. }
-        | Subject::Finished {} => None,
+        | Subject::Finished { .. } => None,
     };
     if let Some((request, wanted)) = tested {
         let asked = test_failover(context, (&map, reference), (&input.execution, request), wanted, &invocation);

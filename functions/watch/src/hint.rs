@@ -169,7 +169,7 @@ pub async fn hinted(context: &Context, request: UrlRequest, invocation: Invocati
         schema_version: SCHEMA_VERSION,
         execution: "hint".to_owned(),
         map: None,
-        subject: Subject::Finished {},
+        subject: Subject::Finished { stay_seconds: 0 },
     };
     Box::pin(handle(context, input, invocation)).await?;
     Ok(ACCEPTED)

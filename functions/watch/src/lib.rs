@@ -16,7 +16,7 @@ pub mod test_failover;
 mod tested;
 mod words;
 
-pub use finished::{Desk, Eyes, Finished, LOOK, PATIENCE, find};
+pub use finished::{AGAIN, Desk, Eyes, Finished, LOOK, PATIENCE, Stay, find};
 pub use handle::{Context, REPLY, SETTLES, handle};
 pub use hint::{Answered, Called, SECRET, UrlAnswer, UrlRequest, called, hinted, signed_at};
 pub use landing::read_landings;

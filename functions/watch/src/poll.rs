@@ -8,7 +8,9 @@ use holdfast_nutanix::{Move, NutanixError, Prism, Timeouts};
 use holdfast_runtime::{EventBridge, Invocation, Secrets, SystemClock, Writer};
 use holdfast_store::{Events, Inventory, TestFailovers, Watches};
 
-use crate::finished::{Desk, Eyes, Finished, PATIENCE, find};
+use jiff::SignedDuration;
+
+use crate::finished::{AGAIN, Desk, Eyes, Finished, LOOK, PATIENCE, Stay, find};
 use crate::handle::REPLY;
 use crate::test_failover::{TestDesk, sweep};
 
@@ -23,7 +25,7 @@ pub(crate) struct Poll {
     pub(crate) region: Region,
 }
 
-/// Looks at every appliance of the map once.
+/// Looks at every appliance of the map once; for `stay_seconds` again at those with a recovery job that goes on.
 ///
 /// # Errors
 /// What the tables can return.
@@ -32,8 +34,9 @@ pub(crate) async fn poll(
     inventory: &Inventory,
     secrets: &Secrets,
     (map, reference): (&NetworkMap, MapRef),
-    invocation: &Invocation,
+    (stay_seconds, invocation): (u32, &Invocation),
 ) -> Result<FinishedOutput, Fault> {
+    let begun = SystemClock.now();
     if let Err(fault) = poll.writer.allows(poll.region.as_str(), None) {
         let why = format!("nothing is looked for here: {}", fault.message);
         return Ok(output(reference, Finished::default(), why));
@@ -45,6 +48,9 @@ pub(crate) async fn poll(
         prisms: connect(&secrets, &map.prism_centrals, Prism::connect),
         moves: connect(&secrets, &map.move_appliances, Move::connect),
     };
+    let until = begun.checked_add(SignedDuration::from_secs(stay_seconds.into())).unwrap_or(begun);
+    // Whoever is asked last may take as long as it may.
+    let last = invocation.deadline.time().checked_sub(LOOK + PATIENCE).unwrap_or(begun);
     let desk = Desk {
         map,
         inventory,
@@ -52,9 +58,10 @@ pub(crate) async fn poll(
         watches: &poll.watches,
         bus: &poll.bus,
         region: &poll.region,
-        now: SystemClock.now(),
+        clock: &SystemClock,
         invocation: &invocation.id,
         patience: PATIENCE,
+        stay: Stay { until: until.min(last), again: AGAIN },
     };
     let finished = find(&desk, &eyes).await?;
     let swept = Box::pin(swept(poll, &eyes, map, invocation)).await;

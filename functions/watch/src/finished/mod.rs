@@ -6,14 +6,16 @@
 mod cutover;
 mod look;
 mod recovery;
+mod stay;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{FuturesUnordered, select};
 use holdfast_model::{EventId, Fault, FaultName, HostRecord, MoveName, NetworkName, PrismName};
-use holdfast_nutanix::{MovePlan, MoveRecord};
+use holdfast_nutanix::{MovePlan, MoveRecord, Prism};
 use holdfast_runtime::Bus;
 use holdfast_store::{First, Note, Watched, WatchedAppliance};
 use tokio::sync::OnceCell;
@@ -22,6 +24,7 @@ use look::Jobs;
 
 pub(crate) use look::has_ended;
 pub use look::{Eyes, LOOK, PATIENCE};
+pub use stay::{AGAIN, Stay};
 pub use tell::Desk;
 
 /// What one look found.
@@ -55,7 +58,8 @@ enum Answered<'a> {
 ///
 /// # Flow
 /// All are asked at once. What those tell that answer soon is on the bus before the others are waited for any longer: the site that machines left may be
-/// gone, and its Prism Central with it.
+/// gone, and its Prism Central with it. A Prism Central with a recovery job that goes on is asked again, as long as the desk stays: the job's end is then
+/// known within seconds.
 ///
 /// # Guarantees
 /// An event is stored before it is published, and what is stored and not published is published by a later look of any Region. One that was published
@@ -64,17 +68,8 @@ enum Answered<'a> {
 /// # Errors
 /// What the tables can return; the next look does the rest.
 pub async fn find<B: Bus>(desk: &Desk<'_, B>, eyes: &Eyes) -> Result<Finished, Fault> {
-    let prisms = eyes.prisms.iter().map(async |(name, prism)| {
-        let known = desk.watches.read(&WatchedAppliance::PrismCentral(name.clone())).await?;
-        let said = match prism {
-            Ok(prism) => {
-                let since = known.first.as_ref().and_then(|first| first.since);
-                look::within(look::jobs(prism, since)).await
-            }
-            Err(why) => Err(why.clone()),
-        };
-        Ok::<_, Fault>(Answered::PrismCentral(name, Answer { known, said }))
-    });
+    let mut prisms: FuturesUnordered<_> =
+        eyes.prisms.iter().map(|(name, prism)| ask_prism(desk, name, prism, Duration::ZERO)).collect();
     let moves = eyes.moves.iter().map(async |(name, appliance)| {
         let known = desk.watches.read(&WatchedAppliance::Move(name.clone())).await?;
         let said = match appliance {
@@ -83,9 +78,7 @@ pub async fn find<B: Bus>(desk: &Desk<'_, B>, eyes: &Eyes) -> Result<Finished, F
         };
         Ok::<_, Fault>(Answered::Move(name, Answer { known, said }))
     });
-    let prisms: FuturesUnordered<_> = prisms.collect();
-    let moves: FuturesUnordered<_> = moves.collect();
-    let mut answers = select(prisms, moves);
+    let mut moves: FuturesUnordered<_> = moves.collect();
     let mut round = Round {
         desk,
         eyes,
@@ -97,16 +90,38 @@ pub async fn find<B: Bus>(desk: &Desk<'_, B>, eyes: &Eyes) -> Result<Finished, F
     loop {
         let mut some = Vec::new();
         let waited = tokio::time::timeout(desk.patience, async {
-            while let Some(answered) = answers.next().await {
+            while let Some(answered) = select(&mut prisms, &mut moves).next().await {
                 some.push(answered);
             }
         });
-        let all = waited.await.is_ok();
-        round.hear(some.into_iter().collect::<Result<Vec<_>, Fault>>()?).await?;
-        if all {
+        drop(waited.await);
+        let go_on = round.hear(some.into_iter().collect::<Result<Vec<_>, Fault>>()?).await?;
+        for (name, prism) in eyes.prisms.iter().filter(|(name, _)| go_on.contains(*name) && desk.stays()) {
+            prisms.push(ask_prism(desk, name, prism, desk.stay.again));
+        }
+        if prisms.is_empty() && moves.is_empty() {
             return Ok(round.finished);
         }
     }
+}
+
+/// What is known of a Prism Central and what it says of its jobs, asked after a pause.
+async fn ask_prism<'a, B: Bus>(
+    desk: &Desk<'_, B>,
+    name: &'a PrismName,
+    prism: &Result<Prism, String>,
+    pause: Duration,
+) -> Result<Answered<'a>, Fault> {
+    stay::pause(pause).await;
+    let known = desk.watches.read(&WatchedAppliance::PrismCentral(name.clone())).await?;
+    let said = match prism {
+        Ok(prism) => {
+            let since = known.first.as_ref().and_then(|first| first.since);
+            look::within(look::jobs(prism, since)).await
+        }
+        Err(why) => Err(why.clone()),
+    };
+    Ok(Answered::PrismCentral(name, Answer { known, said }))
 }
 
 /// One look.
@@ -122,11 +137,16 @@ struct Round<'a, B> {
 }
 
 impl<B: Bus> Round<'_, B> {
-    async fn hear(&mut self, answers: Vec<Answered<'_>>) -> Result<(), Fault> {
+    /// Hears what was answered; the Prism Centrals of which a recovery job goes on.
+    async fn hear(&mut self, answers: Vec<Answered<'_>>) -> Result<BTreeSet<PrismName>, Fault> {
+        let mut go_on = BTreeSet::new();
         for answered in &answers {
             if let Answered::PrismCentral(name, Answer { said: Ok(jobs), .. }) = answered {
                 self.heard.insert((*name).clone());
                 self.sides.extend(jobs.side.clone().map(|side| ((*name).clone(), side)));
+                if jobs.jobs.iter().any(|job| stay::goes_on(job, self.desk.now())) {
+                    go_on.insert((*name).clone());
+                }
             }
         }
         for answered in answers {
@@ -135,7 +155,7 @@ impl<B: Bus> Round<'_, B> {
                 Answered::Move(name, answer) => self.migrations(name, answer).await?,
             }
         }
-        Ok(())
+        Ok(go_on)
     }
 
     /// Every captured host, read when the first is asked for.
@@ -158,11 +178,12 @@ impl<B: Bus> Round<'_, B> {
             }
         };
         self.desk.light(&appliance, &known).await?;
+        self.finished.unknown.remove(&appliance.to_string());
         let first = match &known.first {
             Some(first) => first.clone(),
             None => {
                 let ended = jobs.iter().filter(|job| look::has_ended(job)).map(|job| job.id.to_string()).collect();
-                let first = First { v: 1, at: self.desk.now, since: look::since(&jobs), ended };
+                let first = First { v: 1, at: self.desk.now(), since: look::since(&jobs), ended };
                 self.desk.watches.put_first(&appliance, &first).await?
             }
         };
@@ -176,13 +197,15 @@ impl<B: Bus> Round<'_, B> {
                 here: name,
                 prism,
                 job,
-                now: self.desk.now,
+                now: self.desk.now(),
             };
             let became = match recovery::event_id(&job.id) {
                 Ok(id) if known.jobs.get(&id).is_some_and(|noted| noted.settled) => continue,
                 Ok(id) => recovery::read(&ended, &self.hosts().await?).await.map(|became| (id, became)),
                 Err(why) => Err(why),
             };
+            let words = format!("recovery job {} of {appliance}", job.id);
+            self.finished.unknown.remove(&words);
             match became {
                 Ok((_, recovery::Fallout::Event(event))) => {
                     let note = Note::Event { whole: BTreeSet::new() };
@@ -194,8 +217,8 @@ impl<B: Bus> Round<'_, B> {
                     self.finished.ignored.push(why);
                 }
                 Err(why) => {
-                    tracing::warn!("recovery job {} of {appliance} is not understood yet: {why}", job.id);
-                    self.finished.unknown.insert(format!("recovery job {} of {appliance}", job.id), why.to_string());
+                    tracing::warn!("{words} is not understood yet: {why}");
+                    self.finished.unknown.insert(words, why.to_string());
                 }
             }
         }
@@ -218,7 +241,7 @@ impl<B: Bus> Round<'_, B> {
         let first = match &known.first {
             Some(first) => first.clone(),
             None => {
-                let first = First { v: 1, at: self.desk.now, since: None, ended: ended.clone() };
+                let first = First { v: 1, at: self.desk.now(), since: None, ended: ended.clone() };
                 self.desk.watches.put_first(&appliance, &first).await?
             }
         };
@@ -229,7 +252,7 @@ impl<B: Bus> Round<'_, B> {
                 first: &first,
                 known: &known,
                 records: &records,
-                now: self.desk.now,
+                now: self.desk.now(),
             };
             let events = cutover::events(&told, &self.hosts().await?);
             let events = events.map_err(|error| Fault::new(FaultName::Internal, error.to_string()))?;

@@ -1,12 +1,12 @@
 //! What finishes becomes one event each, whoever watches, whatever is dark and whoever dies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join;
-use holdfast_model::{Credentials, Ending, Event, Fault, FaultName, HostRecord, Job, NetworkMap, Region, Trust};
+use holdfast_model::{Clock, Credentials, Ending, Event, Fault, FaultName, HostRecord, Job, NetworkMap, Region, Trust};
 use holdfast_nutanix::{Move, Prism, Timeouts};
 use holdfast_runtime::{Bus, Message};
 use holdfast_sim::move_::{Part, cutover_part};
@@ -14,7 +14,7 @@ use holdfast_sim::prism::recovery::run::End;
 use holdfast_sim::prism::recovery::{Kind, Order, Step, Until, clean_up, start, step};
 use holdfast_sim::{Endpoint, Options, Sim, World};
 use holdfast_store::{Events, Inventory, Watches};
-use holdfast_watch::{Desk, Eyes, Finished, PATIENCE, find};
+use holdfast_watch::{Desk, Eyes, Finished, PATIENCE, Stay, find};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -114,6 +114,20 @@ impl Bus for Memory {
     }
 }
 
+/// Our clock: it goes on by so many seconds whenever somebody looks at it.
+struct Hands {
+    at: Mutex<Timestamp>,
+    step: AtomicI64,
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        let mut at = self.at.lock().unwrap();
+        *at += SignedDuration::from_secs(self.step.load(Ordering::Relaxed));
+        *at
+    }
+}
+
 /// A world with its watchers in two Regions.
 struct Lab {
     sim: Sim,
@@ -125,7 +139,7 @@ struct Lab {
     events: Events,
     watches: Watches,
     bus: Memory,
-    now: Mutex<Timestamp>,
+    now: Hands,
     /// Prism Centrals that cannot be asked, without the time that it takes to find out.
     dark: Mutex<BTreeSet<String>>,
     /// Where those are asked that take every request and answer none, by their Prism Central.
@@ -176,7 +190,7 @@ impl Lab {
                 silent: Notify::new(),
                 heard: Notify::new(),
             },
-            now: Mutex::new("2027-01-15T08:00:00Z".parse().unwrap()),
+            now: Hands { at: Mutex::new("2027-01-15T08:00:00Z".parse().unwrap()), step: AtomicI64::new(0) },
             dark: Mutex::default(),
             mute: Mutex::default(),
         }
@@ -184,6 +198,11 @@ impl Lab {
 
     /// What a watcher of a Region, started anew, does in a minute.
     async fn look(&self, region: &str) -> Finished {
+        self.look_again(region, Stay::NOT).await
+    }
+
+    /// The same, and it stays while a recovery job goes on.
+    async fn look_again(&self, region: &str, stay: Stay) -> Finished {
         let region: Region = region.parse().unwrap();
         let timeouts = Timeouts { request: Duration::from_secs(5), ..Timeouts::default() };
         let access = |endpoint: &Endpoint| {
@@ -209,9 +228,10 @@ impl Lab {
             watches: &self.watches,
             bus: &self.bus,
             region: &region,
-            now: *self.now.lock().unwrap(),
+            clock: &self.now,
             invocation: "invocation",
             patience: if self.mute.lock().unwrap().is_empty() { PATIENCE } else { Duration::from_millis(100) },
+            stay,
         };
         find(&desk, &eyes).await.unwrap()
     }
@@ -233,12 +253,12 @@ impl Lab {
     }
 
     fn pass(&self, seconds: i64) {
-        let mut now = self.now.lock().unwrap();
+        let mut now = self.now.at.lock().unwrap();
         *now += SignedDuration::from_secs(seconds);
     }
 
     fn run(&self, plan: &str, kind: Kind, change: impl FnOnce(&mut Order)) -> String {
-        self.run_at(plan, kind, change, *self.now.lock().unwrap())
+        self.run_at(plan, kind, change, self.now.now())
     }
 
     /// The same by a clock of Prism Central of its own.
@@ -250,7 +270,7 @@ impl Lab {
     }
 
     fn step(&self, step_: &Step) {
-        step(&mut self.sim.shared().world(), "app", step_, *self.now.lock().unwrap()).unwrap();
+        step(&mut self.sim.shared().world(), "app", step_, self.now.now()).unwrap();
     }
 
     fn cut_over(&self, plan: &str, fail: &[&str]) {
@@ -279,6 +299,62 @@ impl Lab {
 
 fn abort(recover: &[&str]) -> Step {
     Step { recover: recover.iter().map(ToString::to_string).collect(), end: Some(End::Aborted), ..Step::default() }
+}
+
+/// How often a Prism Central was asked for its recovery jobs.
+fn asked(lab: &Lab, prism: &str) -> usize {
+    let log = lab.sim.shared().gate().log().since(0);
+    let jobs = |action: &str| action.contains("recovery-plan-jobs.list") || action.contains("recovery_plan_jobs.list");
+    log.iter().filter(|call| call.source.to_string() == format!("prism:{prism}") && jobs(&call.action)).count()
+}
+
+#[tokio::test]
+async fn a_job_that_goes_on_is_asked_about_until_it_ends() {
+    for level in ["4.4", "4.1"] {
+        let lab = Lab::start(level).await;
+        lab.look(OSAKA).await;
+        let job = lab.run("app", Kind::Unplanned, |order| order.until = Until::Running);
+        // The site that the machines leave does not answer, and holds nobody up.
+        lab.lose("pc-tokyo");
+        let (before, others) = (asked(&lab, "pc-osaka"), asked(&lab, "pc-tokyo"));
+        let stay = Stay { until: lab.now.now() + SignedDuration::from_secs(55), again: Duration::from_millis(1) };
+        let ends = async {
+            while asked(&lab, "pc-osaka") < before + 3 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(lab.told(), [] as [&str; 0]);
+            lab.step(&Step { end: Some(End::Finished), ..Step::default() });
+            std::future::pending::<()>().await;
+        };
+        let finished = tokio::select! {
+            finished = lab.look_again(OSAKA, stay) => finished,
+            () = ends => unreachable!(),
+        };
+        assert_eq!(lab.told(), [job], "{level}");
+        assert_eq!(finished.published.len(), 1);
+        assert!(asked(&lab, "pc-tokyo") <= others + 1, "{level}: one without a job that goes on is asked once");
+    }
+}
+
+#[tokio::test]
+async fn nobody_stays_for_a_job_that_hangs() {
+    let lab = Lab::start("4.4").await;
+    lab.look(OSAKA).await;
+    lab.run("app", Kind::Planned, |order| order.until = Until::Running);
+    let (before, stay) = (asked(&lab, "pc-osaka"), |seconds| Stay {
+        until: lab.now.now() + SignedDuration::from_secs(seconds),
+        again: Duration::from_millis(1),
+    });
+    lab.now.step.store(5, Ordering::Relaxed);
+    lab.look_again(OSAKA, stay(200)).await;
+    let more = asked(&lab, "pc-osaka") - before;
+    assert!((2..40).contains(&more), "asked {more} times");
+    // One that began half a day ago is asked about by the schedule alone.
+    lab.now.step.store(0, Ordering::Relaxed);
+    lab.pass(12 * 3600);
+    let before = asked(&lab, "pc-osaka");
+    lab.look_again(OSAKA, stay(200)).await;
+    assert_eq!((asked(&lab, "pc-osaka") - before, lab.told()), (1, Vec::new()));
 }
 
 #[tokio::test]
@@ -319,7 +395,7 @@ async fn validations_tests_and_jobs_that_run_are_no_events_and_one_that_ends_hal
     lab.run("app", Kind::Validate, |_| {});
     lab.run("app", Kind::Test, |_| {});
     lab.look(OSAKA).await;
-    clean_up(&mut lab.sim.shared().world(), "app", *lab.now.lock().unwrap()).unwrap();
+    clean_up(&mut lab.sim.shared().world(), "app", lab.now.now()).unwrap();
     let partly = lab.run("app", Kind::Planned, |order| order.until = Until::Running);
     lab.step(&Step { recover: vec!["web-1".to_owned()], ..Step::default() });
     let looked = lab.look(OSAKA).await;

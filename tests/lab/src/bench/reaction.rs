@@ -6,17 +6,24 @@
 
 use super::{Calls, Figure};
 use crate::error::BoxError;
-use crate::{Execution, Lab, LabOptions, Progress, hint, story, wait};
+use crate::{Execution, Lab, LabError, LabOptions, Progress, hint, story, wait};
 use aws_sdk_sfn::types::HistoryEventType;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 const TOKYO: &str = "ap-northeast-1";
 const OSAKA: &str = "ap-northeast-3";
 
 /// Failovers that the schedule finds.
 const BY_SCHEDULE: u32 = 50;
+
+/// Failovers whose recovery job goes on when the schedule looks; their ends are spread evenly over the pause before it is asked about again.
+const WHILE_IT_GOES_ON: u32 = 20;
+
+/// The pause before a look at a job that goes on is repeated.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Failovers of which a hint tells.
 const BY_HINT: u32 = 20;
@@ -51,6 +58,11 @@ pub(super) async fn figures(tell: impl Fn(&Figure)) -> Result<(), BoxError> {
         let run = fail_over(&lab, async || lab.look(OSAKA).await.map(drop)).await?;
         by_schedule.push(Run { reaction: left + run.reaction, ..run });
     }
+    let mut while_it_goes_on = Vec::new();
+    for run in 0..WHILE_IT_GOES_ON {
+        let after = AGAIN.mul_f64(f64::from(run) / f64::from(WHILE_IT_GOES_ON));
+        while_it_goes_on.push(fail_over_watched(&lab, after).await?);
+    }
     let mut by_hint = Vec::new();
     for _ in 0..BY_HINT {
         let hinted = async || {
@@ -64,6 +76,11 @@ pub(super) async fn figures(tell: impl Fn(&Figure)) -> Result<(), BoxError> {
         &tell,
         &mut by_schedule,
         ["recovery job to last route, by schedule: median", "recovery job to last route, by schedule"],
+    );
+    told(
+        &tell,
+        &mut while_it_goes_on,
+        ["watched recovery job to last route: median", "watched recovery job to last route"],
     );
     told(&tell, &mut by_hint, ["hint to last route: median", "hint to last route"]);
     by_schedule.sort_by_key(|run| run.transitions);
@@ -152,12 +169,41 @@ fn done(execution: &Execution) -> Result<(), BoxError> {
 }
 
 /// Nutanix moves the VMs to the other side; then somebody looks.
-async fn fail_over(lab: &Lab, look: impl AsyncFn() -> Result<(), crate::LabError>) -> Result<Run, BoxError> {
+async fn fail_over(lab: &Lab, look: impl AsyncFn() -> Result<(), LabError>) -> Result<Run, BoxError> {
     lab.control().post("/recovery-plans/app/failover", &json!({"kind": "planned"})).await?;
     let since = last_call(lab).await?;
     let begun = wait::now();
     let execution = lab.run_by_event(OSAKA, "failover", look).await?;
-    done(&execution)?;
+    measured(lab, &execution, since, begun).await
+}
+
+/// Somebody looks while Nutanix moves the VMs, which ends `after` that.
+async fn fail_over_watched(lab: &Lab, after: Duration) -> Result<Run, BoxError> {
+    lab.control().post("/recovery-plans/app/failover", &json!({"kind": "planned", "until": "running"})).await?;
+    let since = last_call(lab).await?;
+    let ended = Mutex::new(None);
+    let look = async || {
+        let ends = async {
+            wait::until("the first question for recovery jobs", AGAIN, async || {
+                let log = lab.control().get(&format!("/log?since={since}")).await?;
+                let asks = |call: &Value| text(call, "action").contains("recovery-plan-jobs.list");
+                Ok(log.as_array().is_some_and(|log| log.iter().any(asks)).then_some(()))
+            })
+            .await?;
+            wait::pause(after).await;
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(wait::now());
+            lab.control().post("/recovery-plans/app/job", &json!({"end": "finished"})).await.map(drop)
+        };
+        tokio::try_join!(lab.look(OSAKA), ends).map(drop)
+    };
+    let execution = lab.run_by_event(OSAKA, "failover", look).await?;
+    let ended = *ended.lock().unwrap_or_else(PoisonError::into_inner);
+    measured(lab, &execution, since, ended.ok_or("the job did not end")?).await
+}
+
+/// What an execution took since `begun`, and its calls after number `since`.
+async fn measured(lab: &Lab, execution: &Execution, since: u64, begun: Timestamp) -> Result<Run, BoxError> {
+    done(execution)?;
     let log = calls_since(lab, since).await?;
     let last_write = log.iter().rposition(writes_routes).ok_or("no route was written")?;
     // What follows a write is made with its answer.

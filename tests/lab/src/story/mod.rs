@@ -359,9 +359,10 @@ fn by_function(call: &Value) -> bool {
     !text(call, "function").is_empty()
 }
 
-/// Calls of the schedule's look, which published the event, and of the execution that it started. The look's process may still be at work when the
-/// execution begins, which then has another one.
-fn found_and_decided(calls: &[&Value]) -> (Vec<String>, Vec<String>) {
+/// Calls of functions to AWS in words, parted into those of the schedule's look, which published the event, and those of the execution that it started. The
+/// look's process may still be at work when the execution begins, which then has another one.
+#[must_use]
+pub fn found_and_decided(calls: &[&Value]) -> (Vec<String>, Vec<String>) {
     let begins = calls.iter().position(|call| named(call) == DECIDES).unwrap_or(calls.len());
     let (before, after) = calls.split_at(begins);
     let pid = |call: &Value| call.get("pid").and_then(Value::as_i64);
@@ -381,30 +382,4 @@ fn writes_routes(call: &Value) -> bool {
 fn named(call: &Value) -> String {
     let function = text(call, "function");
     format!("{} {}:{}", function.trim_start_matches("holdfast-"), text(call, "service"), text(call, "action"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_late_call_of_the_look_is_not_the_executions() {
-        let call = |function: &str, action: &str, pid: Option<i64>| json!({"function": function, "service": "x", "action": action, "pid": pid});
-        let decides = json!({"function": "holdfast-watch", "service": "ssm", "action": "GetParameters", "pid": 2});
-        let (look, late) = (call("holdfast-watch", "look", Some(1)), call("holdfast-watch", "late", Some(1)));
-        let own = [call("holdfast-watch", "own", Some(2)), call("holdfast-swap-route", "own", None)];
-        let calls = [&look, &decides, &own[0], &late, &own[1]];
-        let (found, decided) = found_and_decided(&calls);
-        assert_eq!(found, ["watch x:look", "watch x:late"]);
-        assert_eq!(decided, [DECIDES, "watch x:own", "swap-route x:own"]);
-        // One process: it made both one after the other.
-        let one = |call: &Value| {
-            let mut call = call.clone();
-            call["pid"] = json!(2);
-            call
-        };
-        let calls = [&look, &decides, &own[0], &own[1]].map(one);
-        let (found, decided) = found_and_decided(&calls.iter().collect::<Vec<_>>());
-        assert_eq!((found.len(), decided.len()), (1, 3));
-    }
 }

@@ -139,7 +139,17 @@ pub enum Subject {
         request: DrillRequest,
     },
     /// No evidence: what Prism Centrals and Move finished since somebody last asked. Asked every minute by a schedule.
-    Finished {},
+    Finished {
+        /// For how many seconds, from the start of the invocation, Prism Centrals with a recovery job that goes on are asked again, so that its end is
+        /// known within seconds. 0: everybody is asked once.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        stay_seconds: u32,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
 }
 
 impl Subject {
@@ -155,7 +165,7 @@ impl Subject {
             | Subject::Drill { .. }
             | Subject::TestFailover { .. }
             | Subject::CleanUpTest { .. }
-            | Subject::Finished {} => None,
+            | Subject::Finished { .. } => None,
         }
     }
 
@@ -165,7 +175,7 @@ impl Subject {
         match self {
             Subject::Wave { request } => named(&request.wave, request.inventory),
             Subject::Recheck { request } => named(&request.wave, request.inventory),
-            Subject::Landing { .. } | Subject::Event { .. } | Subject::Finished {} => NamedVersions::new(),
+            Subject::Landing { .. } | Subject::Event { .. } | Subject::Finished { .. } => NamedVersions::new(),
             Subject::Failover { request } => request.inventory.clone(),
             Subject::Drill { request } | Subject::TestFailover { request } | Subject::CleanUpTest { request } => {
                 request.inventory.clone()
