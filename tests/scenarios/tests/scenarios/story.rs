@@ -1,8 +1,24 @@
 //! The reference story, and that no function did more than the template allows it.
 
 use holdfast_lab::{Lab, LabOptions, Progress, story};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+
+#[test]
+fn a_late_call_of_the_look_is_not_the_executions() {
+    let call = |function: &str, action: &str, pid: i32| json!({"function": format!("holdfast-{function}"), "service": "x", "action": action, "pid": pid});
+    let decides =
+        |pid: i32| json!({"function": "holdfast-watch", "service": "ssm", "action": "GetParameters", "pid": pid});
+    let parted = |calls: &[Value]| story::found_and_decided(&calls.iter().collect::<Vec<_>>());
+    let (look, late, own, swap) =
+        (call("watch", "look", 1), call("watch", "late", 1), call("watch", "own", 2), call("swap-route", "own", 3));
+    let (found, decided) = parted(&[look.clone(), decides(2), own, late.clone(), swap.clone()]);
+    assert_eq!(found, ["watch x:look", "watch x:late"]);
+    assert_eq!(decided, ["watch ssm:GetParameters", "watch x:own", "swap-route x:own"]);
+    // One process makes calls one after the other: none of its is late.
+    let (found, decided) = parted(&[look, decides(1), late, swap]);
+    assert_eq!((found.len(), decided.len()), (1, 3));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_holds_and_every_call_is_within_the_functions_policy() {
