@@ -258,6 +258,22 @@ fn a_failover_that_has_ended_well_starts_the_check_of_the_way_back() {
     jsonschema::validate(&schema, &serde_json::to_value(back).unwrap()).unwrap();
 }
 
+/// Whoever was stopped or ran out of time pages nobody: every state machine is told of by EventBridge.
+#[test]
+fn an_execution_that_cannot_page_is_told_of() {
+    let template = template();
+    let resources = template["Resources"].as_object().unwrap();
+    let machines = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::StateMachine");
+    let machines: BTreeSet<&str> = machines.map(|(name, _)| name.as_str()).collect();
+    let rule = &resources["EndedUntoldRule"]["Properties"];
+    let detail = &rule["EventPattern"]["detail"];
+    let told: BTreeSet<&str> =
+        detail["stateMachineArn"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap()).collect();
+    assert_eq!(told, machines);
+    assert_eq!(detail["status"], json!(["ABORTED", "TIMED_OUT"]));
+    assert_eq!((&rule["EventBusName"], &rule["Targets"][0]["Arn"]), (&Value::Null, &"HoldTopic".into()));
+}
+
 /// Policy decides about an event only where the execution is told which one it is.
 #[test]
 fn what_a_rule_starts_names_its_event() {

@@ -200,8 +200,15 @@ async fn asked<F: Future<Output = Value>>(
     let expired = propose(lab, machine, event().await, Answer::Nobody).await;
     noted(&expired, "nobody answered within 1 s");
     taken.insert(((*machine).to_owned(), "Propose".to_owned(), "Catch", 1));
-    assert_eq!(changes(lab, since).await, Vec::<Value>::new());
+    // One that a person stops says nothing itself.
     publish(lab, "propose", 60).await;
+    let stopped = lab.begin(TOKYO, machine, &event().await).await.unwrap();
+    proposed(lab, &stopped).await;
+    lab.aws(TOKYO).unwrap().sfn.stop_execution().execution_arn(&stopped).send().await.unwrap();
+    let told = message(lab, &["ABORTED", &stopped]).await;
+    let go_on = format!("aws stepfunctions redrive-execution --region ap-northeast-1 --execution-arn {stopped}");
+    assert!(told.contains(&go_on), "{told}");
+    assert_eq!(changes(lab, since).await, Vec::<Value>::new());
 }
 
 async fn answered_at_nobody(lab: &Lab) {
@@ -289,19 +296,22 @@ async fn propose(lab: &Lab, machine: &str, input: Value, with: Answer) -> Execut
 
 /// The token of the command that approves what an execution proposes, from the message that a person gets.
 async fn proposed(lab: &Lab, execution: &str) -> String {
+    let body = message(lab, &["proposes", execution]).await;
+    let (_, command) =
+        body.split_once("aws stepfunctions send-task-success --region ap-northeast-1 --task-token ").unwrap();
+    command.split(' ').next().unwrap().to_owned()
+}
+
+/// The next message to people with all these words.
+async fn message(lab: &Lab, words: &[&str]) -> String {
     let url = "http://127.0.0.1/111122223333/messages";
     let form =
         [("Action", "ReceiveMessage"), ("QueueUrl", url), ("MaxNumberOfMessages", "10"), ("VisibilityTimeout", "600")];
     let form = [&form[..], &[("Version", "2012-11-05")]].concat();
-    wait::until("a proposal", ARRIVES, || async {
+    wait::until("a message", ARRIVES, || async {
         let received = person(lab, "sqs", &form).await;
-        let bodies = received.split("<Body>").skip(1);
-        let mut ours = bodies.filter(|body| body.contains("proposes") && body.contains(execution));
-        Ok(ours.next().map(|body| {
-            let (_, command) =
-                body.split_once("aws stepfunctions send-task-success --region ap-northeast-1 --task-token ").unwrap();
-            command.split(' ').next().unwrap().to_owned()
-        }))
+        let mut bodies = received.split("<Body>").skip(1);
+        Ok(bodies.find(|body| words.iter().all(|word| body.contains(word))).map(str::to_owned))
     })
     .await
     .unwrap()
