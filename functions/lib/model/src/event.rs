@@ -27,7 +27,7 @@ pub struct Event {
     pub from: Option<SiteName>,
     /// Site that the machines went to.
     pub to: SiteName,
-    /// What became of each captured host of the job.
+    /// What became of each captured host of the job; none of them on the bus, where that would be more than it takes.
     pub machines: BTreeMap<HostName, Became>,
     /// When it ended, by the clock of its appliance; none where that tells no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

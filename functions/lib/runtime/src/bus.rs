@@ -5,6 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use holdfast_model::{ApplianceUnknown, Event, Fault, FaultName, NetworkReady, TestLeft};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A message for the bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,13 +18,25 @@ pub struct Message {
     pub detail: String,
 }
 
+/// Largest detail in bytes. An entry holds 256 KB with its source, detail type and time (EventBridge, "PutEvents").
+const LARGEST: usize = 250_000;
+
+/// Characters of a summary that is cut: room for it in a message of SNS and on a screen.
+const KEPT: usize = 1_000;
+
 impl Message {
-    /// The message that an event is.
+    /// The message that an event is. One that is larger than the bus takes names no machines, and its summary is cut: the table has all of it.
     ///
     /// # Errors
     /// `Internal` when it cannot be written as JSON.
     pub fn of_event(event: &Event) -> Result<Self, Fault> {
-        Ok(Self { source: event.source(), detail_type: event.detail_type(), detail: json(event)? })
+        let mut detail = json(event)?;
+        if detail.len() > LARGEST {
+            let kept: String = event.summary.chars().take(KEPT).collect();
+            let summary = format!("{kept}.. (all of it is `event#{}` in the operations table)", event.id);
+            detail = json(&Event { machines: BTreeMap::new(), summary, ..event.clone() })?;
+        }
+        Ok(Self { source: event.source(), detail_type: event.detail_type(), detail })
     }
 
     /// The message that an appliance does not answer.
@@ -102,5 +115,39 @@ impl Bus for EventBridge {
                 Err(service_fault(&what, entry.error_code(), entry.error_message(), 200, FaultName::Unavailable))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn event(machines: usize) -> Event {
+        let became =
+            |number: usize| (format!("machine-{number:05}"), json!({"vm": "3f2b6c1e-5d1c-4f7a-9a3e-000000000000"}));
+        let machines: serde_json::Map<String, Value> = (0..machines).map(became).collect();
+        serde_json::from_value(json!({
+            "schema_version": 1, "id": "cutover-w-1", "job": {"kind": "cutover", "wave": "w", "appliance": "m", "plans": ["p"]},
+            "ending": "finished", "networks": ["app"], "to": "nc2-tokyo", "machines": machines,
+            "found_at": "2026-01-02T03:04:05Z", "summary": "漢".repeat(2_000),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_event_that_is_larger_than_the_bus_takes_is_told_without_its_machines() {
+        let small = event(1_000);
+        assert_eq!(Message::of_event(&small).unwrap().detail, serde_json::to_string(&small).unwrap());
+        let large = event(5_000);
+        let detail = Message::of_event(&large).unwrap().detail;
+        assert!(detail.len() < LARGEST);
+        let told: Event = serde_json::from_str(&detail).unwrap();
+        assert!(
+            told.summary.ends_with("(all of it is `event#cutover-w-1` in the operations table)"),
+            "{}",
+            told.summary
+        );
+        assert_eq!(Event { machines: large.machines.clone(), summary: large.summary.clone(), ..told }, large);
     }
 }
