@@ -141,7 +141,7 @@ pub async fn handle(
                 let guest = Guest::new(&config).with_timing(Timing { deadline: IN_GUEST, ..Timing::default() });
                 let hosts: Vec<HostRecord> = captured.hosts.iter().map(|host| wave.kept(host)).collect();
                 let job = GuestJob { guest: &guest, prism: &prism, hosts: &hosts, limits };
-                Box::pin(give_settings_back(&job, report)).await?;
+                Box::pin(give_settings_back(&job, report)).await;
             }
             keep(context, &input, report).await?;
         }

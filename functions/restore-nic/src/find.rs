@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use holdfast_model::{Event, ExtId, Fault, FaultName, HostRecord};
-use holdfast_nutanix::{Backoff, Move, MoveRecord, MoveState, NutanixError, Prism, TimeLimit, Vm};
+use holdfast_nutanix::{Move, MoveRecord, MoveState, NutanixError, Prism, TimeLimit, Vm};
 
 use crate::fault_of;
 use crate::moved::{Was, now_at, told, trail};
@@ -30,7 +30,7 @@ pub(crate) async fn find_cluster(prism: &Prism, name: &str) -> Result<ExtId, Fau
 /// What Move knows of these hosts, once none of them is unfinished or the time for it is over.
 pub(crate) async fn read_move(appliance: &Move, hosts: &[HostRecord]) -> Result<Vec<MoveRecord>, NutanixError> {
     let limit = TimeLimit::after(MOVE_SETTLES);
-    let mut backoff = Backoff::default();
+    let mut backoff = appliance.backoff();
     loop {
         let records = appliance.records().await?;
         let under_way = |record: &MoveRecord| match &record.state {

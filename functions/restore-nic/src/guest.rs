@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use holdfast_model::{Fault, FaultName, GuestRefresh};
-use holdfast_nutanix::{Backoff, Nic, NutanixError, Vm};
+use holdfast_nutanix::{Nic, NutanixError, Vm};
 
 use crate::journal::{Note, Notes};
 use crate::repair::{Repair, Stop, runs};
@@ -43,7 +43,8 @@ pub(crate) async fn refresh<J: Notes>(repair: &mut Repair<'_, J>, mut due: Vec<D
         return Ok(());
     }
     let untouched: Vec<&Due> = due.iter().filter(|nic| !nic.changed).collect();
-    let after_grace = wait(repair, &untouched, GRACE, uses).await?;
+    let timeout = Duration::from_secs(u64::from(repair.shared.policy.guest_timeout_seconds));
+    let after_grace = wait(repair, &untouched, GRACE.min(timeout), uses).await?;
     if due.iter().any(|nic| nic.changed || !uses(&after_grace, nic)) {
         repair.in_time()?;
         if due.iter().all(|nic| !nic.changed && !nic.noted) {
@@ -62,7 +63,6 @@ pub(crate) async fn refresh<J: Notes>(repair: &mut Repair<'_, J>, mut due: Vec<D
         }
     }
     let all: Vec<&Due> = due.iter().collect();
-    let timeout = Duration::from_secs(u64::from(repair.shared.policy.guest_timeout_seconds));
     let allowed = repair.shared.limits.wait.left();
     let seen = wait(repair, &all, timeout, uses_all).await?;
     let silent: Vec<&Due> = due.iter().filter(|nic| !uses_all(&seen, nic)).collect();
@@ -74,6 +74,9 @@ pub(crate) async fn refresh<J: Notes>(repair: &mut Repair<'_, J>, mut due: Vec<D
     }
     if allowed < timeout {
         return Err(Stop::OutOfTime);
+    }
+    if let Some(nic) = silent.iter().find(|nic| seen.nic(&nic.nic.id).is_some_and(|now| !now.connected)) {
+        return Err(left_down(repair, nic, FaultName::RestoreIncomplete, "it does not come up"));
     }
     let texts: Vec<String> = silent.iter().map(|nic| instead(&seen, nic)).collect();
     let seconds = timeout.as_secs();
@@ -124,7 +127,7 @@ async fn wait<J: Notes>(
     wanted: impl Fn(&Vm, &Due) -> bool,
 ) -> Result<Vm, Stop> {
     let limit = repair.shared.limits.wait.within(length);
-    let mut backoff = Backoff::default();
+    let mut backoff = repair.shared.prism.backoff();
     loop {
         let vm = read(repair).await?;
         if due.iter().all(|nic| wanted(&vm, nic)) || !backoff.pause(&limit).await {
@@ -141,23 +144,33 @@ async fn bounce<J: Notes>(repair: &mut Repair<'_, J>, due: &mut Due) -> Result<(
     due.noted = true;
     let down = shared.prism.set_link(repair.vm, &due.nic.id, false, &shared.limits.wait).await;
     // Whatever came of it, the link has to be up in the end.
-    connect(repair, due).await?;
-    down?;
+    let was_down = connect(repair, due).await?;
+    if down? && !was_down {
+        let message = format!(
+            "Prism Central answered that the link of {} of VM `{}` went down, and it stayed up, so that its guest may go on with an old lease; start again",
+            due.nic, repair.vm
+        );
+        return Err(Stop::Failed(Fault::new(FaultName::RestoreIncomplete, message)));
+    }
     repair.done.push(format!("link of {} bounced, so that its guest takes {}", due.nic, due.address));
     Ok(())
 }
 
-async fn connect<J: Notes>(repair: &Repair<'_, J>, due: &Due) -> Result<(), Stop> {
+async fn connect<J: Notes>(repair: &Repair<'_, J>, due: &Due) -> Result<bool, Stop> {
     let shared = repair.shared;
     let left = |error: NutanixError| {
         let name = error.fault_name().unwrap_or(FaultName::RestoreIncomplete);
-        let text = format!(
-            "{} of VM `{}` may be left disconnected: {error}; start again, or connect it in Prism Central",
-            due.nic, repair.vm
-        );
-        Stop::Failed(Fault::new(name, text))
+        left_down(repair, due, name, &error.to_string())
     };
     shared.prism.set_link(repair.vm, &due.nic.id, true, &shared.limits.wait).await.map_err(left)
+}
+
+fn left_down<J>(repair: &Repair<'_, J>, due: &Due, name: FaultName, why: &str) -> Stop {
+    let text = format!(
+        "{} of VM `{}` may be left disconnected: {why}; start again, or connect it in Prism Central",
+        due.nic, repair.vm
+    );
+    Stop::Failed(Fault::new(name, text))
 }
 
 async fn clear<J: Notes>(repair: &Repair<'_, J>, due: &Due) -> Result<(), Stop> {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use holdfast_model::{ExtId, Fault, FaultName};
-use holdfast_nutanix::{Backoff, Nic, NutanixError};
+use holdfast_nutanix::{Nic, NutanixError};
 
 use crate::guest::Due;
 use crate::journal::{MacRefusal, Note, Notes};
@@ -72,7 +72,7 @@ pub(crate) fn secondary(goal: &Goal, nic: Option<&Nic>) -> Vec<Ipv4Addr> {
 }
 
 impl<J: Notes> Repair<'_, J> {
-    /// A fault that also says which NIC may be missing, and how to create it.
+    /// A fault that also says which NIC may be missing or without its addresses, and how to give them back.
     pub(crate) fn with_what_is_left(&self, fault: Fault, pair: &Pair<'_>, note: Option<&Note>) -> Fault {
         if let Some(Note::Parked { nic, address, .. }) = note {
             let message = format!(
@@ -81,18 +81,20 @@ impl<J: Notes> Repair<'_, J> {
             );
             return Fault::new(fault.name, message);
         }
-        let Some(Note::Recreate { after, before, .. }) = note else { return fault };
-        let addresses: Vec<String> = pair.goal.addresses().map(|address| address.to_string()).collect();
-        let message = format!(
-            "{}; VM `{}` may be without the NIC of {addresses}: start again, or create it by hand with MAC address {}, subnet `{}` and {addresses}; before, it had {}",
-            fault.message,
-            self.vm,
-            after.mac,
-            pair.goal.subnet,
-            shape(before),
-            addresses = addresses.join(", ")
-        );
-        Fault::new(fault.name, message)
+        let (vm, subnet) = (self.vm, &pair.goal.subnet);
+        let addresses = texts(&pair.goal.addresses().collect::<Vec<_>>());
+        let left = match (note, &pair.nic) {
+            (Some(Note::Recreate { after, before, .. }), _) => format!(
+                "VM `{vm}` may be without the NIC of {addresses}: start again, or create it by hand with MAC address {}, subnet `{subnet}` and {addresses}; before, it had {}",
+                after.mac,
+                shape(before)
+            ),
+            (_, Some(nic)) if self.begun.contains(&pair.record.device_index) => format!(
+                "{nic} of VM `{vm}` may be without address: start again, or give it {addresses} on subnet `{subnet}` in Prism Central"
+            ),
+            _ => return fault,
+        };
+        Fault::new(fault.name, format!("{}; {left}", fault.message))
     }
 
     /// Gives one NIC its addresses and returns it as it then is; `note` is what is noted of it when this ends.
@@ -187,6 +189,9 @@ impl<J: Notes> Repair<'_, J> {
     ) -> Result<Result<(), NutanixError>, Stop> {
         let (prism, wait, goal) = (self.shared.prism, self.shared.limits.wait, &pair.goal);
         let address = goal.address;
+        if matches!(step, Step::Migrate | Step::Assign { .. } | Step::Secondary) {
+            self.begun.insert(pair.record.device_index);
+        }
         let Some(nic) = work.nic.clone() else { return self.create(pair, note, work, row).await };
         let result = match step {
             Step::Migrate => {
@@ -260,7 +265,7 @@ impl<J: Notes> Repair<'_, J> {
             }
             _ => nic.primary().is_some(),
         };
-        let mut backoff = Backoff::default();
+        let mut backoff = self.shared.prism.backoff();
         loop {
             let vm = self.shared.prism.vm(self.vm).await?.vm;
             let (nic, old) = match note {

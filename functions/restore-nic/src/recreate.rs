@@ -1,5 +1,6 @@
 //! A NIC that is created anew, in place of one that was or will be deleted.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use holdfast_model::{Fault, FaultName, MacAddress};
@@ -168,6 +169,30 @@ impl<J: Notes> Repair<'_, J> {
         let message =
             format!("the NIC of {} was deleted and not created with its address: {error}{left}", goal.address);
         Err(Stop::Failed(Fault::new(name, message)))
+    }
+}
+
+impl<J> Repair<'_, J> {
+    /// A fault that also says what an earlier change may have left, by the notes on it.
+    pub(crate) fn with_what_notes_leave(&self, mut fault: Fault, notes: &BTreeMap<u32, Note>) -> Fault {
+        for note in notes.values() {
+            let left = match note {
+                Note::Recreate { vm, after, before, .. } => format!(
+                    "VM `{vm}` may be without a NIC: start again, or create it by hand with {}; before, it had {}",
+                    shape(after),
+                    shape(before)
+                ),
+                Note::Bounce { vm, nic, .. } => {
+                    format!("NIC `{nic}` of VM `{vm}` may be disconnected: start again, or connect it in Prism Central")
+                }
+                Note::Parked { vm, nic, address } => format!(
+                    "NIC `{nic}` of VM `{vm}` had {address}, and may be disconnected and without address: start again, or give it its captured address in Prism Central and connect it"
+                ),
+                Note::MacRefused(_) => continue,
+            };
+            fault.message = format!("{}; {left}", fault.message);
+        }
+        fault
     }
 }
 

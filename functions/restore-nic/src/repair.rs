@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_model::{
     ExtId, Fault, FaultName, HostRecord, Macs, NetworkName, NicMapping, Policy, Power, Wave, WaveName,
 };
-use holdfast_nutanix::{Backoff, Nic, NutanixError, Prism, TimeLimit, Vm};
+use holdfast_nutanix::{Nic, NutanixError, Prism, TimeLimit, Vm};
 use holdfast_store::RestoreKey;
 
 use crate::fault_of;
@@ -84,12 +84,15 @@ pub(crate) struct Repair<'a, J> {
     pub(crate) refusals: BTreeMap<u32, MacRefusal>,
     /// NICs whose note says no more than that.
     remembered: BTreeSet<u32>,
+    /// NICs that are being changed and stay what they are, so that no note is needed to give them back.
+    pub(crate) begun: BTreeSet<u32>,
 }
 
 impl<'a, J> Repair<'a, J> {
     pub(crate) fn new(shared: &'a Shared<'a, J>, host: &'a HostRecord, vm: &'a ExtId) -> Self {
-        let (done, lacking, refusals, remembered) = (Vec::new(), Vec::new(), BTreeMap::new(), BTreeSet::new());
-        Self { shared, host, vm, done, lacking, refusals, remembered }
+        let (done, lacking, refusals) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (remembered, begun) = (BTreeSet::new(), BTreeSet::new());
+        Self { shared, host, vm, done, lacking, refusals, remembered, begun }
     }
 
     /// Where the note on one NIC is kept.
@@ -98,7 +101,7 @@ impl<'a, J> Repair<'a, J> {
     }
 }
 
-impl<J: Notes> Repair<'_, J> {
+impl<'a, J: Notes> Repair<'a, J> {
     /// Brings all NICs of the host and its guest to the recorded addresses.
     ///
     /// # Guarantees
@@ -106,21 +109,11 @@ impl<J: Notes> Repair<'_, J> {
     /// behind one that is created anew: see [`crate::order`].
     pub(crate) async fn run(&mut self, notes: BTreeMap<u32, Note>) -> Result<(), Stop> {
         let notes = self.remember(notes);
-        let seen = self.settled(&notes).await?;
-        let goals = self.goals()?;
-        let none = NicMapping::default();
-        let mapping = self.shared.declared.nics.get(&self.host.name).unwrap_or(&none);
-        let mut pairs =
-            pair(&self.host.nics, &goals, &notes, &seen.nics, mapping).map_err(|why| self.unexpected(&why))?;
-        for pair in &mut pairs {
-            self.reconnect(pair).await?;
-        }
-        for pair in &pairs {
-            self.refuse_disconnected(pair, &seen)?;
-        }
-        for pair in &pairs {
-            self.refuse_held(pair, &seen.nics).await?;
-        }
+        let (seen, pairs) = match self.prepare(&notes).await {
+            Ok(prepared) => prepared,
+            Err(Stop::Failed(fault)) => return Err(Stop::Failed(self.with_what_notes_leave(fault, &notes))),
+            Err(other) => return Err(other),
+        };
         let right = |pair: &Pair<'_>| {
             let step = next(pair.nic.as_ref(), pair.old.as_ref(), &pair.goal, &self.refused(pair));
             pair.note.is_some() || matches!(step, Step::Right)
@@ -150,6 +143,26 @@ impl<J: Notes> Repair<'_, J> {
             return Ok(());
         }
         Err(Stop::Failed(Fault::new(FaultName::RestoreIncomplete, self.lacking.join("; "))))
+    }
+
+    /// The VM, and which of its NICs stands for which captured one; links that an earlier start took down are up again.
+    async fn prepare(&mut self, notes: &BTreeMap<u32, Note>) -> Result<(Vm, Vec<Pair<'a>>), Stop> {
+        let seen = self.settled(notes).await?;
+        let goals = self.goals()?;
+        let none = NicMapping::default();
+        let mapping = self.shared.declared.nics.get(&self.host.name).unwrap_or(&none);
+        let mut pairs =
+            pair(&self.host.nics, &goals, notes, &seen.nics, mapping).map_err(|why| self.unexpected(&why))?;
+        for pair in &mut pairs {
+            self.reconnect(pair).await?;
+        }
+        for pair in &pairs {
+            self.refuse_disconnected(pair, &seen)?;
+        }
+        for pair in &pairs {
+            self.refuse_held(pair, &seen.nics).await?;
+        }
+        Ok((seen, pairs))
     }
 
     /// Takes out of the notes what was learned of MAC addresses; the others tell of something under way.
@@ -233,7 +246,7 @@ impl<J: Notes> Repair<'_, J> {
     async fn settled(&self, notes: &BTreeMap<u32, Note>) -> Result<Vm, Stop> {
         let created = notes.values().any(|note| matches!(note, Note::Recreate { .. }));
         let limit = self.shared.limits.wait.within(if created { CREATION } else { ADDRESS });
-        let mut backoff = Backoff::default();
+        let mut backoff = self.shared.prism.backoff();
         loop {
             let vm = self.shared.prism.vm(self.vm).await?.vm;
             let missing = created && vm.nics.len() < self.host.nics.len();

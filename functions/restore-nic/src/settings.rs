@@ -14,7 +14,6 @@ use holdfast_model::{
 };
 use holdfast_nutanix::{Prism, Vm};
 
-use crate::fault_of;
 use crate::repair::Limits;
 use crate::report::Report;
 
@@ -43,36 +42,34 @@ struct Candidate<'a> {
 /// Gives guests the configuration that was captured of them, and tells of each in the report.
 ///
 /// # Guarantees
-/// No guest is changed whose own view fits its capture, or that is not without doubt the host's. One that cannot be asked is left as it is, and told.
-///
-/// # Errors
-/// Faults of Prism Central; those of a guest are in the report.
-pub async fn give_settings_back(job: &GuestJob<'_>, report: &mut Report) -> Result<(), Fault> {
+/// No guest is changed whose own view fits its capture, or that is not without doubt the host's. One that cannot be asked, or whose VM cannot be read,
+/// is left as it is, and told: what became of its NICs is in the report already.
+pub async fn give_settings_back(job: &GuestJob<'_>, report: &mut Report) {
     let vms: BTreeMap<HostName, ExtId> = report.guests().collect();
     let hosts: Vec<(&HostRecord, &ExtId)> =
         job.hosts.iter().filter(|host| is_static(host)).filter_map(|host| Some((host, vms.get(&host.name)?))).collect();
     if hosts.is_empty() {
-        return Ok(());
+        return;
     }
     if job.limits.begin.is_over() {
         hosts.iter().for_each(|(host, _)| report.reopen(&host.name));
-        return Ok(());
+        return;
     }
     let machines = match job.guest.read_activated().await {
         Ok(machines) => machines,
         Err(error) => {
             let why = format!("Systems Manager was not asked for it: {}", holdfast_runtime::chain(&error));
             hosts.iter().for_each(|(host, _)| report.tell(&host.name, left(&why)));
-            return Ok(());
+            return;
         }
     };
     let mut candidates = Vec::new();
     for (host, vm) in hosts {
         match machine_of(host, &machines) {
-            Ok(machine) => {
-                let vm = job.prism.vm(vm).await.map_err(|error| fault_of(&error))?.vm;
-                candidates.push(Candidate { host, vm, machine });
-            }
+            Ok(machine) => match job.prism.vm(vm).await {
+                Ok(read) => candidates.push(Candidate { host, vm: read.vm, machine }),
+                Err(error) => report.tell(&host.name, left(&error.to_string())),
+            },
             Err(why) => report.tell(&host.name, left(&why)),
         }
     }
@@ -94,7 +91,6 @@ pub async fn give_settings_back(job: &GuestJob<'_>, report: &mut Report) -> Resu
         }
     }
     configure(job, due, report).await;
-    Ok(())
 }
 
 /// Configures an adapter of each guest: a script has the time for one. What is left is for the next start.

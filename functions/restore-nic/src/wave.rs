@@ -165,21 +165,37 @@ async fn restore_all<J: Notes>(job: &Job<'_, J>) -> Result<Report, Fault> {
         if held.is_empty() {
             break;
         }
-        if !changed && !break_circle(&shared, &mut held).await? {
-            let stuck: BTreeSet<ExtId> = held.iter().map(|((_, vm, _), _)| vm.clone()).collect();
-            for ((host, vm, notes), HeldBy { holder, fault, .. }) in held {
-                let mut fault = if stuck.contains(&holder) { circle::told(&fault) } else { fault };
-                if let Some(left) = circle::unpark(&shared, host, &vm, &notes).await {
-                    fault.message = format!("{}; {left}", fault.message);
-                }
-                report.failed(host, Some(&vm), fault);
+        let goes_on = match changed {
+            true => Ok(true),
+            false => break_circle(&shared, &mut held).await,
+        };
+        let goes_on = match goes_on {
+            Ok(true) => read_anew(job.prism, &targets).await.map(Some),
+            Ok(false) => Ok(None),
+            Err(fault) => Err(fault),
+        };
+        let unread = match goes_on {
+            Ok(Some(anew)) => {
+                targets = anew;
+                pending = held.into_iter().map(|(found, _)| found).collect();
+                continue;
             }
-            break;
+            Ok(None) => None,
+            Err(fault) => Some(fault),
+        };
+        let stuck: BTreeSet<ExtId> = held.iter().map(|((_, vm, _), _)| vm.clone()).collect();
+        for ((host, vm, notes), HeldBy { holder, fault, .. }) in held {
+            let mut fault = match &unread {
+                Some(unread) => unread.clone(),
+                None if stuck.contains(&holder) => circle::told(&fault),
+                None => fault,
+            };
+            if let Some(left) = circle::unpark(&shared, host, &vm, &notes).await {
+                fault.message = format!("{}; {left}", fault.message);
+            }
+            report.failed(host, Some(&vm), fault);
         }
-        for target in targets.values_mut().filter_map(|target| target.as_mut().ok()) {
-            target.refresh(job.prism).await?;
-        }
-        pending = held.into_iter().map(|(found, _)| found).collect();
+        break;
     }
     Ok(report)
 }
@@ -281,6 +297,18 @@ async fn read_targets<J>(job: &Job<'_, J>) -> Result<BTreeMap<NetworkName, Resul
         targets.insert(name.clone(), target);
     }
     Ok(targets)
+}
+
+/// The same targets, with who is on their subnets now.
+async fn read_anew(
+    prism: &Prism,
+    targets: &BTreeMap<NetworkName, Result<Target, Fault>>,
+) -> Result<BTreeMap<NetworkName, Result<Target, Fault>>, Fault> {
+    let mut anew = targets.clone();
+    for target in anew.values_mut().filter_map(|target| target.as_mut().ok()) {
+        target.refresh(prism).await?;
+    }
+    Ok(anew)
 }
 
 async fn repair<J: Notes>(shared: &Shared<'_, J>, found: &Found<'_>, vms: &BTreeSet<ExtId>) -> Outcome {

@@ -10,7 +10,7 @@ use holdfast_model::{
     Appliance, Clock, Credentials, Evidence, EvidenceId, Fault, FaultName, HostName, HostRecord, InventoryVersion,
     Landing, Network, NetworkMap, NetworkName, Power, Region, SightedNic, Sighting, Site, SiteName, WaveName,
 };
-use holdfast_nutanix::{Backoff, NutanixError, Prism, TimeLimit, Timeouts};
+use holdfast_nutanix::{NutanixError, Prism, TimeLimit, Timeouts};
 use holdfast_runtime::{
     Config, EventBridge, Invocation, MapSource, Secrets, StartSwitch, SystemClock, base_config, surviving,
 };
@@ -365,7 +365,7 @@ async fn ask_as(at: &AtSite<'_>, credentials: Credentials) -> Result<Answer, Unr
         .collect();
     let query = SiteQuery { site, fvn_vpc, cluster, networks: &networks, hosts };
     let limit = TimeLimit::after(Duration::from_secs(map.policy.guest_timeout_seconds.into()).min(SETTLES));
-    let mut backoff = Backoff::default();
+    let mut backoff = prism.backoff();
     loop {
         let seen = read_site(&prism, &query).await?;
         if !seen.values().flatten().any(is_settling) || !backoff.pause(&limit).await {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::error::Sent;
 use crate::said::Said;
 use crate::slots::{Ended, Slots};
-use crate::wait::pause;
+use crate::wait::{Pauses, pause};
 use crate::{NutanixError, TimeLimit, trust};
 
 /// How long to wait for an appliance.
@@ -25,6 +25,8 @@ pub struct Timeouts {
     pub task: Duration,
     /// For everything: no reply is waited for after this.
     pub until: Option<TimeLimit>,
+    /// How long to pause before looking or asking again.
+    pub pauses: Pauses,
 }
 
 impl Default for Timeouts {
@@ -36,6 +38,7 @@ impl Default for Timeouts {
             request: Duration::from_secs(30),
             task: Duration::from_secs(200),
             until: None,
+            pauses: Pauses::default(),
         }
     }
 }
@@ -107,6 +110,7 @@ pub(crate) struct Http {
     endpoint: String,
     slots: Slots,
     request: Duration,
+    again: Duration,
     until: Option<TimeLimit>,
 }
 
@@ -136,7 +140,8 @@ impl Http {
             builder = builder.tls_backend_preconfigured(tls);
         }
         let client = builder.build().map_err(|e| NutanixError::Config(format!("HTTPS cannot be set up: {e}")))?;
-        Ok(Self { client, endpoint, slots: Slots::new(), request: timeouts.request, until: timeouts.until })
+        let Timeouts { request, until, pauses, .. } = *timeouts;
+        Ok(Self { client, endpoint, slots: Slots::new(), request, again: pauses.again, until })
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -150,7 +155,7 @@ impl Http {
     /// reply. Reads are sent again after any error of the server or the network. A reply that is no JSON object is an error, and so is a
     /// read without one.
     pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Reply, NutanixError> {
-        let mut wait = Duration::from_millis(250);
+        let mut wait = self.again;
         let mut tries = 1;
         let mut lost = false;
         loop {

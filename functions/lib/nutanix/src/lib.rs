@@ -18,4 +18,4 @@ pub use http::{TRIES, Timeouts};
 pub use move_::{Cutover, Move, MovePlan, MoveRecord, MoveState};
 pub use prism::{CreateNic, ExternalSubnet, Nic, Prism, ReservedIp, Subnet, Vm, VmRead, Vnic, Vpc};
 pub use prism::{Fate, RecoveredEntity, RecoveryAction, RecoveryJob, RecoveryPlan, RecoveryState, Toward};
-pub use wait::{Backoff, TimeLimit};
+pub use wait::{Backoff, Pauses, TimeLimit};

@@ -32,19 +32,33 @@ impl TimeLimit {
     }
 }
 
-/// Pauses between two looks at something that takes its time: 0.1, 0.2, 0.4 .. 5 seconds.
-///
-/// A NIC task takes about three seconds on hardware; Prism's own clients look every 2 to 5 seconds, and at a task that is done at once a short first
-/// pause saves most of the time.
+/// First pauses; each that follows is twice as long as the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pauses {
+    /// Between two looks at something that takes its time.
+    pub look: Duration,
+    /// Between two tries of one request.
+    pub again: Duration,
+}
+
+impl Default for Pauses {
+    /// A NIC task takes about three seconds on hardware; Prism's own clients look every 2 to 5 seconds, and at a task that is done at once a short
+    /// first pause saves most of the time.
+    fn default() -> Self {
+        Self { look: Duration::from_millis(100), again: Duration::from_millis(250) }
+    }
+}
+
+impl Pauses {
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff { next: self.look }
+    }
+}
+
+/// Pauses between two looks at something that takes its time: 0.1, 0.2, 0.4 .. 5 seconds by [`Pauses::default`].
 #[derive(Debug, Clone)]
 pub struct Backoff {
     next: Duration,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { next: Duration::from_millis(100) }
-    }
 }
 
 impl Backoff {

@@ -109,3 +109,51 @@ async fn where_no_address_can_be_given_up_a_person_is_told_how_and_nothing_is_ch
         assert_eq!(scene.vm(name).await.nics[0].primary(), Some(address.parse().unwrap()), "{name}");
     }
 }
+
+/// Has Prism Central fall silent at the `k`-th call, then starts again. False when the start had ended before.
+async fn fall_silent_at(k: u64) -> bool {
+    let what = format!("silent at call {k}");
+    let scene = swapped("").await;
+    let nics = async || [scene.vm("web-1").await.nics, scene.vm("app-1").await.nics];
+    let before = nics().await;
+    let gate = scene.sim.shared().gate();
+    let matching = Match { source: Some("prism".into()), ..Match::default() };
+    gate.add_fault(NewFault { matching, skip: k, times: None, effect: Effect::DropReply });
+    let ended = scene.start().await;
+    let struck = gate.faults().iter().any(|fault| fault.struck > 0);
+    gate.clear_faults();
+    assert_eq!(struck, ended.is_err(), "{what}: {ended:?}");
+    let shown = |nics: &[Vec<holdfast_nutanix::Nic>; 2], n: usize| {
+        let shown = |nic: &holdfast_nutanix::Nic| (nic.connected, nic.configured.clone());
+        nics[n].iter().map(shown).collect::<Vec<_>>()
+    };
+    let now = nics().await;
+    for (n, name) in
+        ["web-1", "app-1"].into_iter().enumerate().filter(|(n, _)| struck && shown(&now, *n) != shown(&before, *n))
+    {
+        let told = ended.as_ref().unwrap_err().message.clone();
+        let lines: Vec<&str> = told.split(&format!("{name}: ")).skip(1).collect();
+        let right = shown(&now, n) == [(true, vec![scene.hosts[n].nics[0].primary])];
+        assert!(
+            right || lines.iter().any(|line| line.contains("start again, or ")),
+            "{what}: {name}: {told}: {:?}",
+            now[n]
+        );
+    }
+    assert_used_once(&scene, &what).await;
+    scene.start().await.unwrap_or_else(|fault| panic!("{what}: {fault}"));
+    scene.assert_right(&what).await;
+    struck
+}
+
+#[tokio::test]
+async fn two_hosts_that_hold_each_others_addresses_get_their_own_where_prism_central_fell_silent() {
+    // From the first change on, which is that of the circle.
+    let usual = swapped("").await;
+    usual.start().await.unwrap();
+    let log = usual.sim.shared().gate().log().since(0);
+    let first = log.iter().position(|entry| entry.mutating).unwrap();
+    let calls = u64::try_from(first).unwrap()..u64::try_from(log.len()).unwrap();
+    let struck = join_all(calls.map(fall_silent_at)).await;
+    assert!(struck.iter().filter(|struck| **struck).count() >= 15, "{struck:?}");
+}

@@ -11,6 +11,7 @@
 mod answers;
 mod circle;
 mod crash;
+mod faults;
 mod moved;
 mod order;
 mod random;

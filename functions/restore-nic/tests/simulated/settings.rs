@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_model::FaultName;
 use holdfast_model::wire::Progress;
-use holdfast_sim::faults::{HoldRequest, HoldState, Match, When};
+use holdfast_sim::faults::{Effect, Garbage, HoldRequest, HoldState, Match, NewFault, When};
 use holdfast_sim::guests::{Addressing, Agent, Guest, report};
 
 use crate::world::Scene;
@@ -149,4 +149,70 @@ async fn a_start_that_dies_around_a_command_is_finished_by_the_next() {
             |guest: &mut Guest| guest.adapters.iter().any(|a| a.plugged && a.addressing == Addressing::Static);
         assert!(guest(&scene, is_static), "{what}");
     }
+}
+
+/// Scenes at once; most of a start is waiting.
+const LANES: usize = 8;
+
+/// Calls to Systems Manager so far.
+fn asked(scene: &Scene) -> Vec<String> {
+    let log = scene.sim.shared().gate().log().since(0);
+    log.into_iter().filter(|entry| entry.service == "ssm").map(|entry| entry.action).collect()
+}
+
+#[tokio::test]
+async fn a_guest_is_configured_after_a_fault_at_any_call_of_systems_manager_and_a_new_start() {
+    let error = |status| Effect::Error { code: "InternalServerError".into(), status, message: "try later".into() };
+    let form = Garbage::Html;
+    // Tries that it strikes: all of a call, or all calls from then on.
+    let faults: [(Effect, Option<u64>); 6] = [
+        (error(500), Some(3)),
+        (error(503), Some(1)),
+        (Effect::DropReply, Some(1)),
+        (Effect::DropReply, None),
+        (Effect::Garbage { form, when: When::Before }, Some(3)),
+        (Effect::Garbage { form, when: When::After }, Some(3)),
+    ];
+    // Each lane has a scene of its own, in which the NIC is right, and every so many-th fault.
+    futures::future::join_all((0..LANES).map(async |lane| {
+        let scene = moved().await;
+        scene.start().await.unwrap();
+        let world = scene.sim.shared().world().clone();
+        scene.start_with_guests(TIME).await.unwrap();
+        let calls = asked(&scene);
+        assert!(calls.len() >= 8, "{calls:?}");
+        // Each call gets three of them, the next one the others.
+        let each = (0..calls.len() * 3).map(|n| (n / 3, &calls[n / 3], &faults[n % 6]));
+        for (skip, action, (effect, times)) in each.skip(lane).step_by(LANES) {
+            let what = format!("{effect:?} {times:?} at {action} ({skip})");
+            *scene.sim.shared().world() = world.clone();
+            let matching = Match { service: Some("ssm".into()), ..Match::default() };
+            let (skip, times, effect) = (u64::try_from(skip).unwrap(), *times, effect.clone());
+            let gate = scene.sim.shared().gate();
+            gate.add_fault(NewFault { matching, skip, times, effect });
+            let is_static = |scene: &Scene| {
+                guest(scene, |guest| guest.adapters.iter().any(|a| a.plugged && a.addressing == Addressing::Static))
+            };
+            let ended = scene.start_with_guests(TIME).await;
+            assert!(gate.faults().iter().any(|fault| fault.struck > 0), "{what}");
+            match &ended {
+                // Where it could not be asked, it is left as it was, and that is told.
+                Ok(restored) => {
+                    let told = &restored.done[0];
+                    let set = ["its guest was configured again", "its guest says that it is configured as captured"];
+                    let left = told.contains("its guest is left as it is: ") && !is_static(&scene);
+                    assert!(is_static(&scene) && set.iter().any(|set| told.contains(set)) || left, "{what}: {told}");
+                }
+                Err(fault) => {
+                    let told = fault.message.starts_with("web-1: ") && fault.message.contains("start again");
+                    assert!(fault.name == FaultName::GuestSilent && told, "{what}: {fault}");
+                }
+            }
+            gate.clear_faults();
+            let again = scene.start_with_guests(TIME).await.unwrap_or_else(|fault| panic!("after {what}: {fault}"));
+            assert!(is_static(&scene), "after {what}: {again:?}");
+            scene.assert_right(&what).await;
+        }
+    }))
+    .await;
 }

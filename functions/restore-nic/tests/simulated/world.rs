@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use holdfast_guest::{Guest, Timing};
 use holdfast_model::{
-    Credentials, Event, ExtId, Fault, HostRecord, Macs, Network, NetworkName, Policy, Trust, Wave, WaveName,
+    Credentials, Event, ExtId, Fault, FaultName, HostRecord, Macs, Network, NetworkName, Policy, Trust, Wave, WaveName,
 };
-use holdfast_nutanix::{Move, Prism, TimeLimit, Timeouts, Vm};
+use holdfast_nutanix::{Move, Pauses, Prism, TimeLimit, Timeouts, Vm};
 use holdfast_restore_nic::{GuestJob, Job, Limits, Note, Notes, Report, Restored, give_settings_back, restore};
 use holdfast_sim::ec2::Kind;
+use holdfast_sim::faults::When;
 use holdfast_sim::{Endpoint, Options, Sim, World};
 use holdfast_store::RestoreKey;
 use serde_json::{Value, json};
@@ -56,29 +58,59 @@ moves:
 
 /// Notes that outlive a start, as the operations table does.
 #[derive(Default)]
-pub struct Kept(Mutex<BTreeMap<RestoreKey, Note>>);
+pub struct Kept {
+    notes: Mutex<BTreeMap<RestoreKey, Note>>,
+    calls: Mutex<Calls>,
+}
+
+/// The calls of a table, which may be struck.
+#[derive(Default)]
+struct Calls {
+    made: usize,
+    struck: Option<(usize, When)>,
+}
 
 impl Notes for Kept {
     async fn read(&self, wave: &WaveName) -> Result<BTreeMap<RestoreKey, Note>, Fault> {
-        let all = self.0.lock().unwrap();
-        Ok(all.iter().filter(|(key, _)| key.wave == *wave).map(|(k, n)| (k.clone(), n.clone())).collect())
+        let wave = |(key, note): (&RestoreKey, &Note)| (key.wave == *wave).then(|| (key.clone(), note.clone()));
+        self.call(|notes| notes.iter().filter_map(wave).collect())
     }
 
     async fn write(&self, key: &RestoreKey, note: &Note) -> Result<(), Fault> {
         let document = serde_json::to_value(note).unwrap();
-        self.0.lock().unwrap().insert(key.clone(), serde_json::from_value(document).unwrap());
-        Ok(())
+        self.call(|notes| drop(notes.insert(key.clone(), serde_json::from_value(document).unwrap())))
     }
 
     async fn clear(&self, key: &RestoreKey) -> Result<(), Fault> {
-        self.0.lock().unwrap().remove(key).expect("a note that is taken away is there");
-        Ok(())
+        self.call(|notes| drop(notes.remove(key).expect("a note that is taken away is there")))
     }
 }
 
 impl Kept {
     pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap().is_empty()
+        self.notes.lock().unwrap().is_empty()
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> usize {
+        self.calls.lock().unwrap().made
+    }
+
+    /// Has one call, counted from the first one, fail before or after its effect.
+    pub fn strike(&self, call: usize, when: When) {
+        self.calls.lock().unwrap().struck = Some((call, when));
+    }
+
+    fn call<T>(&self, effect: impl FnOnce(&mut BTreeMap<RestoreKey, Note>) -> T) -> Result<T, Fault> {
+        let mut calls = self.calls.lock().unwrap();
+        let struck = calls.struck.filter(|(call, _)| *call == calls.made).map(|(_, when)| when);
+        calls.made += 1;
+        let silent = || Fault::new(FaultName::Unavailable, "the operations table does not answer");
+        if struck == Some(When::Before) {
+            return Err(silent());
+        }
+        let done = effect(&mut self.notes.lock().unwrap());
+        if struck.is_some() { Err(silent()) } else { Ok(done) }
     }
 }
 
@@ -122,7 +154,9 @@ impl Scene {
         let policy = Policy { guest_timeout_seconds: 20, ..Policy::default() };
         let declared = json!({"from": "ec2-tokyo", "to": "nc2-tokyo", "select": {"kind": "vpc"}});
         let declared = serde_json::from_value(declared).unwrap();
-        let timeouts = Timeouts::default();
+        // The simulator is quicker than hardware.
+        let pauses = Pauses { look: Duration::from_millis(10), again: Duration::from_millis(10) };
+        let timeouts = Timeouts { pauses, ..Timeouts::default() };
         Self { sim, notes: Kept::default(), policy, declared, hosts, with_move: true, failovers: Vec::new(), timeouts }
     }
 
@@ -152,19 +186,20 @@ impl Scene {
     /// One start that also gives guests back what was set in them, where no change is begun in them after a time.
     pub async fn start_with_guests(&self, begin: Duration) -> Result<Restored, Fault> {
         let mut report = self.report_until(Duration::from_secs(120)).await?;
+        let quick = Duration::from_millis(2);
         let credentials = aws_credential_types::Credentials::new("111122223333", "any", None, None, "test");
         let config = aws_config::SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
             .region(aws_config::Region::new("ap-northeast-1"))
             .endpoint_url(self.sim.aws_endpoint())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(RetryConfig::standard().with_initial_backoff(quick))
             .build();
-        let quick = Duration::from_millis(2);
         let timing = Timing { deadline: Duration::from_secs(60), first_poll: quick, slowest_poll: quick };
         let (guest, prism) = (Guest::new(&config).with_timing(timing), self.prism());
         let limits = Limits { begin: TimeLimit::after(begin), wait: TimeLimit::after(Duration::from_secs(120)) };
         let job = GuestJob { guest: &guest, prism: &prism, hosts: &self.hosts, limits };
-        give_settings_back(&job, &mut report).await?;
+        give_settings_back(&job, &mut report).await;
         report.finish()
     }
 

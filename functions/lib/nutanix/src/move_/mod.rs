@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::http::{Auth, Body, Http, Request};
 use crate::json::{documents, text};
-use crate::{NutanixError, Timeouts};
+use crate::{Backoff, NutanixError, Pauses, Timeouts};
 
 pub use plan::{Cutover, MovePlan};
 pub use record::{MoveRecord, MoveState};
@@ -26,6 +26,7 @@ pub struct Move {
     http: Http,
     login: Login,
     token: Mutex<Option<SecretString>>,
+    pauses: Pauses,
 }
 
 impl Move {
@@ -44,13 +45,24 @@ impl Move {
                 format!("Move `{endpoint}` takes a user name and a password, and its secret holds an API key");
             return Err(NutanixError::Config(message));
         };
-        Ok(Self { http: Http::new(endpoint, trust, &timeouts)?, login, token: Mutex::new(None) })
+        Ok(Self {
+            http: Http::new(endpoint, trust, &timeouts)?,
+            login,
+            token: Mutex::new(None),
+            pauses: timeouts.pauses,
+        })
     }
 
     /// Where this appliance is.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.http.endpoint()
+    }
+
+    /// Pauses between two looks at something here that takes its time.
+    #[must_use]
+    pub fn backoff(&self) -> Backoff {
+        self.pauses.backoff()
     }
 
     /// What Move knows of every machine of every migration plan.

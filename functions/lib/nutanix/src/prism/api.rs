@@ -44,8 +44,10 @@ pub(crate) trait NicApi {
     /// Takes a NIC's address away.
     async fn release_ip(&self, vm: &ExtId, nic: &ExtId, limit: &TimeLimit) -> Result<(), NutanixError>;
 
-    /// Connects or disconnects a NIC; nothing is sent when it is so already, since a PUT without a change is refused.
-    async fn set_link(&self, vm: &ExtId, nic: &ExtId, connected: bool, limit: &TimeLimit) -> Result<(), NutanixError>;
+    /// Connects or disconnects a NIC, and tells whether that was to be done; nothing is sent when it is so already, since a PUT without a change is
+    /// refused.
+    async fn set_link(&self, vm: &ExtId, nic: &ExtId, connected: bool, limit: &TimeLimit)
+    -> Result<bool, NutanixError>;
 
     /// Gives a NIC these secondary addresses of its subnet, in place of those that it has.
     async fn set_secondary(

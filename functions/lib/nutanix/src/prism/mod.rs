@@ -13,7 +13,7 @@ use holdfast_model::{Credentials, ExtId, Trust};
 use jiff::Timestamp;
 
 use crate::http::Http;
-use crate::{NutanixError, TimeLimit, Timeouts};
+use crate::{Backoff, NutanixError, TimeLimit, Timeouts};
 use api::{NetworkApi, NicApi, RecoveryApi, VmApi};
 use calls::Calls;
 use v3::V3;
@@ -73,6 +73,12 @@ impl Prism {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.calls.endpoint()
+    }
+
+    /// Pauses between two looks at something here that takes its time.
+    #[must_use]
+    pub fn backoff(&self) -> Backoff {
+        self.calls.timeouts.pauses.backoff()
     }
 
     /// v4 wherever it has VMs at a level that is known here; v3 where it has not.
@@ -232,7 +238,8 @@ impl Prism {
         either!(self, release_ip(vm, nic, limit))
     }
 
-    /// Connects or disconnects a NIC; nothing is sent when it is so already, since a PUT without a change is refused.
+    /// Connects or disconnects a NIC, and tells whether that was to be done; nothing is sent when it is so already, since a PUT without a change is
+    /// refused.
     ///
     /// # Errors
     /// As [`Prism::assign_ip`]; [`NutanixError::NotFound`] when the VM has no such NIC.
@@ -242,7 +249,7 @@ impl Prism {
         nic: &ExtId,
         connected: bool,
         limit: &TimeLimit,
-    ) -> Result<(), NutanixError> {
+    ) -> Result<bool, NutanixError> {
         either!(self, set_link(vm, nic, connected, limit))
     }
 

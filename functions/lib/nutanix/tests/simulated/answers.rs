@@ -93,7 +93,7 @@ impl Known {
             "migration of NIC" => prism.migrate_nic(&vm.id, &nic.id, app, "172.30.1.40".parse().unwrap(), &limit).await,
             "release of the" => prism.release_ip(&vm.id, &nic.id, &limit).await,
             "assignment of 172.31.99.20" => prism.assign_ip(&vm.id, &nic.id, free, &limit).await,
-            "disconnection of NIC" => prism.set_link(&vm.id, &nic.id, false, &limit).await,
+            "disconnection of NIC" => prism.set_link(&vm.id, &nic.id, false, &limit).await.map(|_| ()),
             "creation of a" => {
                 let mut again = nic.again(app, Some("172.30.1.41".parse().unwrap())).unwrap();
                 again.mac = holdfast_model::MacAddress::parse("50:6b:8d:00:00:77").unwrap();

@@ -17,7 +17,7 @@ use crate::json::{documents, ext_id, text};
 use crate::prism::calls::{Calls, LOOKS_AT_NOTHING, PAGES};
 use crate::prism::v4::not_there;
 use crate::said::Said;
-use crate::{Backoff, NutanixError, TimeLimit};
+use crate::{NutanixError, TimeLimit};
 
 /// Entities a page: the most that a page was seen to hold; unasked for it holds 20 (nutanix.dev 2019-06-13).
 const LENGTH: usize = 500;
@@ -33,6 +33,12 @@ pub(super) struct V3 {
     own_side: OnceLock<Option<String>>,
 }
 
+/// The entities of one page of a list.
+fn entities(reply: &Value) -> Result<&[Value], String> {
+    reply.get("entities").ok_or("no `entities`")?;
+    documents(reply, "/entities")
+}
+
 impl V3 {
     pub(super) fn new(calls: Arc<Calls>) -> Self {
         Self { calls, own_side: OnceLock::new() }
@@ -40,8 +46,9 @@ impl V3 {
 
     /// Whether the Prism Central serves this API.
     pub(super) async fn answers(&self) -> Result<bool, NutanixError> {
-        match self.post("version of the API", "/clusters/list", json!({"kind": "cluster", "length": 1})).await {
-            Ok(_) => Ok(true),
+        let what = "version of the API";
+        match self.post(what, "/clusters/list", json!({"kind": "cluster", "length": 1})).await {
+            Ok(reply) => entities(&reply).map(|_| true).map_err(|why| self.calls.unreadable(what, why)),
             Err(error) => not_there(error).map(|()| false),
         }
     }
@@ -72,9 +79,7 @@ impl V3 {
                 map.insert("filter".to_owned(), filter.as_str().into());
             }
             let reply = self.post(what, &format!("/{kind}s/list"), body).await?;
-            let entities = reply.get("entities").ok_or("no `entities`".to_owned());
-            let entities = entities.and_then(|_| documents(&reply, "/entities"));
-            let entities = entities.map_err(|why| self.calls.unreadable(what, why))?;
+            let entities = entities(&reply).map_err(|why| self.calls.unreadable(what, why))?;
             entities.iter().for_each(&mut show);
             offset += entities.len();
             let total = reply.pointer("/metadata/total_matches").and_then(Value::as_u64);
@@ -113,7 +118,7 @@ impl V3 {
         told: impl Fn(&Value) -> bool,
     ) -> Result<Value, NutanixError> {
         let limit = limit.within(self.calls.timeouts.task);
-        let mut backoff = Backoff::default();
+        let mut backoff = self.calls.timeouts.pauses.backoff();
         let mut missing = 0;
         let mut last = "QUEUED".to_owned();
         while backoff.pause(&limit).await {

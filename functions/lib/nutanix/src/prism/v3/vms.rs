@@ -14,7 +14,7 @@ use crate::prism::api::{NicApi, VmApi};
 use crate::prism::calls::TRIES_WHEN_STALE;
 use crate::prism::v3::{V3, VERSION, id, name};
 use crate::prism::v4::{CreateNic, Nic, Vm, VmRead};
-use crate::{Backoff, NutanixError, TimeLimit};
+use crate::{NutanixError, TimeLimit};
 
 /// A NIC in the form of v4.
 pub(super) fn nic(nic: &Value) -> Value {
@@ -121,7 +121,7 @@ enum Edited {
 }
 
 impl V3 {
-    /// Changes the list of NICs of a VM and waits for the task; `edit` tells whether there is something to change.
+    /// Changes the list of NICs of a VM, waits for the task, and tells whether there was something to change, which `edit` says.
     ///
     /// # Guarantees
     /// A change that found the VM changed (HTTP 409, or in its task) was not made; it is made again, from a fresh read, with the same meaning.
@@ -131,8 +131,8 @@ impl V3 {
         vm: &ExtId,
         limit: &TimeLimit,
         edit: impl Fn(&mut Vec<Value>) -> Result<bool, NutanixError>,
-    ) -> Result<(), NutanixError> {
-        let mut backoff = Backoff::default();
+    ) -> Result<bool, NutanixError> {
+        let mut backoff = self.calls.timeouts.pauses.backoff();
         let mut tries = 0;
         loop {
             match self.change_nics_once(what, vm, limit, &edit).await {
@@ -148,12 +148,12 @@ impl V3 {
         vm: &ExtId,
         limit: &TimeLimit,
         edit: impl Fn(&mut Vec<Value>) -> Result<bool, NutanixError>,
-    ) -> Result<(), NutanixError> {
+    ) -> Result<bool, NutanixError> {
         let path = format!("/vms/{vm}");
         let read = self.get(what, &path).await?;
         let body = match intent(&read, edit) {
             Edited::Put(body) => body,
-            Edited::Already => return Ok(()),
+            Edited::Already => return Ok(false),
             Edited::Refused(error) => return Err(error),
             Edited::Unreadable => {
                 return Err(self.calls.unreadable(what, "no `metadata` or no `spec.resources.nic_list`"));
@@ -164,7 +164,7 @@ impl V3 {
         let reply = self.calls.http.send(&request).await?;
         let task = text(&reply.body, "/status/execution_context/task_uuid");
         let task = task.ok_or_else(|| self.calls.unreadable(what, "no `status.execution_context.task_uuid`"))?;
-        self.await_task(what, task, limit).await
+        self.await_task(what, task, limit).await.map(|()| true)
     }
 
     fn no_action<T>(&self, action: &str) -> Result<T, NutanixError> {
@@ -232,7 +232,13 @@ impl NicApi for V3 {
         self.no_action("release-ip")
     }
 
-    async fn set_link(&self, vm: &ExtId, nic: &ExtId, connected: bool, limit: &TimeLimit) -> Result<(), NutanixError> {
+    async fn set_link(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        connected: bool,
+        limit: &TimeLimit,
+    ) -> Result<bool, NutanixError> {
         let what = format!("{} of NIC `{nic}`", if connected { "connection" } else { "disconnection" });
         self.change_nics(&what, vm, limit, |nics| {
             let here = nics.iter_mut().find(|n| same(n, nic)).and_then(Value::as_object_mut);
@@ -253,6 +259,7 @@ impl NicApi for V3 {
             if nics.len() < before { Ok(true) } else { Err(no_such_nic(vm, nic)) }
         })
         .await
+        .map(|_| ())
     }
 
     async fn create_nic(
@@ -276,7 +283,7 @@ impl NicApi for V3 {
         })
         .await?;
         let known = known.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut backoff = Backoff::default();
+        let mut backoff = self.calls.timeouts.pauses.backoff();
         loop {
             let seen = self.vm(vm).await?.vm;
             let own = seen.nics.iter().find(|n| n.mac.as_ref() == Some(&nic.mac));

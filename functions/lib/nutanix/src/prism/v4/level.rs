@@ -7,7 +7,7 @@ use reqwest::Method;
 use crate::NutanixError;
 use crate::http::Request;
 use crate::json::text;
-use crate::prism::v4::V4;
+use crate::prism::v4::{V4, page_of};
 
 /// A namespace of the v4 API that is used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,7 +151,8 @@ pub(crate) async fn negotiate(prism: &V4, namespace: Namespace) -> Result<Level,
 async fn answers(prism: &V4, what: &str, path: &str) -> Result<bool, NutanixError> {
     let query = [("$page", "0".to_owned()), ("$limit", "1".to_owned())];
     match prism.calls.http.send(&Request { query: &query, ..prism.calls.request(what, Method::GET, path) }).await {
-        Ok(_) => Ok(true),
+        // Whatever else answers at a path that is not there would be taken for the level.
+        Ok(reply) => page_of(&reply.body).map(|_| true).map_err(|why| prism.calls.unreadable(what, why)),
         Err(error) => not_there(error).map(|()| false),
     }
 }

@@ -140,8 +140,7 @@ impl V4 {
             let mut query = vec![("$page", page.to_string()), ("$limit", PAGE.to_string())];
             query.extend_from_slice(more);
             let reply = self.read(what, namespace, path, &query, true).await?;
-            let data = documents(&reply.body, "/data").and_then(|data| envelope(&reply.body).map(|()| data));
-            let data = data.map_err(|why| self.calls.unreadable(what, why))?;
+            let data = page_of(&reply.body).map_err(|why| self.calls.unreadable(what, why))?;
             let enough = show(data).is_break();
             let next = list(&reply.body, "/metadata/links").iter().any(|l| l.get("rel").is_some_and(|r| r == "next"));
             if enough || data.is_empty() || (data.len() < PAGE && !next) {
@@ -157,6 +156,12 @@ fn envelope(body: &Value) -> Result<(), String> {
     let known = ["data", "metadata", "$objectType", "$reserved"];
     let has = known.iter().any(|member| body.get(member).is_some());
     if has { Ok(()) } else { Err(format!("it has none of {}", known.map(|m| format!("`{m}`")).join(", "))) }
+}
+
+/// The entities of one page of a list.
+fn page_of(body: &Value) -> Result<&[Value], String> {
+    let data = documents(body, "/data")?;
+    envelope(body).map(|()| data)
 }
 
 /// `field eq 'value'` in OData: a quote inside is doubled.

@@ -13,7 +13,7 @@ use crate::prism::api::{NicApi, VmApi};
 use crate::prism::v4::level::{Level, Namespace};
 use crate::prism::v4::vms::Change;
 use crate::prism::v4::{V4, Vm};
-use crate::{Backoff, NutanixError, TimeLimit};
+use crate::{NutanixError, TimeLimit};
 
 /// A NIC of a VM.
 #[derive(Debug, Clone, PartialEq)]
@@ -239,14 +239,20 @@ impl NicApi for V4 {
             .await
     }
 
-    async fn set_link(&self, vm: &ExtId, nic: &ExtId, connected: bool, limit: &TimeLimit) -> Result<(), NutanixError> {
+    async fn set_link(
+        &self,
+        vm: &ExtId,
+        nic: &ExtId,
+        connected: bool,
+        limit: &TimeLimit,
+    ) -> Result<bool, NutanixError> {
         let what = format!("{} of NIC `{nic}`", if connected { "connection" } else { "disconnection" });
         if here(&self.vm(vm).await?.vm, nic)?.connected == connected {
-            return Ok(());
+            return Ok(false);
         }
         let change = Change { what, method: Method::PUT, path: format!("/nics/{nic}"), rel: ":nic" };
         let body = |_, vm: &Vm| here(vm, nic).map(|nic| Body::Json(nic.with_link(connected)));
-        self.change(&change, vm, limit, body).await.map(|_| ())
+        self.change(&change, vm, limit, body).await.map(|_| true)
     }
 
     async fn set_secondary(
@@ -278,7 +284,7 @@ impl NicApi for V4 {
         let what = format!("creation of a NIC with MAC address {} on VM `{vm}`", nic.mac);
         let change = Change { what, method: Method::POST, path: "/nics".to_owned(), rel: ":nic" };
         let named = self.change(&change, vm, limit, |level, _| Ok(Body::Json(nic.body(level)))).await?;
-        let mut backoff = Backoff::default();
+        let mut backoff = self.calls.timeouts.pauses.backoff();
         loop {
             let seen = self.vm(vm).await?.vm;
             let found = seen.nics.iter().find(|n| named.contains(&n.id) || n.mac.as_ref() == Some(&nic.mac));

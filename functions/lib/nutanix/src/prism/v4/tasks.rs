@@ -9,7 +9,7 @@ use crate::prism::calls::LOOKS_AT_NOTHING;
 use crate::prism::v4::V4;
 use crate::prism::v4::level::Namespace;
 use crate::said::Said;
-use crate::{Backoff, NutanixError, TimeLimit};
+use crate::{NutanixError, TimeLimit};
 
 /// What stands unescaped in a path segment: task ids carry `=` and `:`, which the SDK escapes.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -51,7 +51,7 @@ impl V4 {
     ) -> Result<Value, NutanixError> {
         let limit = limit.within(self.calls.timeouts.task);
         let path = format!("/config/tasks/{}", utf8_percent_encode(task, SEGMENT));
-        let mut backoff = Backoff::default();
+        let mut backoff = self.calls.timeouts.pauses.backoff();
         let mut missing = 0;
         let mut last = "QUEUED".to_owned();
         while backoff.pause(&limit).await {

@@ -10,7 +10,7 @@ use crate::prism::api::VmApi;
 use crate::prism::calls::TRIES_WHEN_STALE;
 use crate::prism::v4::level::{Level, Namespace};
 use crate::prism::v4::{Nic, V4, envelope, equals};
-use crate::{Backoff, NutanixError, TimeLimit};
+use crate::{NutanixError, TimeLimit};
 
 /// A VM.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +113,7 @@ impl V4 {
     where
         F: Fn(Level, &Vm) -> Result<Body, NutanixError>,
     {
-        let mut backoff = Backoff::default();
+        let mut backoff = self.calls.timeouts.pauses.backoff();
         let mut tries = 0;
         loop {
             match self.change_once(change, vm, limit, &body).await {
