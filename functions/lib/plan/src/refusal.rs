@@ -70,7 +70,8 @@ pub enum Refusal {
     },
     /// A table holds what no entry of the matrix says.
     #[error(
-        "{place} in {table} is `{value}`, which no site of the network map has there; somebody else owns it, or the map is out of date"
+        "{place} in {table} is `{value}`, which no site of the network map has there; somebody else owns it, or the map is out of date: put it to what the map has there ({}), or mend the map",
+        known.join(", ")
     )]
     NotOurs {
         /// Name tag and id of the table, account and Region.
@@ -79,6 +80,8 @@ pub enum Refusal {
         place: String,
         /// What it holds.
         value: String,
+        /// What the map has there, by site.
+        known: Vec<String>,
     },
     /// The attachment that a table would lead to carries no traffic.
     #[error("{target}, which {table} would lead to, is {state}; a route to it would be a blackhole")]

@@ -193,7 +193,9 @@ impl<'a> Table<'a> {
 
     fn not_ours(&self, place: Spot, value: String) -> Refusal {
         let place = place.to_string();
-        Refusal::NotOurs { table: self.whole_label(), place, value }
+        let hops = self.declared.next_hops.iter();
+        let known = hops.map(|(site, hop)| format!("`{}` for `{site}`", RouteValue::of(hop))).collect();
+        Refusal::NotOurs { table: self.whole_label(), place, value, known }
     }
 
     /// What a place holds, when the matrix explains it or it holds nothing. What somebody else keeps there is nothing too, as long as nothing is
