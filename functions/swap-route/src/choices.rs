@@ -1,11 +1,11 @@
-//! What a person could start when an execution holds: go on, take it back, force it, do without what is silent. Each is planned, proven and judged now, and nothing is changed.
+//! What a person could start when an execution holds: go on, take it back, force it, replace what nobody can end, do without what is silent. Each is planned, proven and judged now, and nothing is changed.
 
 use crate::command::Command;
 use crate::context::Context;
 use crate::goal::{Goal, goal};
 use crate::swap::Swap;
 use crate::words::take_fault;
-use holdfast_journal::{JournalStore, read_locks};
+use holdfast_journal::{JournalStore, Operation, read_locks};
 use holdfast_model::wire::{ChoicesOutput, FailoverRequest, Force, SCHEMA_VERSION, SwapRouteInput, Waiver};
 use holdfast_model::{Fault, FaultName, MapRef, NetworkMap, OperationId, Region, Site, SiteName};
 use holdfast_runtime::Invocation;
@@ -93,7 +93,60 @@ impl Asking<'_> {
             }
             Would::Refused(_) | Would::Done(_) | Would::Unknown(_) => Vec::new(),
         };
-        [Some(go_on), undo, force].into_iter().flatten().chain(lost).collect()
+        let helps = |choice: &Choice| matches!(choice.would, Would::Done(_));
+        let replace = match helps(&go_on) || undo.as_ref().is_some_and(helps) {
+            true => Vec::new(),
+            false => self.replace().await,
+        };
+        [Some(go_on), undo, force].into_iter().flatten().chain(replace).chain(lost).collect()
+    }
+
+    /// Replaces what is open on the networks, by a person's word, with a move to any site but the one that was asked for: forcing that is a choice
+    /// already. None where nothing is open.
+    async fn replace(&self) -> Vec<Choice> {
+        let Ok(Some((open, asked))) = self.replaceable().await else { return Vec::new() };
+        let networks: BTreeSet<_> =
+            open.plan.networks.iter().filter(|network| self.map.networks.contains_key(*network)).cloned().collect();
+        let sites = self.map.sites.keys().filter(|site| asked.as_ref() != Some(*site));
+        let choices = sites.map(async |site| {
+            let request = FailoverRequest {
+                networks: Some(networks.clone()),
+                to: Some(site.clone()),
+                hosts: open.plan.hosts.clone(),
+                lost: self.input.request.lost.clone().filter(|lost| self.map.sites.get(site).is_none_or(|at| at.region() != lost)),
+                inventory: self.input.request.inventory.clone(),
+                force: Some(Force { by: BY.to_owned(), reason: REASON.to_owned() }),
+                ..FailoverRequest::default()
+            };
+            let would = self.would(&request).await;
+            let what = format!(
+                "If the machines of operation {} are at {site}: lead them there from where the tables are, by your word, which is recorded and ends that operation",
+                open.id
+            );
+            self.failover(what, &request, would)
+        });
+        futures::future::join_all(choices).await
+    }
+
+    /// The operation that is open on the networks of what is asked, and the site that a forced move is asked to.
+    async fn replaceable(&self) -> Result<Option<(Operation, Option<SiteName>)>, Fault> {
+        let (request, operations) = (&self.input.request, &self.context.operations);
+        let read = async |id: &OperationId| {
+            let read = operations.read_operation(id).await;
+            read.map_err(|error| Fault::new(error.fault(), error.to_string()))
+        };
+        let (networks, to) = match (goal(request, self.map, operations).await, &request.undo) {
+            (Ok(Goal { networks, to, undone: None, .. }), _) => (networks, Some(to)),
+            (Ok(Goal { networks, .. }), _) => (networks, None),
+            // What cannot be taken back has networks all the same.
+            (Err(fault), Some(id)) => (read(id).await?.ok_or(fault)?.plan.networks, None),
+            (Err(fault), None) => return Err(fault),
+        };
+        let locks = read_locks(&self.map.entangled(&networks), operations).await.map_err(|error| take_fault(&error))?;
+        match locks.values().find_map(|lock| lock.open.as_ref()) {
+            None => Ok(None),
+            Some(open) => Ok(read(&open.operation).await?.map(|operation| (operation, to))),
+        }
     }
 
     /// Goes on without the word of the sites that were silent; none where none was, or they are gone without already.

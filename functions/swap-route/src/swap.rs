@@ -10,7 +10,7 @@ use crate::tables::AwsTables;
 use crate::way_back::{meanwhile, way_back};
 use crate::words::{
     changed_meanwhile, corrected, done, left_elsewhere, not_resumed, nothing_to_do, operation_id, planned, shown, some,
-    take_fault, to_be_continued, too_old, violations, would_change, would_finish,
+    stays_open, take_fault, to_be_continued, too_old, violations, would_change, would_finish,
 };
 use holdfast_aws_network::{AwsNetwork, read_quotas};
 use holdfast_journal::{
@@ -171,17 +171,20 @@ impl<'a> Swap<'a> {
     pub(crate) async fn rehearse(&self) -> Result<String, Fault> {
         self.has_grounds()?;
         let (locked, now) = (self.map.entangled(&self.goal.networks), self.context.clock.now());
-        match self.standing(&locked, now).await? {
-            Standing::Same(id, _) => {
+        let locks = match self.standing(&locked, now).await? {
+            Standing::Same(id, locks) => {
                 let operation = self.operation(&id).await?;
-                Ok(would_finish(&id, &self.rest(&operation).await?.plan))
+                match self.rest(&operation).await {
+                    Ok(rest) => return Ok(would_finish(&id, &rest.plan)),
+                    Err(fault) if self.plans_anew(&operation, &fault) => locks,
+                    Err(fault) => return Err(fault),
+                }
             }
-            Standing::Free(locks) => {
-                let leased = locks.values().find_map(|lock| lock.leased(now)).map(|lease| lease.until);
-                let (begins, _) = self.begins(&locks).await?;
-                Ok(would_change(begins.as_ref().map(|judged| &judged.plan), leased))
-            }
-        }
+            Standing::Free(locks) => locks,
+        };
+        let leased = locks.values().find_map(|lock| lock.leased(now)).map(|lease| lease.until);
+        let (begins, _) = self.begins(&locks).await?;
+        Ok(would_change(begins.as_ref().map(|judged| &judged.plan), &Self::replaced(&locks), leased))
     }
 
     async fn apply(&self) -> Result<SwapOutput, Fault> {
@@ -219,8 +222,8 @@ impl<'a> Swap<'a> {
         for _ in 0..RACES {
             let now = self.context.clock.now();
             let taken = match self.standing(&locked, now).await? {
-                Standing::Same(id, locks) => self.resume(&id, &locks).await?.map(Some),
-                Standing::Free(locks) => self.open(&locks).await?,
+                Standing::Same(id, locks) => self.resume(&id, &locks, now).await?,
+                Standing::Free(locks) => self.open(&locks, now).await?,
             };
             match taken {
                 Ok(taken) => return Ok(taken),
@@ -242,12 +245,24 @@ impl<'a> Swap<'a> {
                 free_ended(locks, operations).await
             }
         };
-        let standing = locks.and_then(|locks| self.desk().meet(locks, &self.goal.intent, now));
-        standing.map_err(|error| take_fault(&error))
+        let locks = locks.map_err(|error| take_fault(&error))?;
+        let over = self.goal.force.is_some().then_some(&*self.map);
+        let met = self.desk().meet(locks, &self.goal.intent, over, now).await;
+        met.map_err(|error| take_fault(&error))
+    }
+
+    /// Whether a person's word has an open operation, which cannot go on, planned anew.
+    fn plans_anew(&self, operation: &Operation, why_not: &Fault) -> bool {
+        self.goal.force.is_some() && self.desk().plans_anew(operation, why_not.name)
     }
 
     fn desk(&self) -> Desk<'a, Operations> {
-        let holder = Holder { execution: self.input.execution.clone(), invocation: self.invocation.id.clone() };
+        let execution = match self.input.action {
+            SwapAction::Plan | SwapAction::Apply => self.input.execution.clone(),
+            // A choice is another execution's, of which nothing is known.
+            SwapAction::Choices => String::new(),
+        };
+        let holder = Holder { execution, invocation: self.invocation.id.clone() };
         Desk::new(&self.context.operations, holder, self.invocation.deadline.lease_until(OPERATION_TIMEOUT))
     }
 
@@ -258,24 +273,28 @@ impl<'a> Swap<'a> {
         // Read before the tables: what is done from here on is seen there.
         let (status, _) = self.desk().status(operation).await.map_err(|error| take_fault(&error))?;
         let picture = self.picture().await;
-        let plan = plan_rest(&operation.plan, &status.done, &self.map, &picture).map_err(|refusal| {
-            Fault::new(refusal.fault(), format!("{refusal}; operation {} stays open", operation.id))
-        })?;
-        check(&plan, &picture, &self.map).map_err(|found| violations(&found))?;
+        let plan = plan_rest(&operation.plan, &status.done, &self.map, &picture)
+            .map_err(|refusal| stays_open(refused(refusal), operation))?;
+        check(&plan, &picture, &self.map).map_err(|found| stays_open(violations(&found), operation))?;
         let verdict = self.verdict(&picture, &plan, &Locks::new()).await?;
         Ok(Judged { plan, picture, verdict })
     }
 
-    /// The inner error is a race, after which the operation is looked for again.
-    async fn resume(&self, id: &OperationId, locks: &Locks) -> Result<Result<Taken<'a>, TakeError>, Fault> {
+    /// The inner error is a race, after which the operation is looked for again. `now` is when the locks were read.
+    async fn resume(
+        &self,
+        id: &OperationId,
+        locks: &Locks,
+        now: Timestamp,
+    ) -> Result<Result<Option<Taken<'a>>, TakeError>, Fault> {
         let operation = self.operation(id).await?;
-        let Judged { plan: rest, picture, verdict } = self.rest(&operation).await?;
+        let Judged { plan: rest, picture, verdict } = match self.rest(&operation).await {
+            Err(fault) if self.plans_anew(&operation, &fault) => return self.open(locks, now).await,
+            rest => rest?,
+        };
         let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
         let text = shown(&operation.plan, &forecast(&rest, &self.map, &picture), &verdict.cut_off);
-        Ok(match session {
-            Ok(session) => Ok(Taken { session: self.superseding(session, locks).await?, verdict, text }),
-            Err(error) => Err(error),
-        })
+        Ok(session.map(|session| Some(Taken { session, verdict, text })))
     }
 
     /// An open operation that leads networks back to where they are is not finished by a reconcile that could not have begun it.
@@ -307,16 +326,24 @@ impl<'a> Swap<'a> {
     /// What an operation under these locks would do, with its id; none where there is nothing to do.
     async fn begins(&self, locks: &Locks) -> Result<(Option<Judged>, OperationId), Fault> {
         mergeable(&self.goal, locks)?;
-        let replaced = self.replaced(locks).await?;
-        if let (Some((undone, Phase::Superseded(by))), Some(_)) = (&replaced, &self.goal.undone) {
-            let message = format!("operation {} was already taken back by {by}", undone.id);
-            return Err(Fault::new(FaultName::NotUndoable, message));
+        let mut unfinished = !Self::replaced(locks).is_empty();
+        if let Some(undone) = &self.goal.undone {
+            match self.desk().status(undone).await.map_err(|error| take_fault(&error))?.0.phase {
+                Phase::Superseded(by) => {
+                    let message = format!("operation {} was already taken back, or replaced, by {by}", undone.id);
+                    return Err(Fault::new(FaultName::NotUndoable, message));
+                }
+                Phase::Finished => {}
+                Phase::Planned | Phase::Working | Phase::Held(_) => unfinished = true,
+            }
         }
         let mut picture = self.picture().await;
-        let plan = self.plan(&mut picture).await?;
+        let plan = self.plan(&mut picture).await.map_err(|fault| match &self.goal.undone {
+            Some(undone) if unfinished => stays_open(fault, undone),
+            Some(_) | None => fault,
+        })?;
         // An operation that never finished is closed by the one that replaces it, and what a Region owes is written down or settled, even where no
         // table has to change.
-        let unfinished = replaced.is_some_and(|(_, phase)| phase != Phase::Finished);
         let id = operation_id(self.context.clock.now(), &self.invocation.id)?;
         if plan.is_empty() && !unfinished && !changes_debts(&self.goal, locks, &id) {
             return Ok((None, id));
@@ -328,10 +355,10 @@ impl<'a> Swap<'a> {
         Ok((Some(Judged { plan, picture, verdict }), id))
     }
 
-    async fn open(&self, locks: &Locks) -> Result<Result<Option<Taken<'a>>, TakeError>, Fault> {
+    /// The inner error is a race, after which the operation is looked for again. `now` is when the locks were read, before the tables were.
+    async fn open(&self, locks: &Locks, now: Timestamp) -> Result<Result<Option<Taken<'a>>, TakeError>, Fault> {
         let (begins, id) = self.begins(locks).await?;
         let Some(Judged { plan, picture, verdict }) = begins else { return Ok(Ok(None)) };
-        let now = self.context.clock.now();
         let text = shown(&plan, &forecast(&plan, &self.map, &picture), &verdict.cut_off);
         let from = self
             .goal
@@ -349,7 +376,8 @@ impl<'a> Swap<'a> {
             force: self.goal.force.clone(),
             evidence: self.input.evidence.clone(),
             verdict: verdict.seen.clone(),
-            planned_at: now,
+            replaces: BTreeSet::new(),
+            planned_at: self.context.clock.now(),
             planned_by: Holder { execution: self.input.execution.clone(), invocation: self.invocation.id.clone() },
             plan,
         };
@@ -357,40 +385,12 @@ impl<'a> Swap<'a> {
             info!(operation = %operation.id, force.by = %force.by, force.reason = %force.reason, "{} forced by {}: {}", operation.id, force.by, force.reason);
         }
         let session = raced(self.desk().open(operation, locks, now).await)?;
-        Ok(match session {
-            Ok(session) => Ok(Some(Taken { session: self.superseding(session, locks).await?, verdict, text })),
-            Err(error) => Err(error),
-        })
+        Ok(session.map(|session| Some(Taken { session, verdict, text })))
     }
 
-    /// The operation that this one closes, and how far it got: the one that is taken back, or an open one of the same intent that waits for a Region
-    /// which is now declared lost.
-    async fn replaced(&self, locks: &Locks) -> Result<Option<(Operation, Phase)>, Fault> {
-        let mut open = locks.values().filter_map(|lock| lock.open.as_ref());
-        let open = open.find(|open| self.goal.intent.replaces(&open.operation, &open.intent));
-        let operation = match (open, &self.goal.undone) {
-            (Some(open), Some(undone)) if open.operation == undone.id => undone.clone(),
-            (Some(open), _) => self.operation(&open.operation).await?,
-            (None, Some(undone)) => undone.clone(),
-            (None, None) => return Ok(None),
-        };
-        let (status, _) = self.desk().status(&operation).await.map_err(|error| take_fault(&error))?;
-        Ok(Some((operation, status.phase)))
-    }
-
-    /// Closes the operation that this one replaces, before its first route is written.
-    async fn superseding(
-        &self,
-        session: Session<'a, Operations>,
-        locks: &Locks,
-    ) -> Result<Session<'a, Operations>, Fault> {
-        let ended = |phase: &Phase| matches!(phase, Phase::Superseded(_)) || *phase == Phase::Finished;
-        if let Some((replaced, phase)) = self.replaced(locks).await?
-            && (self.goal.undone.is_some() || !ended(&phase))
-        {
-            session.supersede(&replaced, self.context.clock.now()).await.map_err(|error| take_fault(&error))?;
-        }
-        Ok(session)
+    /// The open operations that one under these locks ends: what the desk has let pass.
+    fn replaced(locks: &Locks) -> BTreeSet<OperationId> {
+        locks.values().filter_map(|lock| lock.open.as_ref()).map(|open| open.operation.clone()).collect()
     }
 
     async fn picture(&self) -> Picture {

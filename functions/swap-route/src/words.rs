@@ -175,15 +175,22 @@ pub(crate) fn would_finish(operation: &OperationId, rest: &Plan) -> String {
     }
 }
 
-/// What a start would do that begins anew; `leased` is until when somebody's call may still be under way.
-pub(crate) fn would_change(plan: Option<&Plan>, leased: Option<Timestamp>) -> String {
+/// What a start would do that begins anew and ends these operations; `leased` is until when somebody's call may still be under way.
+pub(crate) fn would_change(plan: Option<&Plan>, ended: &BTreeSet<OperationId>, leased: Option<Timestamp>) -> String {
+    let ended: Vec<&str> = ended.iter().map(OperationId::as_str).collect();
+    let ends = match ended.as_slice() {
+        [] => String::new(),
+        ended => format!("; {} ends where it is, and nobody finishes it any more", ended.join(", ")),
+    };
     let waits = leased
         .map_or_else(String::new, |until| format!(" once no call of another execution can be under way, at {until}"));
     match plan.filter(|plan| !plan.is_empty()) {
         None => {
-            format!("no route changes, as every declared table leads there already, and it is verified anew{waits}")
+            format!(
+                "no route changes, as every declared table leads there already, and it is verified anew{waits}{ends}"
+            )
         }
-        Some(plan) => format!("{} changed, each state on the way proven{waits}", size(plan)),
+        Some(plan) => format!("{} changed, each state on the way proven{waits}{ends}", size(plan)),
     }
 }
 
@@ -217,12 +224,24 @@ pub(crate) fn left_elsewhere(steady: &Steady, objections: &Objections) -> String
 pub(crate) fn not_resumed(operation: &Operation, only: &BTreeSet<NetworkName>) -> String {
     let only: Vec<String> = only.iter().map(|network| format!("`{network}`")).collect();
     format!(
-        "operation {} ({}) is open, and policy has drift of {} only reported (`drift: report`), so a reconcile does not finish it; start its own input again to finish it, or take it back with `{}`",
+        "operation {} ({}) is open, and policy has drift of {} only reported (`drift: report`), so a reconcile does not finish it; start its own input again to finish it, or take it back with `{}`; {}",
         operation.id,
         operation.intent,
         only.join(", "),
-        operation.intent.undo_input(&operation.id)
+        operation.intent.undo_input(&operation.id),
+        operation.or_replace()
     )
+}
+
+/// A fault that keeps an operation from its end, with what else a person can do.
+pub(crate) fn stays_open(fault: Fault, operation: &Operation) -> Fault {
+    let undo = operation.intent.undo_input(&operation.id);
+    let or_replace = operation.or_replace();
+    let message = format!(
+        "{}; operation {} stays open: start its input again, or take it back with `{undo}`; {or_replace}",
+        fault.message, operation.id
+    );
+    Fault::new(fault.name, message)
 }
 
 /// Why an operation is not resumed, when its plan is older than policy allows.
@@ -321,9 +340,10 @@ mod tests {
             intent: Box::new(Intent::Undo { operation: OperationId::parse("op-00000000").unwrap(), lost: None }),
             since: "2026-01-02T03:04:05Z".parse().unwrap(),
             holder: None,
+            replace: Some("where neither is possible, replace it".to_owned()),
         };
         let fault = take_fault(&open);
         assert_eq!((fault.name, fault.name.retryable()), (FaultName::OperationOpen, false));
-        insta::assert_snapshot!(fault.message, @r#"operation op-00000001 (undo op-00000000) is open on network `app` since 2026-01-02T03:04:05Z; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`"#);
+        insta::assert_snapshot!(fault.message, @r#"operation op-00000001 (undo op-00000000) is open on network `app` since 2026-01-02T03:04:05Z; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`; where neither is possible, replace it"#);
     }
 }

@@ -53,12 +53,14 @@ pub enum Applied {
 
 /// An apply that stopped in between. The operation stays open and can be resumed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{cause}; done: {}; left: {}; start the same input again to go on, or take it back with `{undo}`", some_words(.done), some_words(.left))]
+#[error("{cause}; done: {}; left: {}; start the same input again to go on, or take it back with `{undo}`{}", some_words(.done), some_words(.left), .replace.as_ref().map(|replace| format!("; {replace}")).unwrap_or_default())]
 pub struct Stopped {
     /// The operation.
     pub operation: OperationId,
     /// The input that takes it back.
     pub undo: String,
+    /// What a person is told who can do neither; none where the cause passes by itself.
+    pub replace: Option<String>,
     /// Why.
     pub cause: Cause,
     /// Steps that are done.
@@ -120,6 +122,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether the next start of the same input may well end so again.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Cause::Drifted { .. } => true,
+            Cause::Tables { .. } => !self.fault().retryable(),
+            Cause::TakenOver(_) | Cause::Unsettled { .. } | Cause::Unanswered { .. } | Cause::Store(_) => false,
+        }
+    }
+
     fn fault(&self) -> FaultName {
         match self {
             Cause::TakenOver(_) => FaultName::TakenOver,
@@ -211,6 +222,7 @@ pub async fn apply<J: JournalStore, T: RouteTables>(
         Stopped {
             operation: operation.id.clone(),
             undo: operation.intent.undo_input(&operation.id),
+            replace: cause.is_lasting().then(|| operation.or_replace()),
             cause,
             done: done.into_iter().cloned().collect(),
             left: left.into_iter().cloned().collect(),

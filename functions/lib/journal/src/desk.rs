@@ -1,19 +1,16 @@
 //! Takes an operation: finds the open one, opens one, resumes one. From then on a [`Session`] works at it.
 
 use crate::locks::read_status;
+use crate::replaced::open_on;
 use crate::session::Session;
 use crate::status::{Illegal, Phase, Status};
 use crate::{
-    Append, Entry, Event, Holder, Intent, JournalStore, Lease, Lock, LockWrite, Locks, Open, Operation, StoreError,
-    read_locks,
+    Entry, Event, Holder, Intent, JournalStore, Lease, Lock, LockWrite, Locks, Open, Operation, StoreError, read_locks,
 };
 use futures::StreamExt;
-use holdfast_model::{FaultName, NetworkName, OperationId, wire::Force};
+use holdfast_model::{FaultName, NetworkMap, NetworkName, OperationId, wire::Force};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Tries of an append that others race for.
-const TRIES: usize = 5;
 
 /// Locks that are written at once, after the first: whoever loses that one takes no other.
 pub(crate) const LOCKS_AT_ONCE: usize = 16;
@@ -52,7 +49,7 @@ pub(crate) type HeldLocks = BTreeMap<NetworkName, HeldLock>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TakeError {
     /// Another intent is open.
-    #[error("operation {operation} ({intent}) is open on network `{network}` since {since}{}; start its input again to finish it, or take it back with `{}`", by(.holder.as_ref()), .intent.undo_input(.operation))]
+    #[error("operation {operation} ({intent}) is open on network `{network}` since {since}{}; start its input again to finish it, or take it back with `{}`{}", by(.holder.as_deref()), .intent.undo_input(.operation), else_replaced(.replace.as_ref()))]
     OperationOpen {
         /// The network.
         network: NetworkName,
@@ -63,7 +60,9 @@ pub enum TakeError {
         /// Since when.
         since: Timestamp,
         /// Who works at it, if anybody does.
-        holder: Option<Holder>,
+        holder: Option<Box<Holder>>,
+        /// What a person is told who can do neither; none where its document is not stored.
+        replace: Option<String>,
     },
     /// Somebody who worked for another intent may still have a call under way.
     #[error("execution `{execution}` may still have a call under way on network `{network}` until {until}")]
@@ -120,8 +119,24 @@ impl TakeError {
     }
 }
 
+fn else_replaced(replace: Option<&String>) -> String {
+    replace.map(|replace| format!("; {replace}")).unwrap_or_default()
+}
+
 fn by(holder: Option<&Holder>) -> String {
     holder.map(|holder| format!(", worked at by execution `{}`", holder.execution)).unwrap_or_default()
+}
+
+/// Sees that nobody may have a call under way on these networks.
+fn unleased<'l>(mut locks: impl Iterator<Item = (&'l NetworkName, &'l Lock)>, now: Timestamp) -> Result<(), TakeError> {
+    match locks.find_map(|(network, lock)| Some((network, lock.leased(now)?))) {
+        None => Ok(()),
+        Some((network, lease)) => Err(TakeError::LeaseHeld {
+            network: network.clone(),
+            execution: lease.holder.execution.clone(),
+            until: lease.until,
+        }),
+    }
 }
 
 impl<'a, J: JournalStore> Desk<'a, J> {
@@ -130,43 +145,103 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         Self { journal, holder, lease_until }
     }
 
-    /// Finds out what an intent meets on its networks. Changes nothing.
+    /// Finds out what an intent meets on its networks. Changes nothing. `over` is the network map, where a person forces the intent.
     ///
     /// # Errors
-    /// [`TakeError::OperationOpen`] when another intent is open.
+    /// [`TakeError::OperationOpen`] when another intent is open, which this one may not replace.
     pub async fn find(
         &self,
         networks: &BTreeSet<NetworkName>,
         intent: &Intent,
+        over: Option<&NetworkMap>,
         now: Timestamp,
     ) -> Result<Standing, TakeError> {
-        self.meet(read_locks(networks, self.journal).await?, intent, now)
+        self.meet(read_locks(networks, self.journal).await?, intent, over, now).await
     }
 
-    /// Finds out what an intent meets on networks whose locks were read with [`read_locks`] or [`crate::free_ended`].
+    /// Finds out what an intent meets on networks whose locks were read with [`read_locks`] or [`crate::free_ended`]. Reads nothing more where nothing
+    /// else is open.
     ///
     /// # Errors
-    /// [`TakeError::OperationOpen`] when another intent is open.
-    pub fn meet(&self, locks: Locks, intent: &Intent, now: Timestamp) -> Result<Standing, TakeError> {
-        let mut same: Option<OperationId> = None;
+    /// [`TakeError::OperationOpen`] when another intent is open, which this one may not replace.
+    pub async fn meet(
+        &self,
+        locks: Locks,
+        intent: &Intent,
+        over: Option<&NetworkMap>,
+        now: Timestamp,
+    ) -> Result<Standing, TakeError> {
+        let mut open: BTreeMap<&OperationId, (&NetworkName, &Lock, &Open)> = BTreeMap::new();
         for (network, lock) in &locks {
-            let Some(open) = &lock.open else { continue };
-            if open.intent == *intent && same.as_ref().is_none_or(|same| *same == open.operation) {
-                same = Some(open.operation.clone());
-            } else if !intent.replaces(&open.operation, &open.intent) {
-                return Err(TakeError::OperationOpen {
-                    network: network.clone(),
-                    operation: open.operation.clone(),
-                    intent: Box::new(open.intent.clone()),
-                    since: open.since,
-                    holder: lock.leased(now).map(|lease| lease.holder.clone()),
-                });
+            if let Some(on) = &lock.open {
+                open.entry(&on.operation).or_insert((network, lock, on));
             }
         }
-        Ok(match same {
-            Some(operation) => Standing::Same(operation, locks),
-            None => Standing::Free(locks),
-        })
+        // Who died while it took the locks has left some with the operation that it replaces: that one is for its own successor to close.
+        let mut read = BTreeMap::new();
+        if open.len() > 1 {
+            read = self.read_all(open.keys().copied()).await?;
+            let replaced: BTreeSet<&OperationId> = read.values().flat_map(|operation| &operation.replaces).collect();
+            open.retain(|id, _| !replaced.contains(id));
+        }
+        let same = open.iter().find(|(_, (_, _, on))| on.intent == *intent).map(|(id, _)| (*id).clone());
+        open.retain(|id, (_, _, on)| same.as_ref() != Some(*id) && !intent.replaces(id, &on.intent));
+        if open.is_empty() {
+            return Ok(match same {
+                Some(operation) => Standing::Same(operation, locks),
+                None => Standing::Free(locks),
+            });
+        }
+        if read.is_empty() {
+            read = self.read_all(open.keys().copied()).await?;
+        }
+        for (id, (network, lock, on)) in open {
+            let operation = read.get(id);
+            if let (Some(map), Some(operation)) = (over, operation)
+                && intent.covers(operation, map)
+                && !self.is_overtaken_by(operation).await?
+            {
+                continue;
+            }
+            return Err(TakeError::OperationOpen {
+                network: network.clone(),
+                operation: id.clone(),
+                intent: Box::new(on.intent.clone()),
+                since: on.since,
+                holder: lock.leased(now).map(|lease| Box::new(lease.holder.clone())),
+                replace: operation.map(Operation::or_replace),
+            });
+        }
+        Ok(Standing::Free(locks))
+    }
+
+    /// Whether an operation has ended one that this execution planned: a person's word ends nothing that came after it.
+    async fn is_overtaken_by(&self, operation: &Operation) -> Result<bool, TakeError> {
+        let ended = self.read_all(operation.replaces.iter()).await?;
+        Ok(ended.values().any(|ended| ended.planned_by.execution == self.holder.execution))
+    }
+
+    /// Whether a person who forces the input of an open operation has it replaced by a new plan where it cannot go on, for this reason: only what somebody
+    /// could look at before, so nothing that this execution planned.
+    #[must_use]
+    pub fn plans_anew(&self, operation: &Operation, why_not: FaultName) -> bool {
+        let is_stuck = matches!(why_not, FaultName::Drifted | FaultName::Refused);
+        let is_move = matches!(operation.intent, Intent::Move { .. });
+        is_stuck && is_move && operation.planned_by.execution != self.holder.execution
+    }
+
+    /// The documents of operations, of those that are stored.
+    async fn read_all(
+        &self,
+        ids: impl Iterator<Item = &OperationId>,
+    ) -> Result<BTreeMap<OperationId, Operation>, TakeError> {
+        let mut read = BTreeMap::new();
+        for id in ids {
+            if let Some(operation) = self.journal.read_operation(id).await? {
+                read.insert(id.clone(), operation);
+            }
+        }
+        Ok(read)
     }
 
     /// Reads the journal of an operation and folds it.
@@ -177,33 +252,40 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         read_status(operation, self.journal).await
     }
 
-    /// Opens an operation on networks that were found free.
+    /// Opens an operation on networks that were found free, or whose open operations it replaces.
     ///
     /// # Flow
-    /// No lease may be left; the operation with its plan is stored; then every lock is swapped; then the journal begins.
+    /// No lease may be left; the operation with its plan, and with what it replaces, is stored; then every lock is swapped; then what it replaces is closed;
+    /// then the journal begins.
     ///
     /// # Guarantees
-    /// When this returns, the operation is stored with its plan, and every lock points to it with this invocation's lease. A lock that somebody
-    /// else took in between gives all others back.
+    /// When this returns, the operation is stored with its plan, every lock points to it with this invocation's lease, and what was open there before, or
+    /// is taken back, is closed. A lock that somebody else took in between gives all others back.
+    ///
+    /// # Assumptions
+    /// `locks` were read before the tables that the plan is made from, and `now` is not after that: a lease that ran out in between may have brought about
+    /// a write that the plan does not know of.
     ///
     /// # Errors
     /// [`TakeError::LeaseHeld`] when somebody who worked for another intent may still have a call under way, [`TakeError::Raced`] when a lock
     /// was taken in between.
-    pub async fn open(self, operation: Operation, locks: &Locks, now: Timestamp) -> Result<Session<'a, J>, TakeError> {
-        for (network, lock) in locks {
-            if let Some(lease) = lock.leased(now) {
-                return Err(TakeError::LeaseHeld {
-                    network: network.clone(),
-                    execution: lease.holder.execution.clone(),
-                    until: lease.until,
-                });
-            }
+    pub async fn open(
+        self,
+        mut operation: Operation,
+        locks: &Locks,
+        now: Timestamp,
+    ) -> Result<Session<'a, J>, TakeError> {
+        unleased(locks.iter(), now)?;
+        operation.replaces = open_on(locks);
+        if let Intent::Undo { operation: undone, .. } = &operation.intent {
+            operation.replaces.insert(undone.clone());
         }
         self.journal.put_operation(&operation).await?;
         let status = Status::fold(&operation.plan, &[])
             .map_err(|source| TakeError::Illegal { operation: operation.id.clone(), source })?;
         let force = operation.force.clone();
         let taken = self.take(&operation, locks, now).await?;
+        self.close_replaced(&operation, locks, now).await?;
         let mut session = Session::new(self, operation, status, taken);
         session.note(Event::Taken { force });
         Ok(session)
@@ -212,10 +294,12 @@ impl<'a, J: JournalStore> Desk<'a, J> {
     /// Resumes an operation from its frozen plan. `force` is a person's word that this invocation goes by.
     ///
     /// # Guarantees
-    /// When this returns, whoever worked at it before can append no more to its journal, and so begins no further step.
+    /// When this returns, whoever worked at it before can append no more to its journal, and so begins no further step; and what it replaces is closed,
+    /// also where whoever opened it died before.
     ///
     /// # Errors
-    /// [`TakeError::Raced`] when a lock was taken in between, [`TakeError::Closed`] when the operation has ended.
+    /// [`TakeError::Raced`] when a lock was taken in between, [`TakeError::LeaseHeld`] when somebody who worked at what it replaces may still have a call
+    /// under way, [`TakeError::Closed`] when the operation has ended.
     pub async fn resume(
         self,
         id: &OperationId,
@@ -223,11 +307,16 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         force: Option<&Force>,
         now: Timestamp,
     ) -> Result<Session<'a, J>, TakeError> {
+        let others = locks.iter().filter(|(_, lock)| lock.open.as_ref().is_none_or(|open| open.operation != *id));
+        unleased(others, now)?;
         let operation = self.journal.read_operation(id).await?.ok_or_else(|| TakeError::NoOperation(id.clone()))?;
         let taken = self.take(&operation, locks, now).await?;
+        // An operation without steps ends with the entry below: whoever dies behind it closes nothing any more.
+        self.close_replaced(&operation, locks, now).await?;
         let event = Event::Taken { force: force.cloned() };
         let ended = |phase: &Phase| matches!(phase, Phase::Finished | Phase::Superseded(_));
-        self.append_to(&operation, &event, ended, now).await?;
+        let (status, _) = self.status(&operation).await?;
+        self.append_to(&operation, status, &event, ended, now).await?;
         let (status, _) = self.status(&operation).await?;
         // Without steps it is this invocation that finished it, and goes on to what is left of it.
         let closed = ended(&status.phase) && !(status.phase == Phase::Finished && operation.plan.is_empty());
@@ -301,28 +390,5 @@ impl<'a, J: JournalStore> Desk<'a, J> {
                 tracing::warn!(network = %network, %error, "lock of network `{network}` was not given back: {error}");
             }
         }
-    }
-
-    /// Appends an event to the journal of another operation, behind whatever was appended in between.
-    pub(crate) async fn append_to(
-        &self,
-        operation: &Operation,
-        event: &Event,
-        already: impl Fn(&Phase) -> bool,
-        now: Timestamp,
-    ) -> Result<(), TakeError> {
-        for _ in 0..TRIES {
-            let (status, _) = self.status(operation).await?;
-            if already(&status.phase) {
-                return Ok(());
-            }
-            let entry = Entry { v: 1, seq: status.next, by: self.holder.clone(), at: now, events: vec![event.clone()] };
-            match self.journal.append(&operation.id, &entry).await? {
-                Append::Appended => return Ok(()),
-                Append::AlreadyThere(other) if other == entry => return Ok(()),
-                Append::AlreadyThere(_) => {}
-            }
-        }
-        Err(TakeError::Closed { operation: operation.id.clone(), why: "is still being worked at".to_owned() })
     }
 }

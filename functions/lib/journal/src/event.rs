@@ -46,9 +46,12 @@ pub enum Event {
         /// Why, in plain words.
         reason: String,
     },
-    /// Another operation takes this one back; this one goes no further.
+    /// Another operation takes this one back, or replaces it; this one goes no further.
     Superseded {
         /// The operation that does.
         by: OperationId,
+        /// The person by whose word it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        force: Option<holdfast_model::wire::Force>,
     },
 }

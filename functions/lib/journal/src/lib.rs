@@ -15,6 +15,7 @@ mod memory;
 mod operation;
 mod outdated;
 mod owed;
+mod replaced;
 mod session;
 mod status;
 mod store;

@@ -1,6 +1,8 @@
 //! The operation as it is stored once and never changed, and who works at it.
 
-use holdfast_model::{EventId, EvidenceId, MapRef, NetworkName, OperationId, Region, SiteName, wire::Force};
+use holdfast_model::{
+    EventId, EvidenceId, MapRef, NetworkMap, NetworkName, OperationId, Region, SiteName, wire::Force,
+};
 use holdfast_plan::Plan;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,22 @@ impl Intent {
         undoes || (self.lost().is_some() && self.clone().without_loss() == *other)
     }
 
+    /// Whether a person who forces an operation of this intent may end an open one with it: all that was to move there moves, wherever to, so that none
+    /// of it stays half-way. What is no longer in the network map cannot be named, and does not count.
+    #[must_use]
+    pub fn covers(&self, open: &Operation, map: &NetworkMap) -> bool {
+        match self {
+            Intent::Move { networks, hosts, .. } => {
+                let moves = |network: &NetworkName| networks.contains(network) || !map.networks.contains_key(network);
+                let machines = hosts
+                    .as_ref()
+                    .is_none_or(|hosts| open.plan.hosts.as_ref().is_some_and(|of_open| of_open.is_subset(hosts)));
+                open.plan.networks.iter().all(moves) && machines
+            }
+            Intent::Undo { .. } => false,
+        }
+    }
+
     fn without_loss(mut self) -> Self {
         match &mut self {
             Intent::Move { lost, .. } | Intent::Undo { lost, .. } => *lost = None,
@@ -105,6 +123,9 @@ pub struct Operation {
     pub force: Option<Force>,
     /// Evidence that it was planned with.
     pub evidence: Option<EvidenceId>,
+    /// Operations that it ends: those that were open on its networks when it was planned, and the one that it takes back. Whoever takes it closes them first.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub replaces: BTreeSet<OperationId>,
     /// What the evidence said, in plain words.
     pub verdict: Vec<String>,
     /// When it was planned.
@@ -116,6 +137,32 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The input that replaces this operation while it is open, by a person's word, as that person types it: the same machines, led from where the tables
+    /// are to a site that the person names.
+    #[must_use]
+    pub fn replace_input(&self) -> String {
+        let quoted = |names: Vec<String>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        let networks = quoted(self.plan.networks.iter().map(ToString::to_string).collect());
+        let hosts = self.plan.hosts.as_ref().map(|hosts| quoted(hosts.iter().map(ToString::to_string).collect()));
+        let hosts = hosts.map_or(String::new(), |hosts| format!(", \"hosts\": [{hosts}]"));
+        format!(
+            "{{\"networks\": [{networks}]{hosts}, \"to\": \"<site>\", \"force\": {{\"by\": \"<you>\", \"reason\": \"<why>\"}}}}"
+        )
+    }
+
+    /// What a person is told who can neither finish this operation nor take it back.
+    #[must_use]
+    pub fn or_replace(&self) -> String {
+        let lost = self
+            .intent
+            .lost()
+            .map_or(String::new(), |lost| format!(" (with `\"lost\": \"{lost}\"` while that Region does not answer)"));
+        format!(
+            "where neither is possible, replace it: `{}`{lost}, with the site where its machines run, leads them there from where the tables are, by your word, which is recorded",
+            self.replace_input()
+        )
+    }
+
     /// The site that an undo of this operation leads back to: the one that every network was at before.
     ///
     /// # Errors
@@ -126,21 +173,27 @@ impl Operation {
             match (self.from.get(network), &before) {
                 (None, _) => {
                     return Err(format!(
-                        "the tables did not agree on a site of network `{network}` before {}; move it to the site where its machines are instead",
-                        self.id
+                        "the tables did not agree on a site of network `{network}` before {}; move it to the site where its machines are instead; {}",
+                        self.id,
+                        self.while_open()
                     ));
                 }
                 (Some(site), None) => before = Some(site.clone()),
                 (Some(site), Some(other)) if site == other => {}
                 (Some(site), Some(other)) => {
                     return Err(format!(
-                        "the networks of {} were at `{other}` and `{site}` before; move each to its own site instead",
-                        self.id
+                        "the networks of {} were at `{other}` and `{site}` before; move each to its own site instead; {}",
+                        self.id,
+                        self.while_open()
                     ));
                 }
             }
         }
         before.ok_or_else(|| format!("{} has no network", self.id))
+    }
+
+    fn while_open(&self) -> String {
+        format!("while {} is open, only `{}` does that, by your word, and replaces it", self.id, self.replace_input())
     }
 }
 

@@ -1,7 +1,7 @@
 //! One invocation at work on one operation.
 
-use crate::desk::{Desk, HeldLocks, LOCKS_AT_ONCE, TakeError};
-use crate::status::{Phase, Status};
+use crate::desk::{Desk, HeldLocks, LOCKS_AT_ONCE};
+use crate::status::Status;
 use crate::{Append, Entry, Event, JournalStore, Lease, Lock, LockWrite, Operation, StoreError};
 use futures::StreamExt;
 use holdfast_model::NetworkName;
@@ -49,16 +49,6 @@ impl<'a, J: JournalStore> Session<'a, J> {
     #[must_use]
     pub fn status(&self) -> &Status {
         &self.status
-    }
-
-    /// Marks the operation that this one undoes, so that nobody resumes it and nobody undoes it twice.
-    ///
-    /// # Errors
-    /// As of [`Desk::status`].
-    pub async fn supersede(&self, undone: &Operation, now: Timestamp) -> Result<(), TakeError> {
-        let by = self.operation.id.clone();
-        let already = |phase: &Phase| matches!(phase, Phase::Superseded(_));
-        self.desk.append_to(undone, &Event::Superseded { by }, already, now).await
     }
 
     /// Notes that a write had no answer.

@@ -29,7 +29,7 @@ pub enum Phase {
     Held(String),
     /// Every step is done; where there is none, somebody has taken it.
     Finished,
-    /// Another operation took it back.
+    /// Another operation took it back, or replaced it.
     Superseded(OperationId),
 }
 
@@ -74,8 +74,8 @@ impl Status {
 
     fn event(&mut self, plan: &Plan, event: &Event) -> Result<(), String> {
         match (event, &self.phase) {
-            (_, Phase::Superseded(by)) => return Err(format!("{by} took the operation back before")),
-            (Event::Superseded { by }, _) => self.phase = Phase::Superseded(by.clone()),
+            (_, Phase::Superseded(by)) => return Err(format!("{by} took the operation back, or replaced it, before")),
+            (Event::Superseded { by, .. }, _) => self.phase = Phase::Superseded(by.clone()),
             // Whoever takes an operation without steps has finished it.
             (Event::Taken { .. }, Phase::Finished) if plan.is_empty() => {}
             (_, Phase::Finished) => return Err("the operation was finished before".to_owned()),
@@ -200,7 +200,7 @@ mod tests {
             entry(2, &[taken(), started(&[1])]),
             entry(3, &[done(&[1]), started(&[2])]),
             entry(4, &[done(&[2])]),
-            entry(5, &[Event::Superseded { by: OperationId::parse("op-00000002").unwrap() }]),
+            entry(5, &[Event::Superseded { by: OperationId::parse("op-00000002").unwrap(), force: None }]),
         ];
         for count in 0..=entries.len() {
             let status = Status::fold(&plan(), &entries[..count]).unwrap();
@@ -231,8 +231,8 @@ mod tests {
         assert_eq!(why(&[taken(), started(&[0]), done(&[0]), started(&[0])]), "step 0 was done before");
         let all = [taken(), started(&[0, 1]), done(&[0, 1]), started(&[2]), done(&[2])];
         assert_eq!(why(&[&all[..], &[taken()]].concat()), "the operation was finished before");
-        let by = Event::Superseded { by: OperationId::parse("op-00000002").unwrap() };
-        assert_eq!(why(&[by, taken()]), "op-00000002 took the operation back before");
+        let by = Event::Superseded { by: OperationId::parse("op-00000002").unwrap(), force: None };
+        assert_eq!(why(&[by, taken()]), "op-00000002 took the operation back, or replaced it, before");
         assert_eq!(
             why(&[taken(), Event::Held { reason: String::new() }, started(&[0])]),
             "nobody had taken the operation"

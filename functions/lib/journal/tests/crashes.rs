@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use holdfast_journal::*;
+use holdfast_journal::{Event, *};
 use holdfast_model::*;
 use holdfast_plan::{Place, Plan, RouteValue, Step};
 use jiff::Timestamp;
@@ -177,6 +177,8 @@ struct Start<'a> {
     id: &'a str,
     intent: Intent,
     plan: Plan,
+    /// Whether a person forces it.
+    force: bool,
     now: i64,
     deadline: i64,
 }
@@ -189,10 +191,11 @@ impl Start<'_> {
             intent: self.intent.clone(),
             from: BTreeMap::new(),
             map: MapRef { bucket: "b".into(), key: "k".into(), version: String::new(), sha256: "0".repeat(64) },
-            force: None,
+            force: self.force.then(|| wire::Force { by: "ana".into(), reason: "3 a.m.".into() }),
             evidence: None,
             event: None,
             approved_by: None,
+            replaces: BTreeSet::new(),
             verdict: Vec::new(),
             planned_at: at(self.now),
             planned_by: self.holder(),
@@ -218,27 +221,23 @@ impl Start<'_> {
         let desk = Desk::new(journal, self.holder(), at(self.deadline + 25));
         let networks = BTreeSet::from([network("app"), network("db")]);
         let clock = Now(Mutex::new(at(self.now)));
-        let mut replaced = None;
-        let mut session = match desk.find(&networks, &self.intent, clock.now()).await.map_err(Failed::Take)? {
-            Standing::Same(id, locks) => desk.resume(&id, &locks, None, clock.now()).await.map_err(Failed::Take)?,
-            Standing::Free(_) if self.nothing_to_do(tables).await => return Ok(Applied::Done),
-            Standing::Free(locks) => {
-                let open = locks.values().filter_map(|lock| lock.open.as_ref());
-                let mut open = open.filter(|open| self.intent.replaces(&open.operation, &open.intent));
-                replaced = open.next().map(|open| open.operation.clone());
-                desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?
-            }
-        };
-        if let Intent::Undo { operation, .. } = &self.intent
-            && replaced.is_none()
-        {
-            replaced = Some(operation.clone());
-        }
-        if let Some(replaced) = replaced
-            && let Some(undone) = journal.read_operation(&replaced).await.map_err(|e| Failed::Take(e.into()))?
-        {
-            session.supersede(&undone, clock.now()).await.map_err(Failed::Take)?;
-        }
+        let over = self.force.then(map);
+        let mut session =
+            match desk.find(&networks, &self.intent, over.as_ref(), clock.now()).await.map_err(Failed::Take)? {
+                // A person plans anew what cannot be finished.
+                Standing::Same(_, locks) if self.force => {
+                    desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?
+                }
+                Standing::Same(id, locks) => desk.resume(&id, &locks, None, clock.now()).await.map_err(Failed::Take)?,
+                Standing::Free(locks)
+                    if locks.values().all(|lock| lock.open.is_none()) && self.nothing_to_do(tables).await =>
+                {
+                    return Ok(Applied::Done);
+                }
+                Standing::Free(locks) => {
+                    desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?
+                }
+            };
         let limits =
             Limits { deadline: at(self.deadline), margin: Duration::from_secs(5), settle: Duration::from_secs(1) };
         apply(&mut session, tables, &clock, &limits).await.map_err(Failed::Stopped)
@@ -248,7 +247,7 @@ impl Start<'_> {
 fn forward(id: &str, now: i64) -> Start<'_> {
     let networks = BTreeSet::from([network("app"), network("db")]);
     let intent = Intent::Move { networks, to: SiteName::parse("nc2-osaka").unwrap(), hosts: None, lost: None };
-    Start { id, intent, plan: plan(), now, deadline: now + 60 }
+    Start { id, intent, plan: plan(), force: false, now, deadline: now + 60 }
 }
 
 #[tokio::test]
@@ -301,7 +300,7 @@ async fn a_third_party_meets_an_open_operation_until_it_ends() {
         lost: None,
     };
     let Err(Failed::Take(error)) = other.run(&journal, &tables).await else { panic!("taken") };
-    insta::assert_snapshot!(error.to_string(), @r#"operation op-00000001 (move app, db to nc2-osaka) is open on network `app` since 2026-01-02T03:00:00Z, worked at by execution `op-00000001`; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`"#);
+    insta::assert_snapshot!(error.to_string(), @r#"operation op-00000001 (move app, db to nc2-osaka) is open on network `app` since 2026-01-02T03:00:00Z, worked at by execution `op-00000001`; start its input again to finish it, or take it back with `{"undo": "op-00000001"}`; where neither is possible, replace it: `{"networks": ["app", "db"], "to": "<site>", "force": {"by": "<you>", "reason": "<why>"}}`, with the site where its machines run, leads them there from where the tables are, by your word, which is recorded"#);
     assert!(forward("op-00000002", 20).run(&journal, &tables).await.is_ok());
     other.plan.stages.clear();
     // The dead invocation had until 60, and a call of it takes at most 25 more.
@@ -341,7 +340,7 @@ fn backward<'a>(id: &'a str, undone: &str, tables: &MemoryTables, now: i64) -> S
     });
     let stages = stages.filter(|stage| !stage.is_empty()).collect();
     let intent = Intent::Undo { operation: OperationId::parse(undone).unwrap(), lost: None };
-    Start { id, intent, plan: Plan { stages, ..plan() }, now, deadline: now + 60 }
+    Start { id, intent, plan: Plan { stages, ..plan() }, force: false, now, deadline: now + 60 }
 }
 
 #[tokio::test]
@@ -445,6 +444,202 @@ async fn what_a_lost_region_owes_outlives_a_death_at_every_call() {
     }
 }
 
+fn map() -> NetworkMap {
+    let text = include_str!("../../../../infra/network-map.example.yaml");
+    let db = "  db: { prefix: 172.30.2.0/24, subnets: { nc2-tokyo: db, nc2-osaka: db } }\n";
+    NetworkMap::parse(&text.replacen("networks:\n", &format!("networks:\n{db}"), 1)).unwrap()
+}
+
+/// A start that ends the operation which `op-00000001` has left open, from the tables as they are.
+#[derive(Debug, Clone, Copy)]
+enum Ends {
+    Undo,
+    WithoutRegion,
+    Forced,
+    ForcedElsewhere,
+}
+
+/// What is left for a start of a kind to do, as it would be planned from the tables.
+fn ending<'a>(kind: Ends, id: &'a str, tables: &MemoryTables, now: i64) -> Start<'a> {
+    let left = plan().stages.into_iter().map(|stage| {
+        let left = stage.into_iter().filter(|step| tables.get(&step.table, &step.place.spot()) != step.after);
+        left.map(|step| Step { before: tables.get(&step.table, &step.place.spot()), ..step }).collect::<Vec<_>>()
+    });
+    let stages = left.filter(|stage| !stage.is_empty()).collect();
+    let mut start = Start { plan: Plan { stages, ..plan() }, ..forward(id, now) };
+    match (kind, &mut start.intent) {
+        (Ends::Undo, _) => return backward(id, "op-00000001", tables, now),
+        (Ends::WithoutRegion, Intent::Move { lost, .. }) => *lost = Some(Region::parse("ap-northeast-1").unwrap()),
+        (Ends::ForcedElsewhere, Intent::Move { to, .. }) => *to = SiteName::parse("ec2-tokyo").unwrap(),
+        (Ends::Forced | Ends::WithoutRegion | Ends::ForcedElsewhere, _) => {}
+    }
+    start.force = matches!(kind, Ends::Forced | Ends::ForcedElsewhere);
+    start
+}
+
+/// Whoever goes on with an operation, or ends that one too, knows what it was to close.
+#[tokio::test]
+async fn what_an_operation_replaces_is_closed_whatever_died_at_any_call() {
+    let first = OperationId::parse("op-00000001").unwrap();
+    for (kind, how) in [Ends::Undo, Ends::WithoutRegion, Ends::Forced, Ends::ForcedElsewhere]
+        .into_iter()
+        .flat_map(|kind| [Break::After, Break::DeathBefore, Break::DeathAfter].map(|how| (kind, how)))
+    {
+        for (number, died, taken_back) in (0..).flat_map(|number| {
+            [(6, false), (9, false), (9, true), (12, false)].map(|(died, taken_back)| (number, died, taken_back))
+        }) {
+            let (journal, tables) = (MemoryJournal::default(), tables_before());
+            let broken = |at, how| Breaking { journal: &journal, tables: &tables, calls: AtomicUsize::new(0), at, how };
+            let dies = broken(died, Break::DeathAfter);
+            assert!(forward("op-00000001", 0).run(&dies, &dies).await.is_err());
+            let breaks = broken(number, how);
+            // What becomes of it is the next start's affair.
+            let second = ending(kind, "op-00000002", &tables, 200);
+            let _ = second.run(&breaks, &breaks).await;
+            let stored = journal.snapshot();
+            let second_open = stored
+                .locks
+                .values()
+                .any(|lock| lock.open.as_ref().is_some_and(|open| open.operation.as_str() == "op-00000002"));
+            let again = match taken_back && second_open {
+                true => Start {
+                    intent: Intent::Undo { operation: OperationId::parse("op-00000002").unwrap(), lost: None },
+                    plan: Plan { stages: Vec::new(), ..plan() },
+                    ..ending(kind, "op-00000003", &tables, 400)
+                },
+                // Nobody forces it again: what was begun by force is only gone on with.
+                false => Start {
+                    force: second.force && !second_open,
+                    intent: second.intent.clone(),
+                    ..ending(kind, "op-00000003", &tables, 400)
+                },
+            };
+            let at = format!("{kind:?}, {how:?} at {number} after {died}, {taken_back}: {:?}", again.intent);
+            let ended = again.run(&journal, &tables).await;
+            assert!(matches!(ended, Ok(Applied::Done)), "{at}: {ended:?}");
+            let stored = journal.snapshot();
+            for (id, operation) in &stored.operations {
+                let entries = stored.entries.get(id).map_or(&[][..], Vec::as_slice);
+                let phase = Status::fold(&operation.plan, entries).unwrap().phase;
+                let closed = matches!(phase, Phase::Finished | Phase::Superseded(_));
+                assert!(closed || (*id != first && phase == Phase::Planned), "{at}: {id} is {phase:?}");
+            }
+            assert!(stored.locks.values().all(|lock| lock.open.is_none()), "{at}");
+            if breaks.calls.load(Ordering::SeqCst) <= number && died == 12 {
+                break;
+            }
+        }
+    }
+}
+
+/// A word is needed, and one that moves all that was to move.
+#[tokio::test]
+async fn only_a_forced_move_of_the_same_networks_replaces_what_is_open() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let third = plan().steps().nth(2).unwrap().clone();
+    tables.set(&third.table, third.place.spot(), route("strange"));
+    assert!(forward("op-00000001", 0).run(&journal, &tables).await.is_err());
+    let elsewhere = || ending(Ends::ForcedElsewhere, "op-00000002", &tables, 10);
+    let refused = async |start: Start<'_>| {
+        let end = start.run(&journal, &tables).await;
+        assert!(matches!(end, Err(Failed::Take(TakeError::OperationOpen { .. }))), "{end:?}");
+    };
+    refused(Start { force: false, ..elsewhere() }).await;
+    let (app, db) = (network("app"), network("db"));
+    let to = SiteName::parse("ec2-tokyo").unwrap();
+    let host = Some(BTreeSet::from(["172.30.1.34".parse().unwrap()]));
+    for (networks, hosts) in [([app.clone()].into(), None), ([db].into(), None), ([app, network("db")].into(), host)] {
+        refused(Start { intent: Intent::Move { networks, to: to.clone(), hosts, lost: None }, ..elsewhere() }).await;
+    }
+    let other = Intent::Undo { operation: OperationId::parse("op-00000009").unwrap(), lost: None };
+    refused(Start { intent: other, ..elsewhere() }).await;
+
+    assert!(matches!(elsewhere().run(&journal, &tables).await, Ok(Applied::Done)));
+    let stored = journal.snapshot();
+    let last = |id: &str| stored.entries[&OperationId::parse(id).unwrap()].last().unwrap().events.clone();
+    let force = Some(wire::Force { by: "ana".into(), reason: "3 a.m.".into() });
+    let by = OperationId::parse("op-00000002").unwrap();
+    assert_eq!(last("op-00000001"), [Event::Superseded { by, force }]);
+    let second = &stored.operations[&OperationId::parse("op-00000002").unwrap()];
+    assert_eq!(second.replaces, [OperationId::parse("op-00000001").unwrap()].into());
+}
+
+/// Two people who force different sites end with the later word: an execution ends nothing that has ended its own, and plans nothing anew of its own.
+#[tokio::test]
+async fn a_word_ends_nothing_that_came_after_it() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let third = plan().steps().nth(2).unwrap().clone();
+    tables.set(&third.table, third.place.spot(), route("strange"));
+    let first = Start { force: true, ..forward("op-00000001", 0) };
+    assert!(first.run(&journal, &tables).await.is_err());
+    let other = Start { plan: plan(), ..ending(Ends::ForcedElsewhere, "op-00000002", &tables, 10) };
+    assert!(other.run(&journal, &tables).await.is_err());
+    let desk = |execution: &str| {
+        let holder = Holder { execution: execution.to_owned(), invocation: "i".to_owned() };
+        Desk::new(&journal, holder, at(200))
+    };
+    let (networks, map) = (BTreeSet::from([network("app"), network("db")]), map());
+    let again = desk("op-00000001").find(&networks, &first.intent, Some(&map), at(20)).await;
+    assert!(matches!(again, Err(TakeError::OperationOpen { .. })), "{again:?}");
+    let anew = desk("op-00000003").find(&networks, &first.intent, Some(&map), at(20)).await;
+    assert!(matches!(anew, Ok(Standing::Free(_))), "{anew:?}");
+
+    let anew = |execution: &str, start: &Start<'_>, why| desk(execution).plans_anew(&start.operation(), why);
+    assert!(anew("op-00000003", &first, FaultName::Drifted) && anew("op-00000003", &first, FaultName::Refused));
+    assert!(!anew("op-00000001", &first, FaultName::Drifted), "it planned that itself");
+    for passes in [FaultName::Unread, FaultName::LeaseHeld, FaultName::Throttled, FaultName::EvidenceAgainst] {
+        assert!(!anew("op-00000003", &first, passes), "{passes:?}");
+    }
+    assert!(!anew("op-00000003", &backward("op-00000004", "op-00000001", &tables, 30), FaultName::Drifted));
+}
+
+/// A word does not stop a write that is under way.
+#[tokio::test]
+async fn nobody_replaces_an_operation_of_which_a_write_may_still_take_effect() {
+    let (journal, tables) = (MemoryJournal::default(), tables_before());
+    let Err(Failed::Stopped(_)) = forward("op-00000001", 0).run(&journal, &Late(&tables)).await else {
+        panic!("it had no answer")
+    };
+    for kind in [Ends::Forced, Ends::ForcedElsewhere] {
+        let early = ending(kind, "op-00000002", &tables, 24).run(&journal, &tables).await;
+        assert!(matches!(early, Err(Failed::Take(TakeError::LeaseHeld { .. }))), "{early:?}");
+    }
+    let late = ending(Ends::ForcedElsewhere, "op-00000002", &tables, 25).run(&journal, &tables).await;
+    assert!(matches!(late, Ok(Applied::Done)), "{late:?}");
+}
+
+/// Networks that another map locks beside: whoever began to take them died, and somebody works at what it replaces.
+#[tokio::test]
+async fn nobody_resumes_over_a_call_of_what_it_replaces() {
+    let journal = MemoryJournal::default();
+    let (old, new) = (forward("op-00000001", 0), forward("op-00000002", 0));
+    let (app, db) = (BTreeSet::from([network("app")]), BTreeSet::from([network("app"), network("db")]));
+    let lock = |start: &Start<'_>, lease: Option<Lease>| Lock {
+        fence: 1,
+        open: Some(Open { operation: start.operation().id, intent: start.intent.clone(), since: at(0) }),
+        lease,
+        ..Lock::default()
+    };
+    let other = Intent::Move { networks: app, to: SiteName::parse("nc2-tokyo").unwrap(), hosts: None, lost: None };
+    let old = Start { intent: other, ..old };
+    journal.put_operation(&old.operation()).await.unwrap();
+    let replaces = BTreeSet::from([old.operation().id]);
+    journal.put_operation(&Operation { replaces, ..new.operation() }).await.unwrap();
+    journal.swap_lock(&network("app"), 0, &lock(&new, None)).await.unwrap();
+    let lease = Lease { holder: old.holder(), until: at(85) };
+    journal.swap_lock(&network("db"), 0, &lock(&old, Some(lease))).await.unwrap();
+    let desk = || Desk::new(&journal, forward("op-00000003", 10).holder(), at(200));
+    let standing = desk().find(&db, &new.intent, None, at(84)).await.unwrap();
+    let Standing::Same(id, locks) = standing else { panic!("{standing:?}") };
+    assert_eq!(id, new.operation().id);
+    let early = desk().resume(&id, &locks, None, at(84)).await.unwrap_err();
+    assert!(matches!(early, TakeError::LeaseHeld { .. }), "{early:?}");
+    assert!(desk().resume(&id, &locks, None, at(85)).await.is_ok());
+    let entries = journal.snapshot().entries;
+    let superseded = entries[&old.operation().id].last().unwrap().events.last().cloned();
+    assert_eq!(superseded, Some(Event::Superseded { by: id, force: None }));
+}
+
 #[tokio::test]
 async fn an_undo_that_loses_a_region_goes_on_without_it() {
     let (journal, tables) = (MemoryJournal::default(), tables_before());
@@ -478,7 +673,7 @@ async fn drift_holds_with_both_values_and_what_is_left() {
         panic!("went on")
     };
     assert!(matches!(stopped.cause, Cause::Drifted { .. }));
-    insta::assert_snapshot!(stopped.to_string(), @r#"route 172.30.1.0/24 in c (tgw-rtb-0000000c) (account `main` in ap-northeast-1) is `tgw-attach-0strange`, neither `tgw-attach-00000old` as planned from nor `no static route` as wanted; somebody else changed it: put it to one of the two; done: ap-northeast-1 a (tgw-rtb-0000000a): route 172.30.1.0/24 from tgw-attach-00000old to tgw-attach-00000new; ap-northeast-1 b (tgw-rtb-0000000b): route 172.30.1.0/24 from no static route to tgw-attach-00000new; left: ap-northeast-1 c (tgw-rtb-0000000c): route 172.30.1.0/24 from tgw-attach-00000old to no static route; start the same input again to go on, or take it back with `{"undo": "op-00000001"}`"#);
+    insta::assert_snapshot!(stopped.to_string(), @r#"route 172.30.1.0/24 in c (tgw-rtb-0000000c) (account `main` in ap-northeast-1) is `tgw-attach-0strange`, neither `tgw-attach-00000old` as planned from nor `no static route` as wanted; somebody else changed it: put it to one of the two; done: ap-northeast-1 a (tgw-rtb-0000000a): route 172.30.1.0/24 from tgw-attach-00000old to tgw-attach-00000new; ap-northeast-1 b (tgw-rtb-0000000b): route 172.30.1.0/24 from no static route to tgw-attach-00000new; left: ap-northeast-1 c (tgw-rtb-0000000c): route 172.30.1.0/24 from tgw-attach-00000old to no static route; start the same input again to go on, or take it back with `{"undo": "op-00000001"}`; where neither is possible, replace it: `{"networks": ["app", "db"], "to": "<site>", "force": {"by": "<you>", "reason": "<why>"}}`, with the site where its machines run, leads them there from where the tables are, by your word, which is recorded"#);
     assert_eq!(Fault::from(stopped).name, FaultName::Drifted);
     assert_eq!(tables.get(&third.table, &third.place.spot()), route("strange"));
     let stored = journal.snapshot();
@@ -507,7 +702,9 @@ async fn who_is_taken_over_stops_before_its_next_write() {
     let start = forward("op-00000001", 0);
     let networks = BTreeSet::from([network("app"), network("db")]);
     let desk = Desk::new(&journal, start.holder(), at(85));
-    let Standing::Free(locks) = desk.find(&networks, &start.intent, at(0)).await.unwrap() else { panic!("not free") };
+    let Standing::Free(locks) = desk.find(&networks, &start.intent, None, at(0)).await.unwrap() else {
+        panic!("not free")
+    };
     let mut old = desk.open(start.operation(), &locks, at(0)).await.unwrap();
     // A second execution of the same intent resumes at once, and stops for lack of time.
     let mut second = forward("op-00000002", 1);
@@ -594,11 +791,15 @@ async fn who_is_taken_over_leaves_the_locks_of_who_took_over() {
     let networks = BTreeSet::from([network("app"), network("db")]);
     let first = forward("op-00000001", 0);
     let desk = Desk::new(&journal, first.holder(), at(85));
-    let Standing::Free(locks) = desk.find(&networks, &first.intent, at(0)).await.unwrap() else { panic!("not free") };
+    let Standing::Free(locks) = desk.find(&networks, &first.intent, None, at(0)).await.unwrap() else {
+        panic!("not free")
+    };
     let mut old = desk.open(first.operation(), &locks, at(0)).await.unwrap();
     let second = forward("op-00000002", 1);
     let desk = Desk::new(&journal, second.holder(), at(86));
-    let Standing::Same(id, locks) = desk.find(&networks, &first.intent, at(1)).await.unwrap() else { panic!("free") };
+    let Standing::Same(id, locks) = desk.find(&networks, &first.intent, None, at(1)).await.unwrap() else {
+        panic!("free")
+    };
     let mut new = desk.resume(&id, &locks, None, at(1)).await.unwrap();
     let clock = Now(Mutex::new(at(2)));
     let limits = Limits { deadline: at(60), margin: Duration::from_secs(5), settle: Duration::from_secs(1) };

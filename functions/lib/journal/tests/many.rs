@@ -84,7 +84,7 @@ async fn eight_thousand_steps_are_applied_in_order_over_several_invocations() {
         let begun = tables.now();
         let deadline = begun + Duration::from_secs(900);
         let desk = Desk::new(&journal, holder.clone(), deadline + Duration::from_secs(25));
-        let mut session = match desk.find(&networks, &intent, begun).await.unwrap() {
+        let mut session = match desk.find(&networks, &intent, None, begun).await.unwrap() {
             Standing::Same(id, locks) => desk.resume(&id, &locks, None, begun).await.unwrap(),
             Standing::Free(locks) => {
                 let operation = Operation {
@@ -97,6 +97,7 @@ async fn eight_thousand_steps_are_applied_in_order_over_several_invocations() {
                     evidence: None,
                     event: None,
                     approved_by: None,
+                    replaces: BTreeSet::new(),
                     verdict: Vec::new(),
                     planned_at: begun,
                     planned_by: holder,

@@ -225,12 +225,12 @@ fn lose(world: &mut World, hosts: &[usize], unit: &[&str]) -> Option<FailoverReq
     None
 }
 
-/// Every place of a table that nobody's matrix explains is led by hand to a site.
-pub(crate) fn mend(world: &mut World, site: &str) {
-    for (id, of) in declared() {
-        let value = world.routes.get(&id, of).value;
+/// Every place of some networks that no site explains is led by hand to a site.
+pub(crate) fn mend(world: &mut World, of: &[Prefix], site: &str) {
+    for (id, prefix) in declared().into_iter().filter(|(_, prefix)| of.contains(prefix)) {
+        let value = world.routes.get(&id, prefix).value;
         if SITES.into_iter().all(|known| hop(&id, known) != value) {
-            put(world, &id, of, hop(&id, site));
+            put(world, &id, prefix, hop(&id, site));
         }
     }
 }

@@ -178,11 +178,13 @@ impl<'a> Swap<'a> {
 
     async fn take(&self) -> Result<Option<Taken<'a>>, Fault> {
         let locked = self.map.entangled(&self.goal.networks);
+        let over = self.goal.force.is_some().then_some(&self.map);
         for _ in 0..3 {
-            let standing = self.desk().find(&locked, &self.goal.intent, self.day.now()).await;
+            let now = self.day.now();
+            let standing = self.desk().find(&locked, &self.goal.intent, over, now).await;
             let taken = match standing.map_err(|error| not_taken(&error))? {
-                Standing::Same(id, locks) => self.resume(&id, &locks).await?.map(Some),
-                Standing::Free(locks) => self.open(&locks).await?,
+                Standing::Same(id, locks) => self.resume(&id, &locks, now).await?,
+                Standing::Free(locks) => self.open(&locks, now).await?,
             };
             if let Some(taken) = taken {
                 return Ok(taken);
@@ -191,29 +193,52 @@ impl<'a> Swap<'a> {
         Err(Fault::new(FaultName::LeaseHeld, "others took the locks"))
     }
 
-    async fn resume(&self, id: &OperationId, locks: &Locks) -> Result<Option<Taken<'a>>, Fault> {
-        let operation = self.operation(id).await?;
-        let (status, _) = self.desk().status(&operation).await.map_err(|error| not_taken(&error))?;
+    /// What is left of an open operation, as `swap-route` plans and judges it.
+    async fn rest(&self, operation: &Operation) -> Result<(Picture, Timestamp), Fault> {
+        let (status, _) = self.desk().status(operation).await.map_err(|error| not_taken(&error))?;
         let picture = read_picture(self.day, &self.map).await;
-        let rest =
-            plan_rest(&operation.plan, &status.done, &self.map, &picture).map_err(|refusal| refused(&refusal))?;
-        self.checked(&rest, &picture)?;
+        let stays_open =
+            |fault: Fault| Fault::new(fault.name, format!("{}; {}", fault.message, operation.or_replace()));
+        let rest = plan_rest(&operation.plan, &status.done, &self.map, &picture);
+        let rest = rest.map_err(|refusal| stays_open(refused(&refusal)))?;
+        self.checked(&rest, &picture).map_err(stays_open)?;
         let judged = self.verdict(&picture, &rest, &Locks::new()).await?;
-        let session = self.desk().resume(id, locks, self.goal.force.as_ref(), self.day.now()).await;
-        let Some(session) = raced(session)? else { return Ok(None) };
-        self.taken(session, locks, &picture, judged, false).await.map(Some)
+        Ok((picture, judged))
     }
 
-    /// The outer none is a race; the inner, that there is nothing to do.
-    async fn open(&self, locks: &Locks) -> Result<Option<Option<Taken<'a>>>, Fault> {
-        let replaced = self.replaced(locks).await?;
-        if let (Some((undone, Phase::Superseded(by))), Some(_)) = (&replaced, &self.goal.undone) {
-            return Err(Fault::new(FaultName::NotUndoable, format!("{} was taken back by {by}", undone.id)));
+    async fn resume(
+        &self,
+        id: &OperationId,
+        locks: &Locks,
+        now: Timestamp,
+    ) -> Result<Option<Option<Taken<'a>>>, Fault> {
+        let operation = self.operation(id).await?;
+        let force = self.goal.force.as_ref();
+        let (picture, judged) = match self.rest(&operation).await {
+            Err(fault) if force.is_some() && self.desk().plans_anew(&operation, fault.name) => {
+                return self.open(locks, now).await;
+            }
+            rest => rest?,
+        };
+        let session = self.desk().resume(id, locks, force, self.day.now()).await;
+        Ok(raced(session)?.map(|session| Some(self.taken(session, &picture, judged, false))))
+    }
+
+    /// The outer none is a race; the inner, that there is nothing to do. `now` is when the locks were read.
+    async fn open(&self, locks: &Locks, now: Timestamp) -> Result<Option<Option<Taken<'a>>>, Fault> {
+        let mut unfinished = locks.values().any(|lock| lock.open.is_some());
+        if let Some(undone) = &self.goal.undone {
+            match self.desk().status(undone).await.map_err(|error| not_taken(&error))?.0.phase {
+                Phase::Superseded(by) => {
+                    let message = format!("{} was taken back, or replaced, by {by}", undone.id);
+                    return Err(Fault::new(FaultName::NotUndoable, message));
+                }
+                phase => unfinished |= phase != Phase::Finished,
+            }
         }
         let picture = read_picture(self.day, &self.map).await;
         let plan = self.plan(&picture)?;
         self.checked(&plan, &picture)?;
-        let unfinished = replaced.is_some_and(|(_, phase)| phase != Phase::Finished);
         let number = self.day.world().number();
         let id = OperationId::parse(format!("op-{number:08}")).unwrap();
         if plan.is_empty() && !unfinished && !self.changes_debts(locks, &id) {
@@ -232,30 +257,17 @@ impl<'a> Swap<'a> {
             approved_by: None,
             force: self.goal.force.clone(),
             evidence: self.evidence.map(|evidence| evidence.id.clone()),
+            replaces: BTreeSet::new(),
             verdict: Vec::new(),
             planned_at: self.day.now(),
             planned_by: self.holder.clone(),
             plan,
         };
-        let Some(session) = raced(self.desk().open(operation, locks, self.day.now()).await)? else { return Ok(None) };
-        self.taken(session, locks, &picture, judged, true).await.map(|taken| Some(Some(taken)))
+        let session = raced(self.desk().open(operation, locks, now).await)?;
+        Ok(session.map(|session| Some(self.taken(session, &picture, judged, true))))
     }
 
-    async fn taken(
-        &self,
-        session: Session<'a, Store>,
-        locks: &Locks,
-        picture: &Picture,
-        judged: Timestamp,
-        opened: bool,
-    ) -> Result<Taken<'a>, Fault> {
-        let ended = |phase: &Phase| matches!(phase, Phase::Superseded(_) | Phase::Finished);
-        let taken = self.day.now();
-        if let Some((replaced, phase)) = self.replaced(locks).await?
-            && (self.goal.undone.is_some() || !ended(&phase))
-        {
-            session.supersede(&replaced, self.day.now()).await.map_err(|error| not_taken(&error))?;
-        }
+    fn taken(&self, session: Session<'a, Store>, picture: &Picture, judged: Timestamp, opened: bool) -> Taken<'a> {
         let writ = Writ {
             operation: session.operation().clone(),
             opened,
@@ -263,9 +275,9 @@ impl<'a> Swap<'a> {
             evidence: self.evidence.map(|evidence| evidence.taken_at),
             judged,
             pictured: picture.read_at,
-            taken,
+            taken: self.day.now(),
         };
-        Ok(Taken { session, writ })
+        Taken { session, writ }
     }
 
     fn checked(&self, plan: &Plan, picture: &Picture) -> Result<(), Fault> {
@@ -324,19 +336,6 @@ impl<'a> Swap<'a> {
         let read = self.store.read_operation(id).await;
         let read = read.map_err(|error| Fault::new(error.fault(), error.to_string()))?;
         read.ok_or_else(|| not_taken(&TakeError::NoOperation(id.clone())))
-    }
-
-    /// The operation that this one closes, and how far it got.
-    async fn replaced(&self, locks: &Locks) -> Result<Option<(Operation, Phase)>, Fault> {
-        let mut open = locks.values().filter_map(|lock| lock.open.as_ref());
-        let operation =
-            match (open.find(|open| self.goal.intent.replaces(&open.operation, &open.intent)), &self.goal.undone) {
-                (Some(open), _) => self.operation(&open.operation).await?,
-                (None, Some(undone)) => undone.clone(),
-                (None, None) => return Ok(None),
-            };
-        let (status, _) = self.desk().status(&operation).await.map_err(|error| not_taken(&error))?;
-        Ok(Some((operation, status.phase)))
     }
 }
 

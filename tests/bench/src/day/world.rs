@@ -104,6 +104,7 @@ pub struct Counts {
     pub approved: u64,
     pub held_back: u64,
     pub refused: u64,
+    pub replaced: u64,
     pub by_hand: u64,
 }
 
@@ -121,6 +122,7 @@ impl std::ops::AddAssign for Counts {
         self.approved += other.approved;
         self.held_back += other.held_back;
         self.refused += other.refused;
+        self.replaced += other.replaced;
         self.by_hand += other.by_hand;
     }
 }

@@ -130,7 +130,7 @@ async fn applied(
     let holder = |number: u32| Holder { execution: "bench".to_owned(), invocation: number.to_string() };
     let desk = |number, deadline| Desk::new(&journal, holder(number), deadline);
     let desk_of_first = desk(0, deadline);
-    let Standing::Free(locks) = desk_of_first.find(&networks, &intent, clock.now()).await? else {
+    let Standing::Free(locks) = desk_of_first.find(&networks, &intent, None, clock.now()).await? else {
         return Err("the journal is not empty".into());
     };
     let operation = Operation {
@@ -143,6 +143,7 @@ async fn applied(
         evidence: None,
         event: None,
         approved_by: None,
+        replaces: BTreeSet::new(),
         verdict: Vec::new(),
         planned_at: clock.now(),
         planned_by: holder(0),
@@ -160,7 +161,7 @@ async fn applied(
         }
         deadline = clock.now().saturating_add(INVOCATION)?;
         let desk = desk(number, deadline);
-        let Standing::Same(id, locks) = desk.find(&networks, &intent, clock.now()).await? else {
+        let Standing::Same(id, locks) = desk.find(&networks, &intent, None, clock.now()).await? else {
             return Err("the operation is not open any more".into());
         };
         let (plan, done) = (&session.operation().plan, &session.status().done);
