@@ -8,8 +8,8 @@ use holdfast_model::*;
 use holdfast_plan::{Place, Plan, RouteValue, Step};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 struct Now(Mutex<Timestamp>);
@@ -221,23 +221,20 @@ impl Start<'_> {
         let desk = Desk::new(journal, self.holder(), at(self.deadline + 25));
         let networks = BTreeSet::from([network("app"), network("db")]);
         let clock = Now(Mutex::new(at(self.now)));
-        let over = self.force.then(map);
-        let mut session =
-            match desk.find(&networks, &self.intent, over.as_ref(), clock.now()).await.map_err(Failed::Take)? {
-                // A person plans anew what cannot be finished.
-                Standing::Same(_, locks) if self.force => {
-                    desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?
-                }
-                Standing::Same(id, locks) => desk.resume(&id, &locks, None, clock.now()).await.map_err(Failed::Take)?,
-                Standing::Free(locks)
-                    if locks.values().all(|lock| lock.open.is_none()) && self.nothing_to_do(tables).await =>
-                {
-                    return Ok(Applied::Done);
-                }
-                Standing::Free(locks) => {
-                    desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?
-                }
-            };
+        let over = self.force.then(|| &*MAP);
+        let mut session = match desk.find(&networks, &self.intent, over, clock.now()).await.map_err(Failed::Take)? {
+            // A person plans anew what cannot be finished.
+            Standing::Same(_, locks) if self.force => {
+                desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?
+            }
+            Standing::Same(id, locks) => desk.resume(&id, &locks, None, clock.now()).await.map_err(Failed::Take)?,
+            Standing::Free(locks)
+                if locks.values().all(|lock| lock.open.is_none()) && self.nothing_to_do(tables).await =>
+            {
+                return Ok(Applied::Done);
+            }
+            Standing::Free(locks) => desk.open(self.operation(), &locks, clock.now()).await.map_err(Failed::Take)?,
+        };
         let limits =
             Limits { deadline: at(self.deadline), margin: Duration::from_secs(5), settle: Duration::from_secs(1) };
         apply(&mut session, tables, &clock, &limits).await.map_err(Failed::Stopped)
@@ -444,11 +441,11 @@ async fn what_a_lost_region_owes_outlives_a_death_at_every_call() {
     }
 }
 
-fn map() -> NetworkMap {
+static MAP: LazyLock<NetworkMap> = LazyLock::new(|| {
     let text = include_str!("../../../../infra/network-map.example.yaml");
     let db = "  db: { prefix: 172.30.2.0/24, subnets: { nc2-tokyo: db, nc2-osaka: db } }\n";
     NetworkMap::parse(&text.replacen("networks:\n", &format!("networks:\n{db}"), 1)).unwrap()
-}
+});
 
 /// A start that ends the operation which `op-00000001` has left open, from the tables as they are.
 #[derive(Debug, Clone, Copy)]
@@ -532,6 +529,45 @@ async fn what_an_operation_replaces_is_closed_whatever_died_at_any_call() {
     }
 }
 
+/// One without steps is at its end as soon as somebody has taken it.
+#[tokio::test]
+async fn what_an_operation_without_steps_replaces_is_closed_after_two_deaths() {
+    let first = OperationId::parse("op-00000001").unwrap();
+    for (one, two) in (0..12).flat_map(|one| (0..12).map(move |two| (one, two))) {
+        let (journal, tables) = (MemoryJournal::default(), tables_before());
+        let broken = |at| {
+            let (journal, tables, calls) = (&journal, &tables, AtomicUsize::new(0));
+            Breaking { journal, tables, calls, at, how: Break::DeathAfter }
+        };
+        let dies = broken(6);
+        assert!(forward("op-00000001", 0).run(&dies, &dies).await.is_err());
+        let empty = |id, now| Start {
+            plan: Plan { stages: Vec::new(), ..plan() },
+            ..ending(Ends::ForcedElsewhere, id, &tables, now)
+        };
+        let dies = broken(one);
+        let _ = empty("op-00000002", 200).run(&dies, &dies).await;
+        let taken = journal
+            .snapshot()
+            .locks
+            .values()
+            .any(|lock| lock.open.as_ref().is_some_and(|open| open.operation.as_str() == "op-00000002"));
+        // Who goes on with it needs no word.
+        let dies = broken(two);
+        let _ = Start { force: !taken, ..empty("op-00000003", 400) }.run(&dies, &dies).await;
+        let open = journal
+            .snapshot()
+            .locks
+            .values()
+            .any(|lock| lock.open.as_ref().is_some_and(|open| open.operation == first));
+        let last = Start { force: open, ..empty("op-00000004", 600) }.run(&journal, &tables).await;
+        assert!(matches!(last, Ok(Applied::Done)), "{one}, {two}: {last:?}");
+        let stored = journal.snapshot();
+        let phase = Status::fold(&stored.operations[&first].plan, &stored.entries[&first]).unwrap().phase;
+        assert!(matches!(phase, Phase::Superseded(_)), "{one}, {two}: {phase:?}");
+    }
+}
+
 /// A word is needed, and one that moves all that was to move.
 #[tokio::test]
 async fn only_a_forced_move_of_the_same_networks_replaces_what_is_open() {
@@ -578,10 +614,10 @@ async fn a_word_ends_nothing_that_came_after_it() {
         let holder = Holder { execution: execution.to_owned(), invocation: "i".to_owned() };
         Desk::new(&journal, holder, at(200))
     };
-    let (networks, map) = (BTreeSet::from([network("app"), network("db")]), map());
-    let again = desk("op-00000001").find(&networks, &first.intent, Some(&map), at(20)).await;
+    let networks = BTreeSet::from([network("app"), network("db")]);
+    let again = desk("op-00000001").find(&networks, &first.intent, Some(&*MAP), at(20)).await;
     assert!(matches!(again, Err(TakeError::OperationOpen { .. })), "{again:?}");
-    let anew = desk("op-00000003").find(&networks, &first.intent, Some(&map), at(20)).await;
+    let anew = desk("op-00000003").find(&networks, &first.intent, Some(&*MAP), at(20)).await;
     assert!(matches!(anew, Ok(Standing::Free(_))), "{anew:?}");
 
     let anew = |execution: &str, start: &Start<'_>, why| desk(execution).plans_anew(&start.operation(), why);
