@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::net::Ipv4Addr;
 
-use holdfast_journal::{Intent, Operation};
+use holdfast_journal::Operation;
 use holdfast_model::{Fault, FaultName, NetworkMap, NetworkName, SiteName, WaveName};
 
 /// What evidence is taken of.
@@ -73,29 +73,8 @@ pub fn of_operation(map: &NetworkMap, operation: &Operation) -> Result<Scope, Fa
     let not = |why: String| {
         Fault::new(FaultName::NotUndoable, format!("operation `{}` cannot be undone: {why}", operation.id))
     };
-    let networks: BTreeSet<NetworkName> = match &operation.intent {
-        Intent::Move { networks, .. } => networks.clone(),
-        Intent::Undo { .. } => operation.from.keys().cloned().collect(),
-    };
-    let without: Vec<&str> =
-        networks.iter().filter(|n| !operation.from.contains_key(*n)).map(NetworkName::as_str).collect();
-    if !without.is_empty() || networks.is_empty() {
-        return Err(not(format!(
-            "it is not known at which site {} was before, as the tables did not agree; use `failover` to a site",
-            without.join(", ")
-        )));
-    }
-    let sites: BTreeSet<&SiteName> = operation.from.values().collect();
-    match sites.into_iter().collect::<Vec<_>>().as_slice() {
-        [to] => Ok(Scope { hosts: operation.plan.hosts.clone(), ..of_request(map, &networks, to)? }),
-        several => {
-            let names: Vec<&str> = several.iter().map(|site| site.as_str()).collect();
-            Err(not(format!(
-                "its networks were at several sites before ({}); use `failover` for each",
-                names.join(", ")
-            )))
-        }
-    }
+    let to = operation.undo_to().map_err(not)?;
+    Ok(Scope { hosts: operation.plan.hosts.clone(), ..of_request(map, &operation.plan.networks, &to)? })
 }
 
 #[cfg(test)]

@@ -206,3 +206,36 @@ pub struct Holder {
     /// Id of the Lambda request, which no other invocation has.
     pub invocation: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(intent: serde_json::Value) -> Operation {
+        let golden: serde_json::Value = serde_json::from_str(include_str!("../tests/golden/v2.json")).unwrap();
+        let operation: Operation = serde_json::from_value(golden["operation"].clone()).unwrap();
+        Operation { intent: serde_json::from_value(intent).unwrap(), ..operation }
+    }
+
+    #[test]
+    fn what_replaces_an_operation_is_told_with_its_machines_and_the_region_that_it_goes_without() {
+        let undo = serde_json::json!({"kind": "undo", "operation": "op-00000000", "lost": "ap-northeast-1"});
+        let mut operation = operation(undo);
+        operation.plan.hosts = Some(["172.30.1.34".parse().unwrap()].into());
+        insta::assert_snapshot!(operation.or_replace(), @r#"where neither is possible, replace it: `{"networks": ["app", "db"], "hosts": ["172.30.1.34"], "to": "<site>", "force": {"by": "<you>", "reason": "<why>"}}` (with `"lost": "ap-northeast-1"` while that Region does not answer), with the site where its machines run, leads them there from where the tables are, by your word, which is recorded"#);
+    }
+
+    #[test]
+    fn what_came_from_no_known_site_is_not_undone_and_is_told_how_it_is_ended() {
+        let to = serde_json::json!({"kind": "move", "networks": ["app", "db"], "to": "nc2-osaka"});
+        let mut operation = operation(to);
+        operation.plan.hosts = None;
+        insta::assert_snapshot!(operation.undo_to().unwrap_err(), @r#"the tables did not agree on a site of network `app` before op-00000001; move it to the site where its machines are instead; while op-00000001 is open, only `{"networks": ["app", "db"], "to": "<site>", "force": {"by": "<you>", "reason": "<why>"}}` does that, by your word, and replaces it"#);
+        let (app, db) = (NetworkName::parse("app").unwrap(), NetworkName::parse("db").unwrap());
+        let site = |name: &str| SiteName::parse(name).unwrap();
+        operation.from = [(app.clone(), site("nc2-tokyo")), (db.clone(), site("ec2-tokyo"))].into();
+        insta::assert_snapshot!(operation.undo_to().unwrap_err(), @r#"the networks of op-00000001 were at `nc2-tokyo` and `ec2-tokyo` before; move each to its own site instead; while op-00000001 is open, only `{"networks": ["app", "db"], "to": "<site>", "force": {"by": "<you>", "reason": "<why>"}}` does that, by your word, and replaces it"#);
+        operation.from = [(app, site("nc2-tokyo")), (db, site("nc2-tokyo"))].into();
+        assert_eq!(operation.undo_to(), Ok(site("nc2-tokyo")));
+    }
+}

@@ -2,7 +2,9 @@
 
 use super::audit;
 use super::deeds::{Deed, force};
+use super::ground::SITES;
 use super::look::take_evidence;
+use super::recover::inputs_in;
 use super::swap::{INVOCATION, Swapped, swap};
 use super::world::{Day, Shared, Until, pause};
 use futures::FutureExt;
@@ -62,8 +64,14 @@ pub(crate) async fn failover(day: Shared, execution: String, request: FailoverRe
                 // Whoever sees an invocation die may be quick, and sure.
                 let died = fault.name == FaultName::Internal;
                 let again = if died { world.dice.between(1, 30) } else { world.dice.between(20, 1_500) };
-                match world.dice.below(4) {
+                let told = {
+                    let site = world.dice.pick(&SITES);
+                    inputs_in(&fault.message, site).into_iter().find(|input| input.force.is_some())
+                };
+                match world.dice.below(5) {
                     0 => {}
+                    // Whoever is told how to replace what is open may do so, and be wrong about the site.
+                    4 => world.later(again, Deed::Begin(told.unwrap_or(request))),
                     1 => {
                         let sure = (died && world.dice.one_in(2)).then(force);
                         world.later(again, Deed::TakeBack(FailoverRequest { force: sure, ..request }));

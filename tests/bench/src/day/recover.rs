@@ -84,7 +84,7 @@ fn open_on(day: &Shared, all: &BTreeSet<NetworkName>) -> Option<Open> {
 }
 
 /// The inputs that a message tells a person to start, filled in as a person does.
-fn inputs_in(message: &str, home: &str) -> Vec<FailoverRequest> {
+pub(crate) fn inputs_in(message: &str, home: &str) -> Vec<FailoverRequest> {
     let filled = message.replace("<site>", home).replace("<you>", "ana").replace("<why>", "3 a.m.");
     filled.split('`').filter_map(|input| serde_json::from_str(input).ok()).collect()
 }
