@@ -57,7 +57,7 @@ async fn led(day: &Shared, all: &BTreeSet<NetworkName>, home: &str) -> Option<St
             match attempt(day, input.clone()).await {
                 Ok(()) => {
                     let mut world = day.world();
-                    world.counts.replaced += u64::from(input.force.is_some());
+                    world.counts.stuck += u64::from(input.force.is_some());
                     break;
                 }
                 Err(fault) => {

@@ -157,6 +157,8 @@ pub(crate) async fn swap(
         world.counts.forced += u64::from(swap.goal.force.is_some());
         world.counts.undone += u64::from(swap.goal.undone.is_some());
         world.counts.without_region += u64::from(swap.goal.lost.is_some());
+        let replaces = writ.opened && swap.goal.undone.is_none() && !writ.operation.replaces.is_empty();
+        world.counts.replaced += u64::from(replaces);
         let (id, intent, opened) = (&writ.operation.id, &writ.operation.intent, writ.opened);
         world.note(|| format!("{execution} {} {id}: {intent}", if opened { "opens" } else { "resumes" }));
     }

@@ -105,6 +105,7 @@ pub struct Counts {
     pub held_back: u64,
     pub refused: u64,
     pub replaced: u64,
+    pub stuck: u64,
     pub by_hand: u64,
 }
 
@@ -123,6 +124,7 @@ impl std::ops::AddAssign for Counts {
         self.held_back += other.held_back;
         self.refused += other.refused;
         self.replaced += other.replaced;
+        self.stuck += other.stuck;
         self.by_hand += other.by_hand;
     }
 }
