@@ -280,6 +280,12 @@ fn written(request: &FailoverRequest) -> String {
 
 /// The choices as a person reads them.
 fn told(choices: &[Choice]) -> String {
+    // Whatever is started with such an input ends here again.
+    let unasked =
+        |choice: &Choice| matches!(&choice.would, Would::Refused(fault) if fault.name == FaultName::InvalidInput);
+    if choices.iter().all(unasked) {
+        return "Nothing was changed, and nothing can be started with this input: mend it as said above, and start that.".to_owned();
+    }
     let mut text =
         "What can be started now, with what would come of it. All of it is looked at anew when it is started."
             .to_owned();
@@ -300,6 +306,17 @@ mod tests {
     use super::*;
 
     const EXECUTION: &str = "arn:aws:states:ap-northeast-1:111122223333:execution:holdfast-failover:run-1";
+
+    #[test]
+    fn an_input_that_is_wrong_is_no_choice() {
+        let wrong = || Would::Refused(Fault::new(FaultName::InvalidInput, "network `ap` is not in the network map"));
+        let choice = |would| Choice { what: "Go on".to_owned(), command: None, input: "{}".to_owned(), would };
+        let text =
+            "Nothing was changed, and nothing can be started with this input: mend it as said above, and start that.";
+        assert_eq!(told(&[choice(wrong()), choice(wrong())]), text);
+        // What is open can be ended all the same.
+        assert!(told(&[choice(wrong()), choice(Would::Done("1 route is changed".into()))]).contains("2. Go on"));
+    }
 
     #[test]
     fn each_choice_is_a_command_with_what_would_come_of_it() {
