@@ -99,28 +99,33 @@ impl Search<'_> {
             return Err(Fault::new(FaultName::VmNotFound, message));
         }
         let how = if found.is_empty() { "by name" } else { "by Move's record" };
+        let mut tests = Vec::new();
         if found.is_empty() {
             // A failover that was not watched gave it another id: then its name finds it.
             let named = self.prism.vms_named(host.name.as_str()).await.map_err(|e| fault_of(&e))?;
-            found = named.into_iter().filter(|vm| vm.cluster.as_ref() == Some(self.cluster)).collect();
+            let here = named.into_iter().filter(|vm| vm.cluster.as_ref() == Some(self.cluster));
+            (tests, found) = here.partition(|vm| self.is_test(&vm.id));
         }
         match found.as_slice() {
             [vm] => Ok(vm.clone()),
-            [] => Err(Fault::new(
-                FaultName::VmNotFound,
-                format!(
-                    "no VM is named `{}` in cluster `{}` at `{}`",
-                    host.name,
-                    self.cluster_name,
-                    self.prism.endpoint()
-                ),
-            )),
+            [] => {
+                let tests: String =
+                    tests.iter().map(|vm| format!("; VM `{}` is of a test cutover of Move", vm.id)).collect();
+                let (name, cluster, endpoint) = (&host.name, self.cluster_name, self.prism.endpoint());
+                let message = format!("no VM is named `{name}` in cluster `{cluster}` at `{endpoint}`{tests}");
+                Err(Fault::new(FaultName::VmNotFound, message))
+            }
             several => {
                 let ids: Vec<&str> = several.iter().map(|vm| vm.id.as_str()).collect();
                 let message = format!("{} VMs are `{}` {how}: {}", several.len(), host.name, ids.join(", "));
                 Err(Fault::new(FaultName::VmAmbiguous, message))
             }
         }
+    }
+
+    /// Whether Move says of a VM that it came of a test cutover, of whatever machine.
+    fn is_test(&self, vm: &ExtId) -> bool {
+        self.records.iter().any(|record| record.state == MoveState::Test && record.vm.as_ref() == Some(vm))
     }
 
     /// A VM, where it is at this Prism Central.

@@ -113,7 +113,9 @@ async fn where_no_address_can_be_given_up_a_person_is_told_how_and_nothing_is_ch
 /// Has Prism Central fall silent at the `k`-th call, then starts again. False when the start had ended before.
 async fn fall_silent_at(k: u64) -> bool {
     let what = format!("silent at call {k}");
-    let scene = swapped("").await;
+    let mut scene = swapped("").await;
+    // What a guest uses shows with the next read.
+    scene.policy.guest_timeout_seconds = 1;
     let nics = async || [scene.vm("web-1").await.nics, scene.vm("app-1").await.nics];
     let before = nics().await;
     let gate = scene.sim.shared().gate();

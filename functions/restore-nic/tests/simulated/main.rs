@@ -18,4 +18,5 @@ mod random;
 mod refusals;
 mod settings;
 mod success;
+mod test_cutover;
 mod world;

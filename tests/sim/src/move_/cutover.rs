@@ -1,12 +1,15 @@
 //! The cutover: an instance stops, a VM of its name starts with its disks.
 //!
 //! The VM has other MAC addresses and addresses from the pool of the landing subnet: for AWS sources Move retains
-//! neither (nutanix-api G). The test cutover is not simulated.
+//! neither (nutanix-api G).
+
+use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::TestAtCutover;
 use super::state::{Progress, Workload};
 use crate::{
     guests,
@@ -72,7 +75,7 @@ pub fn cutover_part(world: &mut World, name: &str, plan: &str, part: &Part) -> R
 const FAILURE: &str = "the target VM could not be created";
 
 /// A workload that waits for a cutover, its first one or another.
-fn ready(workload: &Workload) -> bool {
+pub(super) fn ready(workload: &Workload) -> bool {
     match workload.progress {
         Progress::ReadyToCutover | Progress::Failed => true,
         Progress::CuttingOver(_) | Progress::Completed => false,
@@ -94,42 +97,24 @@ fn fail(world: &mut World, name: &str, plan: ExtId, workload: ExtId) {
 pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: ExtId) -> Result<Value, String> {
     let found = world.moves.get(name).and_then(|m| m.plans.get(&plan)).ok_or("there is no such plan")?;
     let entry = found.workloads.iter().find(|w| w.uuid == workload).ok_or("there is no such workload")?.clone();
-    let (prism_name, cluster, network) = (found.prism.clone(), found.cluster, entry.network.unwrap_or(found.network));
+    let (prism_name, network) = (found.prism.clone(), entry.network.unwrap_or(found.network));
+    let target = Target { prism: &prism_name, cluster: found.cluster, network, name: &entry.name };
     if !ready(&entry) {
         return Err(format!("workload `{}` is not ready for a cutover", entry.name));
     }
-    if world.lost_prisms.contains(&prism_name) {
-        return Err(format!("Prism Central `{prism_name}` does not answer"));
+    let at_cutover = world.switches.move_.test_at_cutover;
+    if entry.test_vm.is_some() && at_cutover == TestAtCutover::Refused {
+        return Err(format!("undo the test of workload `{}` first", entry.name));
     }
-    let instance = world.ec2.instances.get(&entry.instance);
-    let instance = instance.ok_or_else(|| format!("instance `{}` does not exist", entry.instance))?;
-    let interfaces = instance.enis.len();
-
-    let Some(prism) = world.prisms.get_mut(&prism_name) else {
-        return Err(format!("there is no Prism Central `{prism_name}`"));
-    };
-    let vm = prism.next_id("migrated");
-    prism.vms.insert(vm, Vm::new(vm, entry.name.clone(), cluster, Power::Off, Timestamp::UNIX_EPOCH));
-    let seen = |_, _: &str| Vec::new();
-    let switches = &mut world.switches.prism;
-    let mut cx = Context { switches, now: Timestamp::UNIX_EPOCH, seen: &seen, signals: Vec::new(), wishes: Vec::new() };
-    for _ in 0..interfaces {
-        let wish =
-            NicWish { mac: None, subnet: network, wanted: Wanted::Any, secondary: None, shape: NicShape::default() };
-        if let Err(failure) = prism.create_nic(vm, wish, &mut cx) {
-            prism.vms.remove(&vm);
-            return Err(format!("VM `{}` cannot be made: {}", entry.name, failure.message));
-        }
+    let (vm, addresses) = make_vm(world, &entry, &target)?;
+    if at_cutover == TestAtCutover::Removed {
+        super::test_cutover::remove_vm(world, name, plan, workload);
     }
-    let Some(made) = prism.vms.get_mut(&vm) else { return Err("the VM is gone".into()) };
-    made.power = Power::On;
-    let addresses: Vec<_> = made.nics.iter().filter_map(|n| n.address).collect();
 
     // Move waits until the instance has stopped before it calls the cutover done.
     world.ec2.stop_instance(&entry.instance, 0)?;
     guests::instance_changed(world, &entry.instance);
-    hooks::migrated(world, &entry.instance, (&prism_name, vm));
-    hooks::notify(world, &prism_name, vec![Signal::Booted { vm }]);
+    start(world, &entry, &prism_name, vm);
 
     let reads = world.switches.move_.cutover_reads;
     let plan = world.moves.get_mut(name).and_then(|m| m.plans.get_mut(&plan));
@@ -140,4 +125,56 @@ pub fn cutover_workload(world: &mut World, name: &str, plan: ExtId, workload: Ex
     }
     Ok(json!({"name": entry.name, "instance": entry.instance, "vm_ext_id": vm, "prism_central": prism_name,
         "addresses": addresses}))
+}
+
+/// Where a VM is made, and how it is named.
+pub(super) struct Target<'a> {
+    pub(super) prism: &'a str,
+    pub(super) cluster: ExtId,
+    pub(super) network: ExtId,
+    pub(super) name: &'a str,
+}
+
+/// The VM of a workload starts with a copy of its disks.
+pub(super) fn start(world: &mut World, entry: &Workload, prism: &str, vm: ExtId) {
+    hooks::migrated(world, &entry.instance, (prism, vm));
+    hooks::notify(world, prism, vec![Signal::Booted { vm }]);
+}
+
+/// Makes the VM of a workload, with a NIC for each of the instance; it and its addresses.
+///
+/// # Errors
+/// A sentence that says why it cannot be done; nothing has changed then.
+pub(super) fn make_vm(
+    world: &mut World,
+    entry: &Workload,
+    target: &Target<'_>,
+) -> Result<(ExtId, Vec<Ipv4Addr>), String> {
+    let Target { prism: prism_name, cluster, network, name } = *target;
+    if world.lost_prisms.contains(prism_name) {
+        return Err(format!("Prism Central `{prism_name}` does not answer"));
+    }
+    let instance = world.ec2.instances.get(&entry.instance);
+    let instance = instance.ok_or_else(|| format!("instance `{}` does not exist", entry.instance))?;
+    let interfaces = instance.enis.len();
+
+    let Some(prism) = world.prisms.get_mut(prism_name) else {
+        return Err(format!("there is no Prism Central `{prism_name}`"));
+    };
+    let vm = prism.next_id("migrated");
+    prism.vms.insert(vm, Vm::new(vm, name.to_owned(), cluster, Power::Off, Timestamp::UNIX_EPOCH));
+    let seen = |_, _: &str| Vec::new();
+    let switches = &mut world.switches.prism;
+    let mut cx = Context { switches, now: Timestamp::UNIX_EPOCH, seen: &seen, signals: Vec::new(), wishes: Vec::new() };
+    for _ in 0..interfaces {
+        let wish =
+            NicWish { mac: None, subnet: network, wanted: Wanted::Any, secondary: None, shape: NicShape::default() };
+        if let Err(failure) = prism.create_nic(vm, wish, &mut cx) {
+            prism.vms.remove(&vm);
+            return Err(format!("VM `{name}` cannot be made: {}", failure.message));
+        }
+    }
+    let Some(made) = prism.vms.get_mut(&vm) else { return Err("the VM is gone".into()) };
+    made.power = Power::On;
+    Ok((vm, made.nics.iter().filter_map(|n| n.address).collect()))
 }

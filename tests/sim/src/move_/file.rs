@@ -34,6 +34,9 @@ pub struct PlanFile {
     pub cluster: Option<String>,
     /// Subnet in which the VMs land, by name or id. One for all: Move maps a whole VPC to it.
     pub network: String,
+    /// Subnet in which the VMs of test cutovers come up; that in which the VMs land unless given.
+    #[serde(default)]
+    pub test_network: Option<String>,
     /// The machines.
     pub workloads: Vec<WorkloadFile>,
 }

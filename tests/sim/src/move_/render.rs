@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::state::{MoveAppliance, Plan, Progress, Workload};
+use super::{Switches, TestState};
 use crate::prism::ExtId;
 
 /// The reply to a login.
@@ -27,8 +28,28 @@ pub fn providers(appliance: &MoveAppliance) -> Value {
     json!({"MetaData": {"Count": entities.len()}, "Entities": entities})
 }
 
-fn status(plan: &Plan, workload: &Workload) -> Value {
+/// What a workload shows: its state, and the VM that its links lead to.
+fn shown(workload: &Workload, switches: &Switches) -> (&'static str, Option<ExtId>) {
+    match (workload.progress, workload.test_vm) {
+        (Progress::ReadyToCutover | Progress::Failed, Some(test)) => {
+            let state = match switches.test_state {
+                TestState::Named => "TestCutoverCompleted",
+                TestState::Waiting => Progress::ReadyToCutover.as_str(),
+                TestState::Completed => Progress::Completed.as_str(),
+            };
+            (state, switches.test_linked.then_some(test))
+        }
+        (Progress::Completed, _) => (workload.progress.as_str(), workload.vm),
+        (other, _) => (other.as_str(), None),
+    }
+}
+
+fn status(plan: &Plan, workload: &Workload, switches: &Switches) -> Value {
+    let (state, vm) = shown(workload, switches);
     let (actions, percent): (&[&str], u32) = match workload.progress {
+        Progress::ReadyToCutover | Progress::Failed if workload.test_vm.is_some() => {
+            (&["CUTOVER", "RETEST", "UNDOTEST"], 100)
+        }
         Progress::ReadyToCutover | Progress::Failed => (&["CUTOVER", "TEST"], 100),
         Progress::CuttingOver(_) => (&[], 90),
         Progress::Completed => (&["DELETE"], 100),
@@ -36,7 +57,7 @@ fn status(plan: &Plan, workload: &Workload) -> Value {
     let mut status = json!({
         "Name": workload.name,
         "UUID": workload.uuid,
-        "StateString": workload.progress.as_str(),
+        "StateString": state,
         "Actions": actions,
         "ProgressPercentage": percent,
         "ETAInSecs": 0,
@@ -45,7 +66,7 @@ fn status(plan: &Plan, workload: &Workload) -> Value {
         "ErrorMessage": workload.error.as_deref().unwrap_or_default(),
     });
     // The link to the VM's console is the one place that tells the UUID of the target VM.
-    if let (Progress::Completed, Some(vm), Some(map)) = (workload.progress, workload.vm, status.as_object_mut()) {
+    if let (Some(vm), Some(map)) = (vm, status.as_object_mut()) {
         map.insert("VmLink".into(), format!("https://{}:9440/console/#page/explore/vms/{vm}", plan.prism).into());
         let link = format!("https://{}:9440/console/vnc/vm/{vm}/proxy", plan.prism);
         map.insert("VmConsoleLink".into(), link.into());
@@ -54,10 +75,10 @@ fn status(plan: &Plan, workload: &Workload) -> Value {
 }
 
 /// A plan.
-pub fn plan(plan: &Plan, details: bool) -> Value {
+pub fn plan(plan: &Plan, details: bool, switches: &Switches) -> Value {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     for workload in &plan.workloads {
-        *counts.entry(workload.progress.as_str()).or_default() += 1;
+        *counts.entry(shown(workload, switches).0).or_default() += 1;
     }
     let completed = plan.workloads.iter().all(|w| w.progress == Progress::Completed);
     let actions: &[&str] = if completed { &["DELETE"] } else { &["SUSPEND", "CANCEL"] };
@@ -83,36 +104,36 @@ pub fn plan(plan: &Plan, details: bool) -> Value {
             "Name": plan.name,
             "SourceInfo": {"ProviderUUID": ExtId::derived(&["provider", &plan.region]), "AWSProviderAttrs": {"RegionID": plan.region}},
             "TargetInfo": {"ProviderUUID": ExtId::derived(&["provider", &plan.prism]), "AOSProviderAttrs": {"ClusterUUID": plan.cluster}},
-            "NetworkMappings": [{"TargetNetworkID": plan.network}],
+            "NetworkMappings": [{"TargetNetworkID": plan.network, "TestNetworkID": plan.test_network.map(|id| id.to_string()).unwrap_or_default()}],
             "Workload": {"Type": "VM", "VMs": vms},
             "Settings": {"NicConfigMode": "retain"},
         },
         "Status": {},
     });
     if let (true, Some(map)) = (details, entity.pointer_mut("/MetaData").and_then(Value::as_object_mut)) {
-        map.insert("VMStatus".into(), plan.workloads.iter().map(|w| status(plan, w)).collect());
+        map.insert("VMStatus".into(), plan.workloads.iter().map(|w| status(plan, w, switches)).collect());
     }
     entity
 }
 
 /// All plans.
-pub fn plans(appliance: &MoveAppliance, details: bool) -> Value {
-    let entities: Vec<Value> = appliance.plans.values().map(|p| plan(p, details)).collect();
+pub fn plans(appliance: &MoveAppliance, details: bool, switches: &Switches) -> Value {
+    let entities: Vec<Value> = appliance.plans.values().map(|p| plan(p, details, switches)).collect();
     json!({"MetaData": {"Count": entities.len()}, "Entities": entities})
 }
 
 /// A workload.
-pub fn workload(plan: &Plan, workload: &Workload) -> Value {
+pub fn workload(plan: &Plan, workload: &Workload, switches: &Switches) -> Value {
     json!({
-        "MetaData": status(plan, workload),
+        "MetaData": status(plan, workload, switches),
         "Spec": {"VMReference": {"UUID": workload.uuid, "VMID": workload.instance, "VMName": workload.name}},
-        "Status": status(plan, workload),
+        "Status": status(plan, workload, switches),
     })
 }
 
 /// All workloads of a plan.
-pub fn workloads(plan: &Plan) -> Value {
-    let entities: Vec<Value> = plan.workloads.iter().map(|w| workload(plan, w)).collect();
-    let all: Vec<Value> = plan.workloads.iter().map(|w| status(plan, w)).collect();
+pub fn workloads(plan: &Plan, switches: &Switches) -> Value {
+    let entities: Vec<Value> = plan.workloads.iter().map(|w| workload(plan, w, switches)).collect();
+    let all: Vec<Value> = plan.workloads.iter().map(|w| status(plan, w, switches)).collect();
     json!({"MetaData": {"Count": entities.len()}, "Entities": entities, "Status": {"VMStatus": all}})
 }

@@ -10,7 +10,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::cutover::cutover_workload;
-use super::render;
+use super::{TestAction, render, test_workload};
 use crate::{
     connection::Connection,
     faults::{Answer, CallInfo, Injected, Source, intercept},
@@ -143,6 +143,7 @@ fn dispatch(shared: &Shared, name: &str, call: &Call) -> Answer {
     let now = shared.now();
     let mut guard = shared.world();
     let world = &mut *guard;
+    let switches = world.switches.move_.clone();
     let Some(appliance) = world.moves.get_mut(name) else { return refuse(404, "there is no such appliance") };
     let Some(operation) = &call.operation else { return refuse(404, "404 page not found") };
     match operation {
@@ -185,37 +186,41 @@ fn dispatch(shared: &Shared, name: &str, call: &Call) -> Answer {
         Operation::ListPlans => {
             appliance.observe();
             let details = call.query.split('&').any(|p| p.eq_ignore_ascii_case("IncludeVMDetails=true"));
-            reply(200, &render::plans(appliance, details))
+            reply(200, &render::plans(appliance, details, &switches))
         }
         Operation::GetPlan(plan) => {
             let Some(plan) = plan_of(plan) else { return no_plan() };
             appliance.observe();
-            appliance.plans.get(&plan).map_or_else(no_plan, |plan| reply(200, &render::plan(plan, true)))
+            appliance.plans.get(&plan).map_or_else(no_plan, |plan| reply(200, &render::plan(plan, true, &switches)))
         }
         Operation::ListWorkloads(plan) => {
             let Some(plan) = plan_of(plan) else { return no_plan() };
             appliance.observe();
-            appliance.plans.get(&plan).map_or_else(no_plan, |plan| reply(200, &render::workloads(plan)))
+            appliance.plans.get(&plan).map_or_else(no_plan, |plan| reply(200, &render::workloads(plan, &switches)))
         }
         Operation::GetWorkload(plan, it) => {
             let Some(plan) = plan_of(plan) else { return no_plan() };
             appliance.observe();
             let plan = appliance.plans.get(&plan);
             let found = plan.and_then(|p| p.workloads.iter().find(|w| w.uuid.to_string() == *it).map(|w| (p, w)));
-            found.map_or_else(|| refuse(404, "there is no such workload"), |(p, w)| reply(200, &render::workload(p, w)))
+            found.map_or_else(
+                || refuse(404, "there is no such workload"),
+                |(p, w)| reply(200, &render::workload(p, w, &switches)),
+            )
         }
         Operation::WorkloadAction(plan, it) => {
             let (Some(plan), Some(it)) = (plan_of(plan), ExtId::parse(it)) else { return no_plan() };
             let body: Value = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
-            match body.pointer("/Spec/Action").and_then(Value::as_str) {
-                Some("cutover") => {}
-                Some(other @ ("test" | "retest" | "undotest")) => {
-                    return refuse(501, &format!("the action `{other}` is not simulated"));
-                }
+            let test = |world, action| test_workload(world, name, plan, it, action);
+            let done = match body.pointer("/Spec/Action").and_then(Value::as_str) {
+                Some("cutover") => cutover_workload(world, name, plan, it).map(|_| ()),
+                Some("test") => test(world, TestAction::Test),
+                Some("retest") => test(world, TestAction::Retest),
+                Some("undotest") => test(world, TestAction::Undo),
                 _ => return refuse(422, "Spec.Action must be one of cutover, test, retest, undotest"),
-            }
-            match cutover_workload(world, name, plan, it) {
-                Ok(_) => respond(202, Some(&json!({}))),
+            };
+            match done {
+                Ok(()) => respond(202, Some(&json!({}))),
                 Err(why) => refuse(409, &why),
             }
         }

@@ -50,6 +50,8 @@ pub struct Plan {
     pub cluster: ExtId,
     /// Landing subnet.
     pub network: ExtId,
+    /// Subnet of test cutovers.
+    pub test_network: Option<ExtId>,
     /// The machines.
     pub workloads: Vec<Workload>,
 }
@@ -97,6 +99,8 @@ pub struct Workload {
     pub error: Option<String>,
     /// The VM at the target, once there is one.
     pub vm: Option<ExtId>,
+    /// The VM of its test cutover, while that is there.
+    pub test_vm: Option<ExtId>,
 }
 
 impl MoveAppliance {
@@ -200,6 +204,7 @@ fn read_plan(uuid: ExtId, plan: &PlanFile, place: &str, world: &World) -> Result
             progress: Progress::ReadyToCutover,
             error: None,
             vm: None,
+            test_vm: None,
         });
     }
     Ok(Plan {
@@ -209,6 +214,7 @@ fn read_plan(uuid: ExtId, plan: &PlanFile, place: &str, world: &World) -> Result
         prism: target.clone(),
         cluster,
         network: subnet(&plan.network)?,
+        test_network: plan.test_network.as_deref().map(subnet).transpose()?,
         workloads,
     })
 }

@@ -76,6 +76,41 @@ async fn a_cutover_stops_the_instance_and_starts_a_vm_of_its_name() {
     assert_ne!(found.nics[0].mac, world.ec2.enis[eni].mac);
 }
 
+// nutanix-api G: the actions `test`, `retest` and `undotest`; the instance runs on beside the VM of the test.
+#[tokio::test]
+async fn a_test_cutover_starts_a_vm_beside_the_instance_which_goes_away_when_it_is_undone() {
+    let mv = move_in(str::to_owned).await;
+    let token = log_in(&mv).await;
+    let post = |path: String, body: Value| read(mv.bare("POST", &path).bearer_auth(&token).json(&body));
+    let plans = post("/move/v2/plans/list".into(), json!({})).await;
+    let plan = plans.body["Entities"][0]["MetaData"]["UUID"].as_str().unwrap().to_owned();
+    assert_eq!(plans.body["Entities"][0]["Spec"]["NetworkMappings"][0]["TestNetworkID"], "");
+    let workloads = async || post(format!("/move/v2/plans/{plan}/workloads/list"), json!({})).await.body;
+    let workload = workloads().await["Entities"][0]["MetaData"]["UUID"].as_str().unwrap().to_owned();
+    let path = format!("/move/v2/plans/{plan}/workloads/{workload}/action");
+    let act = async |action: &str| post(path.clone(), json!({"Spec": {"Action": action}})).await.status;
+    let vms = || mv.sim.shared().world().prisms["pc-a"].vms_named("db-1").map(|vm| vm.ext_id.to_string()).collect();
+    assert_eq!((act("undotest").await, act("retest").await, act("test").await), (409, 409, 202));
+    let first: Vec<String> = vms();
+    let status = workloads().await["Status"]["VMStatus"][0].clone();
+    assert_eq!(status["StateString"], "TestCutoverCompleted");
+    assert_eq!(status["Actions"], json!(["CUTOVER", "RETEST", "UNDOTEST"]));
+    assert!(status["VmConsoleLink"].as_str().unwrap().contains(&first[0]), "{status}");
+    {
+        let world = mv.sim.shared().world();
+        let instance = world.ec2.find(Kind::Instance, "ap-northeast-1", "db-1").unwrap();
+        assert!(world.ec2.instances[instance].state.is_on());
+    }
+    assert_eq!((act("test").await, act("retest").await), (409, 202));
+    let second: Vec<String> = vms();
+    assert!(second.len() == 1 && second != first, "{first:?} {second:?}");
+    assert_eq!(act("undotest").await, 202);
+    assert_eq!(workloads().await["Status"]["VMStatus"][0]["StateString"], "ReadyToCutover");
+    assert_eq!((vms(), act("test").await, act("cutover").await), (Vec::<String>::new(), 202, 202));
+    let both: Vec<String> = vms();
+    assert_eq!(both.len(), 2);
+}
+
 #[tokio::test]
 async fn a_cutover_that_cannot_be_changes_nothing() {
     let mv = move_in(|file| file.replace("instance: db-1, network: app", "instance: db-1, network: no-nat")).await;
