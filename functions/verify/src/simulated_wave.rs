@@ -2,6 +2,7 @@
 
 use crate::drill::ready;
 use crate::facts::{Live, Subject};
+use crate::preflight::{self, Moment};
 use crate::simulated::{WORLD, host, id, map, no_vm, start};
 use crate::wave::{Wave, findings};
 use holdfast_model::wire::{Check, CheckStatus};
@@ -58,6 +59,7 @@ struct Case {
     map: NetworkMap,
     host: HostRecord,
     evidence: Option<Evidence>,
+    declared: holdfast_model::Wave,
 }
 
 impl Case {
@@ -89,7 +91,7 @@ impl Case {
             "interfaces: [{ subnet: app, address: 172.30.1.34 }]",
             "interfaces: [{ id: eni-00000000000000034, subnet: app, address: 172.30.1.34 }]",
         );
-        Self { world, map: map(), host, evidence: Some(evidence) }
+        Self { world, map: map(), host, evidence: Some(evidence), declared: declared() }
     }
 
     fn landing(&mut self) -> &mut Landing {
@@ -104,13 +106,36 @@ impl Case {
         self.host.guest.as_mut().unwrap()
     }
 
+    /// An instance beside `web-1`, in no group of it.
+    fn beside(&mut self, name: &str) {
+        let before = "      - { name: host-1";
+        let beside = format!(
+            "      - {{ name: twin, id: i-00000000000000099, tags: {{ Name: {name} }}, interfaces: [{{ subnet: other, security_groups: [alone] }}] }}\n{before}"
+        );
+        let group = "cidrs: [172.30.0.0/16]\n        security_groups: [{ name: alone, id: sg-00000000000000009 }]";
+        self.world = self.world.replace(before, &beside).replace("cidrs: [172.30.0.0/16]", group);
+    }
+
+    /// A second NIC, on a network of the map.
+    fn second_nic(&mut self, network: &str) {
+        let nic = NicRecord {
+            device_index: 1,
+            primary: "172.30.2.34".parse().unwrap(),
+            network: id(network),
+            ..self.host.nics[0].clone()
+        };
+        self.host.nics.push(nic);
+        let app = self.map.networks[&id::<NetworkName>("app")].clone();
+        self.map.networks.insert(id(network), Network { prefix: id("172.30.2.0/24"), ..app });
+    }
+
     async fn report(&self) -> Vec<Check> {
         let (_sim, context) = start(&self.world).await;
         let networks = context.networks(&self.map).await.unwrap();
         let sites = BTreeSet::from([id("ec2")]);
         let live = Live::read(&networks, &self.map, None, &sites, Timestamp::UNIX_EPOCH).await;
-        let declared = declared();
-        let wave = Wave { wave: &declared, hosts: std::slice::from_ref(&self.host), evidence: self.evidence.as_ref() };
+        let wave =
+            Wave { wave: &self.declared, hosts: std::slice::from_ref(&self.host), evidence: self.evidence.as_ref() };
         findings(&networks, &self.map, &live, &wave).await
     }
 }
@@ -125,6 +150,74 @@ async fn a_sound_wave_is_told_of_its_new_mac_addresses_only() {
     assert_eq!(told(&checks), [("MAC addresses", CheckStatus::Warn)], "{checks:#?}");
     assert!(checks[1].saw.ends_with("Today: web-1 0a:00:00:00:00:34"), "{}", checks[1].saw);
     assert!(checks.iter().any(|c| c.name == "subnet for app at nc2" && c.status == CheckStatus::Pass));
+}
+
+/// The finding of a name of 81 characters.
+const LONG: &str =
+    concat!("wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww", ": name");
+
+/// What is all but the cause of a finding.
+#[tokio::test]
+async fn what_is_beside_a_cause_is_not_told() {
+    let near: &[fn(&mut Case)] = &[
+        |case| case.host.name = id(&"w".repeat(80)),
+        |case| case.beside("web-10"),
+        |case| case.at("172.30.1.99"),
+        |case| case.at("172.30.1.200"),
+        |case| case.at("172.30.1.2"),
+        |case| case.at("172.30.1.254"),
+        |case| drop(case.landing().kept.insert("172.30.1.33".parse().unwrap(), "the reservation `printer`".into())),
+        |case| case.evidence.as_mut().unwrap().hosts.extend([seen("other", "172.30.1.33")]),
+        |case| {
+            let (name, mut seen) = seen("web-1", "172.30.1.34");
+            seen[0].site = id("nc2-osaka");
+            drop(case.evidence.as_mut().unwrap().hosts.insert(name, seen));
+        },
+        |case| case.guest().nics[0].dns.push("172.30.0.3".parse().unwrap()),
+        |case| case.landing().routable = vec![id("172.30.1.0/24")],
+        |case| case.landing().external.push(WayOut { name: "nat".into(), external: true, nat: true }),
+    ];
+    for (n, change) in near.iter().enumerate() {
+        let mut case = Case::sound();
+        change(&mut case);
+        let checks = case.report().await;
+        assert_eq!(told(&checks), [("MAC addresses", CheckStatus::Warn)], "{n}: {checks:#?}");
+    }
+}
+
+#[tokio::test]
+async fn mac_addresses_that_are_given_back_are_no_warning() {
+    let mut case = Case::sound();
+    case.declared.mac_addresses = Macs::AsCaptured;
+    let checks = case.report().await;
+    assert_eq!(told(&checks), [], "{checks:#?}");
+    let macs = checks.iter().find(|check| check.name == "MAC addresses").unwrap();
+    assert!(macs.saw.contains("`mac_addresses: as_captured`"), "{}", macs.saw);
+}
+
+/// The report after a capture has the checks of the preflight too.
+#[tokio::test]
+async fn target_groups_that_do_not_follow_are_told_and_others_are_not() {
+    let cases = [
+        ("[172.30.1.34]", true, "target 172.30.1.34"),
+        ("[web-1]", true, "target i-00000000000000034 (172.30.1.34)"),
+        ("[172.30.9.5]", false, ""),
+        ("[]", false, ""),
+    ];
+    for (targets, told, words) in cases {
+        let group =
+            format!("    target_groups: [{{ name: front, vpc: apps, targets: {targets} }}]\n    transit_gateways:\n");
+        let (_sim, context) = start(&WORLD.replacen("    transit_gateways:\n", &group, 1)).await;
+        let map = map();
+        let (networks, now) = (BTreeSet::from([id("app")]), Timestamp::UNIX_EPOCH);
+        let subject = Subject { map: &map, networks, addresses: None, hosts: vec![host()], evidence: None, now };
+        let moment = Moment::Captured(None);
+        let checks = preflight::checks(&context, &subject, &id("nc2"), moment, None).await.unwrap();
+        let check = checks.iter().find(|check| check.name == "nobody is cut off");
+        assert_eq!(check.is_some(), told, "{targets}: {checks:#?}");
+        let said = check.is_none_or(|check| check.status == CheckStatus::Warn && check.saw.contains(words));
+        assert!(said && !checks.iter().any(|check| check.name == "load-balancer targets"), "{targets}: {checks:#?}");
+    }
 }
 
 /// Each cause by itself, with the finding that it makes, and what the finding names.
@@ -154,7 +247,27 @@ async fn every_finding_comes_with_its_cause_and_says_what_to_do() {
         ),
         (|case| case.landing().routable.clear(), "subnet for app at nc2", Fail, "(none) do not cover 172.30.1.0/24"),
         (|case| case.landing().external[0].nat = true, "subnet for app at nc2", Fail, "without NAT (it has `out`)"),
+        (|case| case.landing().external.clear(), "subnet for app at nc2", Fail, "without NAT (it has none"),
+        (
+            |case| case.second_nic("data"),
+            "subnet for data at nc2",
+            Fail,
+            "web-1 need it; write one under `networks.data",
+        ),
         (|case| case.at("172.30.1.120"), "web-1: address in a DHCP pool", Warn, "shrink the pool"),
+        (
+            |case| case.host.nics[0].secondary.push("172.30.1.199".parse().unwrap()),
+            "web-1: address in a DHCP pool",
+            Warn,
+            "172.30.1.199 is in 172.30.1.100 to 172.30.1.199",
+        ),
+        (
+            |case| case.landing().dhcp_server = Some("172.30.1.34".parse().unwrap()),
+            "web-1: address of the subnet itself",
+            Fail,
+            "as its DHCP server",
+        ),
+        (|case| case.at("172.30.1.0"), "web-1: address of the subnet itself", Fail, "first or last"),
         (|case| case.at("172.30.1.1"), "web-1: address of the subnet itself", Fail, "as its gateway"),
         (|case| case.at("172.30.1.255"), "web-1: address of the subnet itself", Fail, "first or last"),
         (
@@ -188,6 +301,15 @@ async fn every_finding_comes_with_its_cause_and_says_what_to_do() {
             "DNS server 172.30.0.2 of the VPC",
         ),
         (|case| case.host.guest = None, "web-1: guest not read", Warn, "EC2 API alone"),
+        (
+            |case| (case.host.guest, case.host.imported_from) = (None, Some("machines".into())),
+            "web-1: imported",
+            Warn,
+            "from table `machines`, which knows one address",
+        ),
+        (|case| case.host.name = id("web 1 (blue)"), "web 1 (blue): name", Warn, "it has ` `, `(`, `)`"),
+        (|case| case.host.name = id(&"w".repeat(81)), LONG, Warn, "it has 81 characters, more than 80"),
+        (|case| case.beside("WEB-1"), "web-1: duplicate Name tag", Warn, "i-00000000000000099 has it too"),
         (
             |case| case.world = case.world.replace("172.30.1.34 }]", "172.30.1.34, elastic_ip: 198.51.100.7 }]"),
             "web-1: Elastic IP address",
@@ -236,24 +358,6 @@ fn a_drill_tells_what_the_other_site_lacks_for_its_networks_and_addresses() {
         assert_eq!(told(&checks), *wanted, "{checks:#?}");
         assert!(checks.iter().any(|check| check.name == "subnet for app at nc2"));
     }
-}
-
-#[tokio::test]
-async fn a_name_that_another_instance_has_and_one_that_ahv_may_alter_are_told() {
-    let mut case = Case::sound();
-    case.world = case.world.replace(
-        "      - { name: host-1",
-        "      - { name: twin, id: i-00000000000000099, tags: { Name: WEB-1 }, interfaces: [{ subnet: other }] }\n      - { name: host-1",
-    );
-    let checks = case.report().await;
-    let twin = checks.iter().find(|check| check.name == "web-1: duplicate Name tag").unwrap();
-    assert!(twin.saw.starts_with("i-00000000000000099 has it too"), "{}", twin.saw);
-
-    let mut case = Case::sound();
-    case.host.name = id("web 1 (blue)");
-    let checks = case.report().await;
-    let name = checks.iter().find(|check| check.name == "web 1 (blue): name").unwrap();
-    assert!(name.saw.contains("it has ` `, `(`, `)`"), "{}", name.saw);
 }
 
 #[tokio::test]
