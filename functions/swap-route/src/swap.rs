@@ -292,7 +292,7 @@ impl<'a> Swap<'a> {
             Err(fault) if self.plans_anew(&operation, &fault) => return self.open(locks, now).await,
             rest => rest?,
         };
-        let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), self.context.clock.now()).await)?;
+        let session = raced(self.desk().resume(id, locks, self.goal.force.as_ref(), now).await)?;
         let text = shown(&operation.plan, &forecast(&rest, &self.map, &picture), &verdict.cut_off);
         Ok(session.map(|session| Some(Taken { session, verdict, text })))
     }

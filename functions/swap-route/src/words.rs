@@ -111,15 +111,27 @@ pub(crate) fn done(operation: &Operation, force: Option<&Force>, verdict: &[Stri
         format!("; {looked}: {}", first_lines(verdict.iter().cloned()).join("; "))
     };
     format!(
-        "every declared table leads {} to {}{what}{}; changed {} (operation {}){}{}{seen}",
+        "every declared table leads {} to {}{what}{}; changed {} (operation {}{}){}{}{seen}",
         moving(&operation.plan.networks, operation.plan.hosts.as_ref()),
         operation.plan.to,
         without(lost, &operation.plan.networks),
         size(&operation.plan),
         operation.id,
+        in_place_of(operation),
         started(operation),
         forced(force),
     )
+}
+
+/// What an operation ended that was open, but for one that it takes back.
+fn in_place_of(operation: &Operation) -> String {
+    let undone = match &operation.intent {
+        Intent::Move { .. } => None,
+        Intent::Undo { operation, .. } => Some(operation),
+    };
+    let ended: Vec<&str> =
+        operation.replaces.iter().filter(|id| undone != Some(*id)).map(OperationId::as_str).collect();
+    if ended.is_empty() { String::new() } else { format!(" in place of {}", ended.join(", ")) }
 }
 
 /// What started an operation, where no person did.

@@ -291,7 +291,7 @@ impl<'a, J: JournalStore> Desk<'a, J> {
         Ok(session)
     }
 
-    /// Resumes an operation from its frozen plan. `force` is a person's word that this invocation goes by.
+    /// Resumes an operation from its frozen plan. `force` is a person's word that this invocation goes by; `now` is when the locks were read.
     ///
     /// # Guarantees
     /// When this returns, whoever worked at it before can append no more to its journal, and so begins no further step; and what it replaces is closed,

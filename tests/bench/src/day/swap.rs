@@ -222,7 +222,7 @@ impl<'a> Swap<'a> {
             }
             rest => rest?,
         };
-        let session = self.desk().resume(id, locks, force, self.day.now()).await;
+        let session = self.desk().resume(id, locks, force, now).await;
         Ok(raced(session)?.map(|session| Some(self.taken(session, &picture, judged, false))))
     }
 

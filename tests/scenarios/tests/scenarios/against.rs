@@ -254,6 +254,7 @@ async fn what_nobody_can_end_is_replaced(lab: &Lab, replace: impl AsyncFn(&'stat
     assert_eq!(error["errorType"], "Refused", "{error}");
     let done = invoke(lab, "holdfast-swap-route", &forced("second", "nc2-osaka")).await.unwrap();
     assert_eq!(done["result"], "done", "{done}");
+    assert!(done["summary"].as_str().unwrap().contains(" in place of op-"), "{done}");
 }
 
 /// A reconcile tells of the route that somebody changed; where policy has it corrected, it is, as long as the machines run where they were left.
