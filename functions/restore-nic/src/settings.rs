@@ -1,7 +1,7 @@
 //! Configuration that was set inside guests, given back to them through Systems Manager, where the wave says so.
 //!
-//! Changes only guests of which an adapter was configured statically when it was captured, that answer by a hybrid activation and have all NICs of the
-//! host's VM, and only adapters that differ from their capture. Believes only the guest's own view afterwards. What is to be set is decided in
+//! Changes only guests that told at the capture how their adapters were configured, that answer by a hybrid activation and have all NICs of the
+//! host's VM, and only adapters that differ from their capture: in how they come by their addresses, in what was configured, in their MTU. Believes only the guest's own view afterwards. What is to be set is decided in
 //! [`wanted`], which is pure; a start that dies leaves it to the next one, which asks the guest again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +47,7 @@ struct Candidate<'a> {
 pub async fn give_settings_back(job: &GuestJob<'_>, report: &mut Report) {
     let vms: BTreeMap<HostName, ExtId> = report.guests().collect();
     let hosts: Vec<(&HostRecord, &ExtId)> =
-        job.hosts.iter().filter(|host| is_static(host)).filter_map(|host| Some((host, vms.get(&host.name)?))).collect();
+        job.hosts.iter().filter(|host| is_known(host)).filter_map(|host| Some((host, vms.get(&host.name)?))).collect();
     if hosts.is_empty() {
         return;
     }
@@ -59,7 +59,7 @@ pub async fn give_settings_back(job: &GuestJob<'_>, report: &mut Report) {
         Ok(machines) => machines,
         Err(error) => {
             let why = format!("Systems Manager was not asked for it: {}", holdfast_runtime::chain(&error));
-            hosts.iter().for_each(|(host, _)| report.tell(&host.name, left(&why)));
+            hosts.iter().filter(|(host, _)| is_static(host)).for_each(|(host, _)| report.tell(&host.name, left(&why)));
             return;
         }
     };
@@ -70,7 +70,9 @@ pub async fn give_settings_back(job: &GuestJob<'_>, report: &mut Report) {
                 Ok(read) => candidates.push(Candidate { host, vm: read.vm, machine }),
                 Err(error) => report.tell(&host.name, left(&error.to_string())),
             },
-            Err(why) => report.tell(&host.name, left(&why)),
+            // One that had a lease has taken another by now: what Prism Central saw of it counts.
+            Err(why) if is_static(host) => report.tell(&host.name, left(&why)),
+            Err(_) => {}
         }
     }
     let views = ask(job.guest, candidates.iter()).await;
@@ -79,7 +81,8 @@ pub async fn give_settings_back(job: &GuestJob<'_>, report: &mut Report) {
         let name = &candidate.host.name;
         let first = |view| Ok((view, wanted(candidate.host, &candidate.vm, view)?.into_iter().next()));
         match view_of(&candidate, &views).and_then(first) {
-            Err(why) => report.tell(name, left(&why)),
+            Err(why) if is_static(candidate.host) => report.tell(name, left(&why)),
+            Err(_) => {}
             Ok((view, None)) => {
                 if uses_all(candidate.host, view) {
                     report
@@ -191,14 +194,18 @@ fn machine_of(host: &HostRecord, machines: &[Activated]) -> Result<InstanceId, S
     }
 }
 
-/// The adapter of a captured NIC as it was captured, where it was configured statically.
+/// The adapter of a captured NIC as it was captured, where it told how it came by its addresses.
 fn captured<'a>(host: &'a HostRecord, nic: &NicRecord) -> Option<&'a GuestNic> {
     let adapter = host.guest.as_ref()?.nics.iter().find(|adapter| Some(&adapter.mac) == nic.mac.as_ref())?;
-    (adapter.addressing == Addressing::Static).then_some(adapter)
+    (adapter.addressing != Addressing::Unknown).then_some(adapter)
+}
+
+fn is_known(host: &HostRecord) -> bool {
+    host.nics.iter().any(|nic| captured(host, nic).is_some())
 }
 
 fn is_static(host: &HostRecord) -> bool {
-    host.nics.iter().any(|nic| captured(host, nic).is_some())
+    host.nics.iter().any(|nic| captured(host, nic).is_some_and(|then| then.addressing == Addressing::Static))
 }
 
 fn uses_all(host: &HostRecord, view: &GuestReport) -> bool {
@@ -233,6 +240,13 @@ fn wanted(host: &HostRecord, vm: &Vm, view: &GuestReport) -> Result<Vec<AdapterS
 }
 
 fn differs(settings: &AdapterSettings, now: &GuestNic) -> bool {
+    if settings.mtu.is_some() && settings.mtu != now.mtu {
+        return true;
+    }
+    if settings.leased {
+        // A lease that has not come yet is a matter of the link.
+        return now.addressing == Addressing::Static;
+    }
     now.addressing == Addressing::Dhcp
         || settings.addresses.iter().any(|own| !now.addresses.contains(own))
         || settings.gateway.is_some() && settings.gateway != now.gateway

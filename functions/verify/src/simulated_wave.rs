@@ -420,7 +420,10 @@ fn what_would_be_set_in_a_guest_is_told_with_the_script_that_sets_it() {
         let declared = holdfast_model::Wave { guest_settings, ..declared() };
         Wave { wave: &declared, hosts: std::slice::from_ref(&case.host), evidence: None }.settings_of(&case.host)
     };
-    assert_eq!(told(&case, GuestSettings::AsCaptured), None, "it had a lease");
+    let leased = told(&case, GuestSettings::AsCaptured).unwrap();
+    assert!(leased.saw.contains("sets eth0: dhcp, address 172.30.1.34/24, by `"), "{}", leased.saw);
+    case.guest().nics[0].addressing = Addressing::Unknown;
+    assert_eq!(told(&case, GuestSettings::AsCaptured), None, "it did not tell");
     case.guest().nics[0].addressing = Addressing::Static;
     assert_eq!(told(&case, GuestSettings::Left), None);
     let check = told(&case, GuestSettings::AsCaptured).unwrap();

@@ -123,7 +123,7 @@ impl Wave<'_> {
             // What it will have by then is not known.
             let now = GuestNic { gateway: None, dns: Vec::new(), ..then.clone() };
             let again = AdapterSettings::captured(nic, then, &now);
-            (then.addressing == Addressing::Static).then(|| format!("{}: {again}", then.name))
+            (then.addressing != Addressing::Unknown).then(|| format!("{}: {again}", then.name))
         });
         let settings: Vec<String> = settings.collect();
         if settings.is_empty() {

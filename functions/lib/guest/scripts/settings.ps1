@@ -1,6 +1,7 @@
 # Holdfast settings, Windows: gives adapters the configuration that was captured of them. Windows PowerShell 5.1, run as administrator.
 # Before it, set: $HoldfastSettings='<base64>'. What it decodes to is data, a line each, and never code:
-#   nic MAC | address ADDRESS/LENGTH | gateway ADDRESS | dns ADDRESS | suffix NAME | route PREFIX ADDRESS
+#   nic MAC | dhcp | address ADDRESS/LENGTH | gateway ADDRESS | dns ADDRESS | suffix NAME | route PREFIX ADDRESS | mtu BYTES
+# Behind `dhcp` an address is what the lease has to bring, and nothing else but the MTU counts.
 # An adapter that is not there any more (a ghost) and still claims one of the addresses gives it up, and is removed where Windows can do so. The new
 # configuration is taken into use and looked at; where it does not hold, the old one comes back. What is replaced is kept in ProgramData\Holdfast.
 # Prints one line of JSON on stdout; its last field is "end":true, so that a reader can tell whole output from output that was cut off.
@@ -21,11 +22,13 @@ function Read-Settings([string]$Text) {
         $key = $words[0]
         $count = 2
         if ($key -eq 'route') { $count = 3 }
+        if ($key -eq 'dhcp') { $count = 1 }
         if ($words.Count -ne $count) { throw 'the settings are not sound: nothing was changed' }
-        $value = $words[1]
+        $value = ''
+        if ($count -gt 1) { $value = $words[1] }
         if ($key -ceq 'nic' -and $value -cmatch '^[0-9a-f]{2}(:[0-9a-f]{2}){5}$') {
             $nic = @{
-                mac = $value; addresses = New-Object System.Collections.ArrayList; gateway = ''
+                mac = $value; dhcp = $false; mtu = 0; addresses = New-Object System.Collections.ArrayList; gateway = ''
                 dns = New-Object System.Collections.ArrayList; suffixes = New-Object System.Collections.ArrayList
                 routes = New-Object System.Collections.ArrayList
             }
@@ -33,6 +36,8 @@ function Read-Settings([string]$Text) {
         }
         elseif ($null -eq $nic) { throw 'the settings are not sound: nothing was changed' }
         elseif ($key -ceq 'address' -and $value -match $prefix) { [void]$nic.addresses.Add($value) }
+        elseif ($key -ceq 'dhcp') { $nic.dhcp = $true }
+        elseif ($key -ceq 'mtu' -and $value -match '^\d{3,5}$') { $nic.mtu = [int]$value }
         elseif ($key -ceq 'gateway' -and $value -match $dotted) { $nic.gateway = $value }
         elseif ($key -ceq 'dns' -and $value -match $dotted) { [void]$nic.dns.Add($value) }
         elseif ($key -ceq 'suffix' -and $value -match '^[A-Za-z0-9][A-Za-z0-9.-]*$') { [void]$nic.suffixes.Add($value) }
@@ -51,8 +56,10 @@ function Get-Settings($Index) {
             Where-Object { $_.IPAddress -notlike '169.254.*' })
     $routes = @(Get-NetRoute -InterfaceIndex $Index -AddressFamily IPv4 -ErrorAction SilentlyContinue |
             Where-Object { $_.NextHop -ne '0.0.0.0' })
+    $interface = Get-NetIPInterface -InterfaceIndex $Index -AddressFamily IPv4
     return @{
-        dhcp = [string](Get-NetIPInterface -InterfaceIndex $Index -AddressFamily IPv4).Dhcp
+        dhcp = [string]$interface.Dhcp
+        mtu = [int]$interface.NlMtu
         addresses = @($addresses | ForEach-Object { '{0}/{1}' -f $_.IPAddress, $_.PrefixLength })
         routes = @($routes | ForEach-Object { @{ prefix = [string]$_.DestinationPrefix; hop = [string]$_.NextHop } })
         dns = @((Get-DnsClientServerAddress -InterfaceIndex $Index -AddressFamily IPv4).ServerAddresses)
@@ -79,20 +86,23 @@ function Set-Static($Index, $Addresses, $Routes) {
     }
 }
 
+function Set-Lease($Index) {
+    Clear-Settings $Index
+    Set-NetIPInterface -InterfaceIndex $Index -AddressFamily IPv4 -Dhcp Enabled
+    Set-DnsClientServerAddress -InterfaceIndex $Index -ResetServerAddresses
+    # A lease is asked for at once.
+    [void](& ipconfig.exe /renew)
+}
+
 # Gives an adapter back what it had.
 function Undo-Settings($Index, $Before) {
-    if ($Before.dhcp -eq 'Enabled') {
-        Clear-Settings $Index
-        Set-NetIPInterface -InterfaceIndex $Index -AddressFamily IPv4 -Dhcp Enabled
-        Set-DnsClientServerAddress -InterfaceIndex $Index -ResetServerAddresses
-        # A lease is asked for at once.
-        [void](& ipconfig.exe /renew)
-    }
+    if ($Before.dhcp -eq 'Enabled') { Set-Lease $Index }
     else {
         Set-Static $Index $Before.addresses $Before.routes
         if ($Before.dns.Count -gt 0) { Set-DnsClientServerAddress -InterfaceIndex $Index -ServerAddresses $Before.dns }
     }
     Set-DnsClient -InterfaceIndex $Index -ConnectionSpecificSuffix $Before.suffix
+    Set-NetIPInterface -InterfaceIndex $Index -AddressFamily IPv4 -NlMtuBytes $Before.mtu
 }
 
 # Takes addresses away from adapters that are not there any more. A copy of each registry key is kept.
@@ -130,6 +140,9 @@ function Test-Settings($Index, $Nic, [bool]$Reached) {
     $have = @(Get-NetIPAddress -InterfaceIndex $Index -AddressFamily IPv4 -ErrorAction SilentlyContinue |
             Where-Object { $_.AddressState -eq 'Preferred' } | ForEach-Object { '{0}/{1}' -f $_.IPAddress, $_.PrefixLength })
     foreach ($address in $Nic.addresses) { if ($have -notcontains $address) { return $false } }
+    $interface = Get-NetIPInterface -InterfaceIndex $Index -AddressFamily IPv4
+    if ($Nic.mtu -gt 0 -and [int]$interface.NlMtu -ne $Nic.mtu) { return $false }
+    if ($Nic.dhcp) { return ([string]$interface.Dhcp -eq 'Enabled') }
     if ($Nic.gateway) {
         $default = @(Get-NetRoute -InterfaceIndex $Index -DestinationPrefix '0.0.0.0/0' -ErrorAction SilentlyContinue |
                 Where-Object { $_.NextHop -eq $Nic.gateway })
@@ -153,10 +166,19 @@ function Set-Adapter($Nic) {
         Clear-Ghosts $Nic.addresses
         $routes = @($Nic.routes.ToArray())
         if ($Nic.gateway) { $routes = @(@{ prefix = '0.0.0.0/0'; hop = $Nic.gateway }) + $routes }
-        Set-Static $index $Nic.addresses.ToArray() $routes
-        if ($Nic.dns.Count -gt 0) { Set-DnsClientServerAddress -InterfaceIndex $index -ServerAddresses $Nic.dns.ToArray() }
-        if ($Nic.suffixes.Count -gt 0) { Set-DnsClient -InterfaceIndex $index -ConnectionSpecificSuffix $Nic.suffixes[0] }
-        for ($look = 0; $look -lt 5; $look++) {
+        $looks = 5
+        if ($Nic.dhcp) {
+            # A lease takes longer than an address.
+            $looks = 15
+            Set-Lease $index
+        }
+        else {
+            Set-Static $index $Nic.addresses.ToArray() $routes
+            if ($Nic.dns.Count -gt 0) { Set-DnsClientServerAddress -InterfaceIndex $index -ServerAddresses $Nic.dns.ToArray() }
+            if ($Nic.suffixes.Count -gt 0) { Set-DnsClient -InterfaceIndex $index -ConnectionSpecificSuffix $Nic.suffixes[0] }
+        }
+        if ($Nic.mtu -gt 0) { Set-NetIPInterface -InterfaceIndex $index -AddressFamily IPv4 -NlMtuBytes $Nic.mtu }
+        for ($look = 0; $look -lt $looks; $look++) {
             if (Test-Settings $index $Nic $reached) { return @('set', '') }
             Start-Sleep -Seconds 1
         }

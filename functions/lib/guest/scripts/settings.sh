@@ -1,6 +1,7 @@
 # Holdfast settings, Linux: gives adapters the configuration that was captured of them. It needs root, and nothing installed.
 # Before it, set: HOLDFAST_SETTINGS=<base64>. What it decodes to is data, a line each, and never code:
-#   nic MAC | address ADDRESS/LENGTH | gateway ADDRESS | dns ADDRESS | suffix NAME | route PREFIX ADDRESS
+#   nic MAC | dhcp | address ADDRESS/LENGTH | gateway ADDRESS | dns ADDRESS | suffix NAME | route PREFIX ADDRESS | mtu BYTES
+# Behind `dhcp` an address is what the lease has to bring, and nothing else but the MTU counts.
 # Each adapter is configured by what manages it: NetworkManager, systemd-networkd (netplan writes for it), ifcfg files, else `ip` alone, which lasts
 # until the next start. The new configuration is taken into use and looked at; where it does not hold, or the script is ended, the old one comes back. Files that are
 # replaced are kept in /var/lib/holdfast, and profiles of NetworkManager stay, without starting by themselves.
@@ -46,6 +47,8 @@ sound() {
             nic) case $value in '' | *[!0-9a-f:]*) return 1 ;; esac ;;
             address | gateway | dns) case $value in '' | *[!0-9./]*) return 1 ;; esac ;;
             suffix) case $value in '' | -* | *[!A-Za-z0-9.-]*) return 1 ;; esac ;;
+            dhcp) [ -z "$value" ] || return 1 ;;
+            mtu) case $value in '' | *[!0-9]*) return 1 ;; esac ;;
             route)
                 case $value in '' | *[!0-9./]*) return 1 ;; esac
                 case $more in '' | *[!0-9.]*) return 1 ;; esac
@@ -126,10 +129,16 @@ put_NetworkManager() {
     old=$(nmcli -g GENERAL.CON-UUID device show "$dev" 2>/dev/null)
     read -r new </proc/sys/kernel/random/uuid
     hops=$(printf '%s' "$routes" | while read -r prefix hop; do printf '%s %s, ' "$prefix" "$hop"; done)
+    if [ "$dhcp" = yes ]; then
+        set -- ipv4.method auto
+    else
+        set -- ipv4.method manual ipv4.addresses "$(joined "$addresses" ,)" \
+            ipv4.gateway "$gateway" ipv4.dns "$(joined "$dns" ,)" ipv4.dns-search "$(joined "$suffixes" ,)" \
+            ipv4.routes "${hops%, }"
+    fi
+    [ -z "$mtu" ] || set -- "$@" 802-3-ethernet.mtu "$mtu"
     nmcli connection add type ethernet con-name "holdfast-$dev" ifname "$dev" connection.uuid "$new" \
-        connection.autoconnect-priority 100 ipv4.method manual ipv4.addresses "$(joined "$addresses" ,)" \
-        ipv4.gateway "$gateway" ipv4.dns "$(joined "$dns" ,)" ipv4.dns-search "$(joined "$suffixes" ,)" \
-        ipv4.routes "${hops%, }" >/dev/null 2>&1 && nmcli --wait 10 connection up "$new" >/dev/null 2>&1
+        connection.autoconnect-priority 100 "$@" >/dev/null 2>&1 && nmcli --wait 10 connection up "$new" >/dev/null 2>&1
 }
 
 back_NetworkManager() {
@@ -142,8 +151,14 @@ put_systemd_networkd() {
     file=$root/etc/systemd/network/05-holdfast-$dev.network
     keep "$file" || return 1
     {
-        printf '[Match]\nMACAddress=%s\n\n[Network]\nDHCP=no\n' "$mac"
-        for value in $addresses; do printf 'Address=%s\n' "$value"; done
+        printf '[Match]\nMACAddress=%s\n\n' "$mac"
+        [ -z "$mtu" ] || printf '[Link]\nMTUBytes=%s\n\n' "$mtu"
+        if [ "$dhcp" = yes ]; then
+            printf '[Network]\nDHCP=ipv4\n'
+        else
+            printf '[Network]\nDHCP=no\n'
+            for value in $addresses; do printf 'Address=%s\n' "$value"; done
+        fi
         [ -z "$gateway" ] || printf 'Gateway=%s\n' "$gateway"
         for value in $dns; do printf 'DNS=%s\n' "$value"; done
         [ -z "$suffixes" ] || printf 'Domains=%s\n' "$(joined "$suffixes" ' ')"
@@ -163,12 +178,18 @@ put_ifcfg() {
     hops=$root/etc/sysconfig/network-scripts/route-$dev
     keep "$file" && keep "$hops" || return 1
     {
-        printf 'DEVICE=%s\nTYPE=Ethernet\nONBOOT=yes\nBOOTPROTO=none\nPEERDNS=no\n' "$dev"
-        n=0
-        for value in $addresses; do
-            printf 'IPADDR%s=%s\nPREFIX%s=%s\n' "$n" "${value%/*}" "$n" "${value#*/}"
-            n=$((n + 1))
-        done
+        printf 'DEVICE=%s\nTYPE=Ethernet\nONBOOT=yes\n' "$dev"
+        [ -z "$mtu" ] || printf 'MTU=%s\n' "$mtu"
+        if [ "$dhcp" = yes ]; then
+            printf 'BOOTPROTO=dhcp\n'
+        else
+            printf 'BOOTPROTO=none\nPEERDNS=no\n'
+            n=0
+            for value in $addresses; do
+                printf 'IPADDR%s=%s\nPREFIX%s=%s\n' "$n" "${value%/*}" "$n" "${value#*/}"
+                n=$((n + 1))
+            done
+        fi
         [ -z "$gateway" ] || printf 'GATEWAY=%s\n' "$gateway"
         n=1
         for value in $dns; do
@@ -195,6 +216,7 @@ put_ip() {
     added=
     hops=
     before=$(ip -4 route show default)
+    [ -z "$mtu" ] || ip link set dev "$dev" mtu "$mtu" || return 1
     for value in $addresses; do
         case " $(ip -o -4 addr show dev "$dev") " in
             *" $value "*) ;;
@@ -228,16 +250,27 @@ reaches() {
     [ -z "$gateway" ] || ! command -v ping >/dev/null 2>&1 || ping -c 1 -W 1 "$gateway" >/dev/null 2>&1
 }
 
-# Whether adapter $dev has what it was given, and reaches what it reached before.
-holds() {
+has_addresses() {
     have=$(ip -o -4 addr show dev "$dev" 2>/dev/null)
     for value in $addresses; do
         case $have in *" $value "*) ;; *) return 1 ;; esac
     done
+}
+
+# Whether adapter $dev has what it was given, and reaches what it reached before.
+holds() {
+    [ -z "$mtu" ] || [ "$(cat "/sys/class/net/$dev/mtu")" = "$mtu" ] || return 1
+    has_addresses || return 1
     if [ -n "$gateway" ]; then
         case " $(ip -4 route show default dev "$dev" 2>/dev/null) " in *" via $gateway "*) ;; *) return 1 ;; esac
     fi
     [ "$reached" = no ] || reaches
+}
+
+# The old configuration of adapter $dev, with its MTU.
+undone() {
+    "$undo"
+    [ -z "$mtu" ] || ip link set dev "$dev" mtu "$was" 2>/dev/null
 }
 
 comma=
@@ -263,17 +296,32 @@ configure() {
     command -v ip >/dev/null 2>&1 || { told refused 'there is no program ip to see with whether it holds' && return; }
     by=$(manager)
     way=$(printf '%s' "$by" | tr - _)
+    if [ "$dhcp" = yes ]; then
+        # What has its lease may be given its MTU.
+        if [ "$by" = ip ] && { [ -z "$mtu" ] || ! has_addresses; }; then
+            told refused 'nothing that is known here manages it, so that nothing takes a lease'
+            return
+        fi
+        gateway=
+        dns=
+        suffixes=
+        routes=
+    fi
     reached=no
     reaches && reached=yes
     n=0
+    # A lease takes longer than an address.
+    most=$looks
+    [ "$dhcp" = no ] || most=$((looks * 3))
+    was=$(cat "/sys/class/net/$dev/mtu")
     undo=back_$way
     if "put_$way"; then
         until holds; do
             n=$((n + 1))
-            [ "$n" -lt "$looks" ] || break
+            [ "$n" -lt "$most" ] || break
             sleep 1
         done
-        if [ "$n" -lt "$looks" ]; then
+        if [ "$n" -lt "$most" ]; then
             undo=
             [ "$by" != NetworkManager ] || [ -z "$old" ] || nmcli connection modify "$old" connection.autoconnect no >/dev/null 2>&1
             if [ "$by" = ip ]; then told until_restart 'nothing that is known here manages it'; else told 'set' ''; fi
@@ -283,13 +331,15 @@ configure() {
     else
         why='the new configuration was not taken'
     fi
-    "$undo"
+    undone
     undo=
     told back "$why, the old one is in use again"
 }
 
 # Nothing is known of the next adapter.
 forget() {
+    dhcp=no
+    mtu=
     addresses=
     gateway=
     dns=
@@ -301,7 +351,7 @@ forget() {
 undo=
 ended() {
     trap '' TERM INT HUP
-    [ -z "$undo" ] || "$undo"
+    [ -z "$undo" ] || undone
     printf '\n'
     exit 1
 }
@@ -320,6 +370,8 @@ if sound "$settings"; then
                 forget
                 mac=$value
                 ;;
+            dhcp) dhcp=yes ;;
+            mtu) mtu=$value ;;
             address) addresses="$addresses $value" ;;
             gateway) gateway=$value ;;
             dns) dns="$dns $value" ;;

@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use holdfast_model::{GuestNic, GuestRoute, InstanceId, MacAddress, NicAddress, NicRecord, Platform, Prefix};
+use holdfast_model::{
+    Addressing, GuestNic, GuestRoute, InstanceId, MacAddress, NicAddress, NicRecord, Platform, Prefix,
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -20,7 +22,9 @@ use crate::scripts::{SETTINGS_PS1, SETTINGS_SH};
 pub struct AdapterSettings {
     /// The adapter, by its MAC address now.
     pub mac: MacAddress,
-    /// Its addresses, the primary one first.
+    /// Whether it takes a lease, and not the rest.
+    pub leased: bool,
+    /// Its addresses, the primary one first; of one with a lease, what that has to bring.
     pub addresses: Vec<NicAddress>,
     /// Default gateway.
     pub gateway: Option<Ipv4Addr>,
@@ -30,30 +34,47 @@ pub struct AdapterSettings {
     pub dns_suffixes: Vec<String>,
     /// Static routes besides the default one; those without a gateway are not set.
     pub routes: Vec<GuestRoute>,
+    /// Bytes of the largest packet; none is left as it is.
+    pub mtu: Option<u32>,
 }
+
+/// The largest packet that any Ethernet carries. What is larger was right for EC2, whose own is 9001, and may not pass a Flow overlay network.
+const MTU: u32 = 1500;
 
 impl AdapterSettings {
     /// What the adapter that is `now` in the place of a captured one is to have: what was captured, but for DNS servers and suffixes that only EC2 has, and where
-    /// nothing was captured or left, what it has.
+    /// nothing was captured or left, what it has. One that had a lease is to have one, with the primary address, and what else DHCP brings. An MTU of more than
+    /// 1500 is not given back.
     #[must_use]
     pub fn captured(nic: &NicRecord, then: &GuestNic, now: &GuestNic) -> Self {
         let ours: Vec<Ipv4Addr> = nic.addresses().collect();
         let mut addresses: Vec<_> = then.addresses.iter().copied().filter(|own| ours.contains(&own.address)).collect();
         addresses.sort_by_key(|own| ours.iter().position(|address| *address == own.address));
+        let mtu = then.mtu.filter(|mtu| *mtu <= MTU);
+        if then.addressing == Addressing::Dhcp {
+            addresses.retain(|own| own.address == nic.primary);
+            let (gateway, dns, dns_suffixes, routes) = (None, Vec::new(), Vec::new(), Vec::new());
+            return Self { mac: now.mac.clone(), leased: true, addresses, gateway, dns, dns_suffixes, routes, mtu };
+        }
         let kept: Vec<Ipv4Addr> = then.dns.iter().copied().filter(|server| !is_of_ec2(*server, nic.prefix)).collect();
         Self {
             mac: now.mac.clone(),
+            leased: false,
             addresses,
             gateway: then.gateway.or(now.gateway),
             dns: if kept.is_empty() { now.dns.clone() } else { kept },
             dns_suffixes: then.dns_suffixes.iter().filter(|suffix| !is_suffix_of_ec2(suffix)).cloned().collect(),
             routes: then.routes.iter().filter(|route| route.gateway.is_some()).cloned().collect(),
+            mtu,
         }
     }
 
     /// The lines that the scripts read.
     fn lines(&self) -> String {
         let mut lines = format!("nic {}\n", self.mac);
+        if self.leased {
+            lines.push_str("dhcp\n");
+        }
         for own in &self.addresses {
             let _ = writeln!(lines, "address {}/{}", own.address, own.prefix_length);
         }
@@ -70,6 +91,9 @@ impl AdapterSettings {
             if let Some(gateway) = route.gateway {
                 let _ = writeln!(lines, "route {} {gateway}", route.prefix);
             }
+        }
+        if let Some(mtu) = self.mtu {
+            let _ = writeln!(lines, "mtu {mtu}");
         }
         lines
     }

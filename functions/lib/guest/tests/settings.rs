@@ -31,6 +31,7 @@ for shell in $SHELLS; do
 done
 ip -o -4 addr show dev eth1 | sed 's/.*inet \([^ ]*\) .*/\1/'
 ip -4 route show | sed 's/ proto.*//'
+echo "mtu $(cat /sys/class/net/eth1/mtu)"
 "#;
 
 /// What plays a program that manages adapters: it applies what it is given, unless it is broken.
@@ -42,16 +43,24 @@ apply() {
     [ -z "$2" ] || ip route replace default via "$2" dev eth1
 }
 old() { apply 172.30.1.99/24 172.30.1.254; }
+lease() { apply 172.30.1.34/24 172.30.1.1; }
+mtu() { [ -z "$1" ] || ip link set dev eth1 mtu "$1"; }
 broken() { [ -e "$HOLDFAST_ROOT/broken" ]; }
 networkd() {
     file=$HOLDFAST_ROOT/etc/systemd/network/05-holdfast-eth1.network
     if [ ! -e "$file" ] || broken; then old && return; fi
+    mtu "$(sed -n 's/^MTUBytes=//p' "$file")"
     if [ -e "$HOLDFAST_ROOT/half" ]; then apply 172.30.1.34/24 '' && return; fi
+    if grep -q '^DHCP=ipv4$' "$file"; then lease && return; fi
     apply "$(sed -n 's/^Address=//p' "$file")" "$(sed -n 's/^Gateway=//p' "$file" | head -n 1)"
 }
 ifcfg() {
+    ONBOOT=
+    MTU=
     . "$HOLDFAST_ROOT/etc/sysconfig/network-scripts/ifcfg-eth1"
-    if [ "$BOOTPROTO" = dhcp ] || broken; then old && return; fi
+    mtu "$MTU"
+    if [ -z "$ONBOOT" ] || broken; then old && return; fi
+    if [ "$BOOTPROTO" = dhcp ]; then lease && return; fi
     apply "$IPADDR0/$PREFIX0 ${IPADDR1:+$IPADDR1/$PREFIX1}" "$GATEWAY"
 }
 case "${0##*/} $*" in
@@ -63,11 +72,17 @@ case "${0##*/} $*" in
             case $1 in
                 ipv4.addresses) echo "$2" | tr , ' ' >"$HOLDFAST_ROOT/addresses" ;;
                 ipv4.gateway) echo "$2" >"$HOLDFAST_ROOT/gateway" ;;
+                ipv4.method) echo "$2" >"$HOLDFAST_ROOT/method" ;;
+                802-3-ethernet.mtu) echo "$2" >"$HOLDFAST_ROOT/mtu" ;;
             esac
             shift
         done ;;
     'nmcli --wait 10 connection up 11111111-'*) old ;;
-    'nmcli --wait 10 connection up '*) broken || apply "$(cat "$HOLDFAST_ROOT/addresses")" "$(cat "$HOLDFAST_ROOT/gateway")" ;;
+    'nmcli --wait 10 connection up '*)
+        [ ! -e "$HOLDFAST_ROOT/mtu" ] || mtu "$(cat "$HOLDFAST_ROOT/mtu")"
+        broken && exit
+        if [ "$(cat "$HOLDFAST_ROOT/method")" = auto ]; then lease && exit; fi
+        apply "$(cat "$HOLDFAST_ROOT/addresses")" "$(cat "$HOLDFAST_ROOT/gateway")" ;;
     'networkctl --no-legend '*) echo '2 eth1 ether routable configured' ;;
     'networkctl reconfigure eth1') networkd ;;
     'ifup eth1') ifcfg ;;
@@ -254,6 +269,8 @@ fn settings_that_are_not_sound_change_nothing_and_run_nothing() {
         "nic 02:00:00:00:00:01\nsuffix -x\n",
         "nic 02:00:00:00:00:01\nexec id\n",
         "nic 02:00:00:00:00:01\ngateway 1.2.3.4 5\n",
+        "nic 02:00:00:00:00:01\ndhcp yes\n",
+        "nic 02:00:00:00:00:01\nmtu 14x0\n",
     ] {
         let Some(ran) = run(lines, &["nmcli"], "sh", |_| {}) else { return };
         assert_eq!(ran.outcome(), SettingsOutcome::Refused, "{lines}: {:?}", ran.results);
@@ -268,5 +285,75 @@ fn the_scripts_are_ascii_and_end_their_output_with_the_marker() {
     for script in [SETTINGS_SH, SETTINGS_PS1] {
         assert!(script.is_ascii());
         assert!(script.contains("\"end\":true") || script.contains("end = $true"));
+    }
+}
+
+/// One that had a lease, whatever it has now.
+const LEASE: &str = "nic 02:00:00:00:00:01\ndhcp\naddress 172.30.1.34/24\nmtu 1400\n";
+
+fn has(ran: &Ran, line: &str) -> bool {
+    ran.routes.iter().any(|route| route == line)
+}
+
+#[test]
+fn an_adapter_takes_a_lease_again_and_gets_its_mtu_by_whatever_manages_it() {
+    for (by, programs) in WAYS {
+        let Some(ran) = run(LEASE, programs, "sh", dhcp) else { return };
+        assert_eq!((ran.outcome(), ran.results[0][0].by.as_str()), (SettingsOutcome::Set, by), "{:?}", ran.results);
+        assert_eq!(ran.addresses, ["172.30.1.34/24"], "{by}");
+        assert!(has(&ran, "default via 172.30.1.1 dev eth1") && has(&ran, "mtu 1400"), "{by}: {:?}", ran.routes);
+        let (file, wanted) = match by {
+            "NetworkManager" => ("log", "priority 100 ipv4.method auto 802-3-ethernet.mtu 1400\n"),
+            "systemd-networkd" => (
+                "etc/systemd/network/05-holdfast-eth1.network",
+                "[Match]\nMACAddress=02:00:00:00:00:01\n\n[Link]\nMTUBytes=1400\n\n[Network]\nDHCP=ipv4\n",
+            ),
+            _ => (
+                "etc/sysconfig/network-scripts/ifcfg-eth1",
+                "DEVICE=eth1\nTYPE=Ethernet\nONBOOT=yes\nMTU=1400\nBOOTPROTO=dhcp\n",
+            ),
+        };
+        assert!(ran.file(file).unwrap().contains(wanted), "{by}: {:?}", ran.file(file));
+
+        let Some(ran) = run(&format!("{LINES}mtu 1400\n"), programs, "sh", dhcp) else { return };
+        assert_eq!(
+            (ran.outcome(), ran.addresses.as_slice()),
+            (SettingsOutcome::Set, &NEW.map(str::to_owned)[..]),
+            "{by}"
+        );
+        assert!(has(&ran, "mtu 1400"), "{by}: {:?}", ran.routes);
+    }
+}
+
+#[test]
+fn a_lease_that_does_not_come_gives_way_to_the_old_configuration_and_the_old_mtu() {
+    for (by, programs) in WAYS {
+        let broken = |root: &Path| {
+            dhcp(root);
+            fs::write(root.join("broken"), "").unwrap();
+        };
+        let Some(ran) = run(LEASE, programs, "sh", broken) else { return };
+        assert_eq!(ran.outcome(), SettingsOutcome::Back, "{:?}", ran.results);
+        assert_eq!(ran.addresses, OLD.0, "{by}");
+        assert!(has(&ran, OLD.1) && has(&ran, "mtu 1500"), "{by}: {:?}", ran.routes);
+        assert_eq!(ran.file("etc/systemd/network/05-holdfast-eth1.network"), None, "{by}");
+    }
+}
+
+#[test]
+fn with_ip_alone_no_lease_is_taken_and_an_mtu_is_given_or_taken_back() {
+    let Some(ran) = run(LEASE, &[], "sh", |_| {}) else { return };
+    assert_eq!(ran.outcome(), SettingsOutcome::Refused, "{:?}", ran.results);
+    assert_eq!((ran.addresses.as_slice(), has(&ran, "mtu 1500")), (&OLD.0.map(str::to_owned)[..], true));
+    // It has its lease.
+    let Some(ran) = run(&LEASE.replace(".34/", ".99/"), &[], "sh", |_| {}) else { return };
+    assert_eq!(ran.outcome(), SettingsOutcome::UntilRestart, "{:?}", ran.results);
+    assert_eq!((ran.addresses.as_slice(), has(&ran, "mtu 1400")), (&OLD.0.map(str::to_owned)[..], true));
+    // The one is not taken, the other is, and then the gateway is not.
+    let unreachable = LINES.replace("gateway 172.30.1.1\n", "gateway 10.99.0.1\n");
+    for lines in [format!("{LINES}mtu 70000\n"), format!("{unreachable}mtu 1400\n")] {
+        let Some(ran) = run(&lines, &[], "sh", |_| {}) else { return };
+        assert_eq!(ran.outcome(), SettingsOutcome::Back, "{:?}", ran.results);
+        assert_eq!((ran.addresses.as_slice(), has(&ran, "mtu 1500")), (&OLD.0.map(str::to_owned)[..], true));
     }
 }

@@ -120,13 +120,47 @@ async fn a_guest_that_is_not_without_doubt_the_hosts_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_guest_that_had_a_lease_is_not_asked_and_without_time_none_is_touched() {
+async fn a_guest_that_did_not_tell_is_not_asked_and_without_time_none_is_touched() {
     let mut scene = moved().await;
     let cut = scene.start_with_guests(Duration::ZERO).await.unwrap();
     assert_eq!((cut.result, commands(&scene)), (Progress::Continue, 0));
-    scene.hosts[0].guest.as_mut().unwrap().nics[0].addressing = holdfast_model::Addressing::Dhcp;
+    scene.hosts[0].guest.as_mut().unwrap().nics[0].addressing = holdfast_model::Addressing::Unknown;
     assert_eq!(scene.start_with_guests(TIME).await.unwrap().result, Progress::Done);
     assert_eq!(commands(&scene), 0);
+}
+
+#[tokio::test]
+async fn a_guest_that_had_a_lease_is_left_alone_while_it_has_one_and_takes_one_again_in_place_of_what_was_set() {
+    let mut scene = moved().await;
+    let then = &mut scene.hosts[0].guest.as_mut().unwrap().nics[0];
+    (then.addressing, then.mtu) = (holdfast_model::Addressing::Dhcp, Some(9001));
+    let adapter = |scene: &Scene| guest(scene, |guest| guest.adapters.iter().find(|one| one.plugged).unwrap().clone());
+    let done = scene.start_with_guests(TIME).await.unwrap().done;
+    assert!(done[0].contains("its guest says that it is configured as captured"), "{done:?}");
+    // EC2's MTU is none of NC2.
+    assert_eq!((commands(&scene), adapter(&scene).mtu), (1, 1500));
+    let fix = |scene: &Scene, address: &str| {
+        guest(scene, |guest| {
+            let adapter = guest.adapters.iter_mut().find(|one| one.plugged).unwrap();
+            (adapter.addressing, adapter.addresses) = (Addressing::Static, vec![address.parse().unwrap()]);
+        });
+    };
+    for address in ["172.30.1.34/24", "172.30.1.77/24"] {
+        fix(&scene, address);
+        scene.policy.guest_timeout_seconds = 1;
+        let done = scene.start_with_guests(TIME).await.unwrap().done;
+        assert!(done[0].contains("its guest was configured again (dhcp, address 172.30.1.34/24)"), "{done:?}");
+        let now = adapter(&scene);
+        assert_eq!((now.addressing, now.addresses), (Addressing::Dhcp, vec!["172.30.1.34/24".parse().unwrap()]));
+    }
+    scene.hosts[0].guest.as_mut().unwrap().nics[0].mtu = Some(1400);
+    let done = scene.start_with_guests(TIME).await.unwrap().done;
+    assert!(done[0].contains("(dhcp, address 172.30.1.34/24, mtu 1400)"), "{done:?}");
+    assert_eq!(adapter(&scene).mtu, 1400);
+    // Where it cannot be asked, what Prism Central saw is enough.
+    guest(&scene, |guest| guest.agent = Agent::None);
+    let done = scene.start_with_guests(TIME).await.unwrap().done;
+    assert!(!done[0].contains("its guest"), "{done:?}");
 }
 
 #[tokio::test]

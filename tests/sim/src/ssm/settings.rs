@@ -21,6 +21,8 @@ pub(super) struct Wanted {
     dns: Vec<Ipv4Addr>,
     suffixes: Vec<String>,
     routes: Vec<(Ipv4Net, Ipv4Addr)>,
+    leased: bool,
+    mtu: Option<u32>,
 }
 
 /// Reads `HOLDFAST_SETTINGS=<base64>` and the same of PowerShell; nothing where it is not sound.
@@ -44,6 +46,8 @@ pub(super) fn read(line: &str, platform: Platform) -> Option<Vec<Wanted>> {
             ["dns", value] => wanted.dns.push(value.parse().ok()?),
             ["suffix", value] => wanted.suffixes.push((*value).to_owned()),
             ["route", prefix, hop] => wanted.routes.push((prefix.parse().ok()?, hop.parse().ok()?)),
+            ["dhcp"] => wanted.leased = true,
+            ["mtu", value] => wanted.mtu = Some(value.parse().ok()?),
             _ => return None,
         }
     }
@@ -63,8 +67,13 @@ pub(super) fn apply(guest: &mut Guest, wanted: &[Wanted], ignored: bool) -> Valu
             return told("refused", "there is no adapter with this MAC address");
         };
         if !ignored {
-            adapter.addressing = Addressing::Static;
+            adapter.mtu = wanted.mtu.unwrap_or(adapter.mtu);
             adapter.addresses.clone_from(&wanted.addresses);
+            if wanted.leased {
+                adapter.addressing = Addressing::Dhcp;
+                return told("set", "");
+            }
+            adapter.addressing = Addressing::Static;
             adapter.gateway = wanted.gateway;
             adapter.dns.clone_from(&wanted.dns);
             adapter.suffixes.clone_from(&wanted.suffixes);

@@ -58,8 +58,8 @@ pub enum GuestSettings {
     /// Nothing inside a guest is changed.
     #[default]
     Left,
-    /// A guest of which an adapter was configured statically when it was captured, and which answers Systems Manager by a hybrid activation, gets that
-    /// configuration again, by the committed script.
+    /// A guest that answers Systems Manager by a hybrid activation is configured as it was captured, statically or to take a lease, with its MTU where that
+    /// is 1500 or less, by the committed script.
     AsCaptured,
 }
 
