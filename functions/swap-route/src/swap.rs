@@ -14,8 +14,8 @@ use crate::words::{
 };
 use holdfast_aws_network::{AwsNetwork, read_quotas};
 use holdfast_journal::{
-    Applied, Desk, Holder, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply, free_ended, outdated,
-    read_locks,
+    Applied, Desk, Holder, Intent, Limits, Locks, Operation, Phase, Session, Standing, TakeError, apply, free_ended,
+    outdated, read_locks,
 };
 use holdfast_model::wire::{SCHEMA_VERSION, SwapAction, SwapOutput, SwapResult, SwapRouteInput, SwapRouteOutput};
 use holdfast_model::{
@@ -330,7 +330,11 @@ impl<'a> Swap<'a> {
         if let Some(undone) = &self.goal.undone {
             match self.desk().status(undone).await.map_err(|error| take_fault(&error))?.0.phase {
                 Phase::Superseded(by) => {
-                    let message = format!("operation {} was already taken back, or replaced, by {by}", undone.id);
+                    let how = match self.operation(&by).await?.intent {
+                        Intent::Undo { .. } => "taken back",
+                        Intent::Move { .. } => "replaced",
+                    };
+                    let message = format!("operation {} was already {how} by {by}", undone.id);
                     return Err(Fault::new(FaultName::NotUndoable, message));
                 }
                 Phase::Finished => {}
