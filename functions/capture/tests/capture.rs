@@ -104,7 +104,7 @@ impl Bench {
     async fn start() -> Self {
         let world = World::from_yaml(WORLD).unwrap();
         let vpc = world.ec2.find(Kind::Vpc, REGION, "apps").unwrap().to_owned();
-        let sim = Sim::start(world, Options::default()).await.unwrap();
+        let sim = Sim::start(world, Options::callers_here()).await.unwrap();
         let keys = aws_credential_types::Credentials::new("111122223333", "secret", None, None, "test");
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(REGION))

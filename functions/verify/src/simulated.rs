@@ -124,7 +124,7 @@ pub(crate) fn no_vm() -> Evidence {
 }
 
 pub(crate) async fn start(world: &str) -> (Sim, Context) {
-    let sim = Sim::start(World::from_yaml(world).unwrap(), Options::default()).await.unwrap();
+    let sim = Sim::start(World::from_yaml(world).unwrap(), Options::callers_here()).await.unwrap();
     let credentials = Credentials::new("111122223333", "secret", None, None, "test");
     let base = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

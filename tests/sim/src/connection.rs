@@ -59,8 +59,15 @@ impl Connection {
 }
 
 /// Accepts sockets, wraps them in [`Tapped`] and adds the [`Connection`] to the requests.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TapAcceptor(Arc<Callers>);
+
+impl TapAcceptor {
+    /// For callers as of [`Callers::new`].
+    pub fn new(all_here: bool) -> Self {
+        Self(Arc::new(Callers::new(all_here)))
+    }
+}
 
 impl<S> Accept<TcpStream, S> for TapAcceptor {
     type Stream = Tapped;

@@ -24,8 +24,13 @@ pub(crate) fn bind(port: u16) -> std::io::Result<(TcpListener, SocketAddr)> {
 }
 
 /// Serves plain HTTP until the handle shuts it down.
-pub(crate) fn plain(listener: TcpListener, router: Router, handle: Handle<SocketAddr>) -> std::io::Result<()> {
-    let server = axum_server::from_tcp(listener)?.http1_only().acceptor(TapAcceptor::default()).handle(handle);
+pub(crate) fn plain(
+    listener: TcpListener,
+    router: Router,
+    acceptor: TapAcceptor,
+    handle: Handle<SocketAddr>,
+) -> std::io::Result<()> {
+    let server = axum_server::from_tcp(listener)?.http1_only().acceptor(acceptor).handle(handle);
     tokio::spawn(server.serve(router.into_make_service()));
     Ok(())
 }
@@ -35,10 +40,11 @@ pub(crate) fn tls(
     listener: TcpListener,
     router: Router,
     identity: &Identity,
+    acceptor: TapAcceptor,
     handle: Handle<SocketAddr>,
 ) -> std::io::Result<()> {
     let config = RustlsConfig::from_config(Arc::clone(&identity.config));
-    let acceptor = RustlsAcceptor::new(config).acceptor(TapAcceptor::default());
+    let acceptor = RustlsAcceptor::new(config).acceptor(acceptor);
     let server = axum_server::from_tcp(listener)?.http1_only().acceptor(acceptor).handle(handle);
     tokio::spawn(server.serve(router.into_make_service()));
     Ok(())

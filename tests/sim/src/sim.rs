@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::{
     clock::{Clock, RealClock},
+    connection::TapAcceptor,
     control,
     front::{self, Upstream},
     move_, prism,
@@ -32,6 +33,16 @@ pub struct Options {
     pub control_port: u16,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Whether all callers are this very process, as where a test calls the simulators itself: then nobody is looked for, which takes the time of a call.
+    pub callers_here: bool,
+}
+
+impl Options {
+    /// For whoever calls the simulators from the process that runs them.
+    #[must_use]
+    pub fn callers_here() -> Self {
+        Self { callers_here: true, ..Self::default() }
+    }
 }
 
 impl Default for Options {
@@ -43,6 +54,7 @@ impl Default for Options {
             front_port: 0,
             control_port: 0,
             clock: Arc::new(RealClock),
+            callers_here: false,
         }
     }
 }
@@ -93,6 +105,7 @@ pub struct Sim {
     prisms: BTreeMap<String, Endpoint>,
     moves: BTreeMap<String, Endpoint>,
     handle: Handle<SocketAddr>,
+    callers_here: bool,
     files: TempDir,
 }
 
@@ -124,10 +137,12 @@ impl Sim {
             strong_region: options.strong_region,
             client: Upstream::client().map_err(StartError::Client)?,
         };
-        let front =
-            open_plain("the AWS endpoint", options.front_port, front::router(shared.clone(), upstream), &handle)?;
-        let control = open_plain("the control server", options.control_port, control::router(shared.clone()), &handle)?;
-        let mut sim = Self { shared, front, control, prisms: BTreeMap::new(), moves: BTreeMap::new(), handle, files };
+        let callers_here = options.callers_here;
+        let open = |what: &str, port: u16, router| open_plain(what, port, router, callers_here, &handle);
+        let front = open("the AWS endpoint", options.front_port, front::router(shared.clone(), upstream))?;
+        let control = open("the control server", options.control_port, control::router(shared.clone()))?;
+        let (served, also) = (BTreeMap::new(), BTreeMap::new());
+        let mut sim = Self { shared, front, control, prisms: served, moves: also, handle, callers_here, files };
         for (name, username, password, api_key) in prisms {
             let router = prism::router(sim.shared.clone(), name.clone());
             let url = sim.open_tls(&format!("Prism Central `{name}`"), router, &identity)?;
@@ -145,7 +160,8 @@ impl Sim {
     fn open_tls(&self, what: &str, router: Router, identity: &Identity) -> Result<String, StartError> {
         let failed = |source| StartError::Bind { what: what.into(), port: 0, source };
         let (listener, address) = serve::bind(0).map_err(failed)?;
-        serve::tls(listener, router, identity, self.handle.clone()).map_err(failed)?;
+        serve::tls(listener, router, identity, TapAcceptor::new(self.callers_here), self.handle.clone())
+            .map_err(failed)?;
         Ok(format!("https://{address}"))
     }
 
@@ -189,9 +205,15 @@ impl Drop for Sim {
     }
 }
 
-fn open_plain(what: &str, port: u16, router: Router, handle: &Handle<SocketAddr>) -> Result<SocketAddr, StartError> {
+fn open_plain(
+    what: &str,
+    port: u16,
+    router: Router,
+    callers_here: bool,
+    handle: &Handle<SocketAddr>,
+) -> Result<SocketAddr, StartError> {
     let failed = |source| StartError::Bind { what: what.into(), port, source };
     let (listener, address) = serve::bind(port).map_err(failed)?;
-    serve::plain(listener, router, handle.clone()).map_err(failed)?;
+    serve::plain(listener, router, TapAcceptor::new(callers_here), handle.clone()).map_err(failed)?;
     Ok(address)
 }

@@ -65,7 +65,7 @@ async fn start() -> (Sim, Guest) {
 }
 
 async fn start_with(world: World) -> (Sim, Guest) {
-    let sim = Sim::start(world, Options::default()).await.unwrap();
+    let sim = Sim::start(world, Options::callers_here()).await.unwrap();
     let guest = client(&sim).await;
     (sim, guest)
 }

@@ -150,7 +150,7 @@ impl Scene {
     pub async fn before_cutover(change: impl Fn(String) -> String) -> Self {
         let world = World::from_yaml(&change(WORLD.to_owned())).unwrap();
         let hosts = vec![host(&world, "web-1"), host(&world, "app-1")];
-        let sim = Sim::start(world, Options::default()).await.unwrap();
+        let sim = Sim::start(world, Options::callers_here()).await.unwrap();
         let policy = Policy { guest_timeout_seconds: 20, ..Policy::default() };
         let declared = json!({"from": "ec2-tokyo", "to": "nc2-tokyo", "select": {"kind": "vpc"}});
         let declared = serde_json::from_value(declared).unwrap();

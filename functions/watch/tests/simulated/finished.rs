@@ -160,7 +160,7 @@ impl Lab {
     async fn start(level: &str) -> Self {
         let osaka = "    password: osaka-secret\n";
         let world = WORLD.replace(osaka, &format!("{osaka}    api_level: \"{level}\"\n"));
-        let sim = Sim::start(World::from_yaml(&world).unwrap(), Options::default()).await.unwrap();
+        let sim = Sim::start(World::from_yaml(&world).unwrap(), Options::callers_here()).await.unwrap();
         let map = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/network-map.example.yaml"));
         let wave =
             "  wave-2:\n    from: ec2-tokyo\n    to: nc2-tokyo\n    select: { kind: vpc }\n    move: move-tokyo\n";

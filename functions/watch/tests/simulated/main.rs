@@ -60,7 +60,7 @@ async fn read(sim: &Sim, cluster: &str) -> Result<Vec<(String, Vec<Power>)>, Sit
 
 #[tokio::test]
 async fn hosts_are_seen_by_name_in_their_cluster_and_strangers_by_address() {
-    let sim = Sim::start(World::from_yaml(WORLD).unwrap(), Options::default()).await.unwrap();
+    let sim = Sim::start(World::from_yaml(WORLD).unwrap(), Options::callers_here()).await.unwrap();
     let found = read(&sim, "cluster-1").await.unwrap();
     assert_eq!(found, [("legacy".to_owned(), vec![Power::Off]), ("web-1".to_owned(), vec![Power::On])]);
     let log = sim.shared().gate().log().since(0);
@@ -69,7 +69,7 @@ async fn hosts_are_seen_by_name_in_their_cluster_and_strangers_by_address() {
 
 #[tokio::test]
 async fn a_site_that_is_silent_or_differs_is_an_error_with_its_reason() {
-    let sim = Sim::start(World::from_yaml(WORLD).unwrap(), Options::default()).await.unwrap();
+    let sim = Sim::start(World::from_yaml(WORLD).unwrap(), Options::callers_here()).await.unwrap();
     let error = read(&sim, "cluster-9").await.unwrap_err();
     assert!(error.to_string().contains("has 0 clusters named `cluster-9`"), "{error}");
     sim.shared().world().lost_prisms.insert("tokyo".into());

@@ -75,7 +75,7 @@ impl Scene {
     async fn start(level: &str) -> Self {
         let osaka = "    password: osaka-secret\n";
         let world = WORLD.replace(osaka, &format!("{osaka}    api_level: \"{level}\"\n"));
-        let sim = Sim::start(World::from_yaml(&world).unwrap(), Options::default()).await.unwrap();
+        let sim = Sim::start(World::from_yaml(&world).unwrap(), Options::callers_here()).await.unwrap();
         let map = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/network-map.example.yaml"));
         let tables = Server::default();
         let tests = TestFailovers::new(&tables.start().await, "operations");

@@ -30,7 +30,7 @@ const WEST: &str = "tgw-rtb-00000000000000001";
 async fn start(change: impl FnOnce(&mut World)) -> Sim {
     let mut world = World::from_yaml(include_str!("world.yaml")).unwrap();
     change(&mut world);
-    Sim::start(world, Options::default()).await.unwrap()
+    Sim::start(world, Options::callers_here()).await.unwrap()
 }
 
 fn map() -> NetworkMap {

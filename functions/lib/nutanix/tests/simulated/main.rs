@@ -76,7 +76,7 @@ moves:
 "#;
 
 async fn start(change: impl Fn(String) -> String) -> Sim {
-    Sim::start(World::from_yaml(&change(WORLD.to_owned())).unwrap(), Options::default()).await.unwrap()
+    Sim::start(World::from_yaml(&change(WORLD.to_owned())).unwrap(), Options::callers_here()).await.unwrap()
 }
 
 fn trust(endpoint: &Endpoint) -> Trust {
